@@ -1,0 +1,43 @@
+package group
+
+import (
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+)
+
+// Choose picks a ready target for an attempt and counts it as in flight; nil when none is ready that the
+// request has not tried. Every chosen target must be given back with Release. discard marks a request of
+// a phase that is left out of the totals: it is counted apart.
+func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) *Target {
+	rd := g.ready.Load()
+	i := g.strategy.Pick(now, r, &rd.set)
+	if i < 0 {
+		return nil
+	}
+	t := rd.targets[i]
+	t.load.InFlight.Add(1)
+	if discard {
+		t.discarded.Add(1)
+	} else {
+		t.requests.Add(1)
+	}
+	t.lastRouted.Store(int64(now))
+	return t
+}
+
+// Release takes the attempt off the target's count. It reports whether the owner has to be told with
+// Answered: rarely, so that the data plane seldom meets the owner's lock.
+func (g *Group) Release(t *Target, o Outcome) (tell bool) {
+	t.load.InFlight.Add(-1)
+	return o.failed() || t.attentive.Load()
+}
+
+// MayRetry reports whether a failed attempt, counted from 0, may be followed by another on a different
+// target: only when no byte of the request was sent.
+func (g *Group) MayRetry(attempt int, o Outcome) bool {
+	return o == ConnectFailed && attempt < g.cfg.Retries
+}
+
+// Ready is how many targets take traffic.
+func (g *Group) Ready() int { return len(g.ready.Load().targets) }

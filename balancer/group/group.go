@@ -1,0 +1,339 @@
+// Package group is a target group as a state machine: membership, health, outliers, draining, retries.
+//
+// Events and the time go in, effects come out; nothing here waits, probes or opens a socket, so that the
+// live balancer and the simulator share every decision. There are two sides to it:
+//
+//   - The owner's side (Add, Drain, Probed, Answered, Tick, Status) changes state. Its calls must not
+//     overlap; the live balancer holds a lock around them, the simulator has one thread.
+//   - The data plane's side (Choose, Release, MayRetry) reads an immutable set through an atomic pointer
+//     and touches only atomics. It may be called from any goroutine.
+package group
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
+)
+
+// State is what the group thinks of a target.
+type State string
+
+// The states of a target. Only healthy ones take traffic.
+const (
+	Initial   State = "initial"   // added, not yet seen to be healthy
+	Healthy   State = "healthy"   // takes traffic
+	Unhealthy State = "unhealthy" // active checks fail
+	Ejected   State = "ejected"   // failed real traffic
+	Draining  State = "draining"  // takes no new traffic; what runs may end
+	Gone      State = "gone"
+)
+
+// Config is a group's settings. A nil Health or Outliers turns that detection off.
+type Config struct {
+	Strategy pick.Builder
+	Health   *health.Config
+	Outliers *health.OutlierConfig
+	Retries  int           // further attempts on another target after a failed connection
+	Drain    time.Duration // how long a draining target may finish what it runs
+	Seed     draw.Seed
+}
+
+// Target is one member. Its exported fields do not change.
+type Target struct {
+	ID, Address, Zone string
+
+	load       pick.Load
+	requests   atomic.Uint64
+	discarded  atomic.Uint64
+	lastRouted atomic.Int64 // nanoseconds since the run began
+	attentive  atomic.Bool  // the owner wants to hear of every answer
+
+	// The owner's.
+	state   State
+	check   health.Check
+	outlier health.Outlier
+	fresh   bool // never seen healthy
+	up      bool // by active checks
+	ejected bool
+	until   time.Duration // end of the ejection, or of draining
+	trouble bool
+}
+
+// Effect is something the owner should act on or report.
+type Effect struct {
+	At         time.Duration
+	Target     string
+	Kind       EffectKind
+	From, To   State // of a Changed
+	Reason     string
+	LastRouted time.Duration // the last request routed to the target so far; negative when there was none
+}
+
+// EffectKind is what an effect tells.
+type EffectKind string
+
+// The kinds of effects.
+const (
+	Changed  EffectKind = "changed" // the target's state changed
+	Troubled EffectKind = "trouble" // first failed probe or exchange after none had failed
+)
+
+// Group is a target group.
+type Group struct {
+	cfg      Config
+	strategy pick.Strategy
+	targets  []*Target
+	ready    atomic.Pointer[ready]
+}
+
+type ready struct {
+	set     pick.Set
+	targets []*Target // parallel to set.Members
+}
+
+// New returns an empty group.
+func New(name string, cfg Config) *Group {
+	g := &Group{cfg: cfg, strategy: cfg.Strategy(cfg.Seed.Stream("pick:" + name))}
+	g.ready.Store(&ready{})
+	return g
+}
+
+// Config returns the group's settings.
+func (g *Group) Config() Config { return g.cfg }
+
+// Add makes a target a member. Without active checks it takes traffic at once.
+func (g *Group) Add(now time.Duration, id, address, zone string) (*Target, []Effect) {
+	t := &Target{ID: id, Address: address, Zone: zone, state: Initial, fresh: true}
+	t.lastRouted.Store(-1)
+	if g.cfg.Health == nil {
+		t.fresh, t.up = false, true
+	}
+	g.targets = append(g.targets, t)
+	return t, g.settle(now, t, "added")
+}
+
+// Find returns the member of that id, nil when there is none.
+func (g *Group) Find(id string) *Target {
+	for _, t := range g.targets {
+		if t.ID == id {
+			return t
+		}
+	}
+	return nil
+}
+
+// Probed tells the result of an active check; reason says why it failed.
+func (g *Group) Probed(now time.Duration, t *Target, passed bool, reason string) []Effect {
+	if g.cfg.Health == nil || t.state == Draining || t.state == Gone {
+		return nil
+	}
+	up, down := t.check.Observe(g.cfg.Health, passed, t.fresh)
+	var out []Effect
+	switch {
+	case up:
+		t.up, t.fresh = true, false
+		reason = "checks pass"
+	case down:
+		t.up = false
+		reason = fmt.Sprintf("%d checks failed in a row: %s", g.cfg.Health.Unhealthy, reason)
+	case !passed:
+		reason = "check failed: " + reason
+	}
+	if !passed && !t.fresh {
+		out = g.troubled(now, t, reason)
+	}
+	return append(out, g.settle(now, t, reason)...)
+}
+
+// Outcome is how an exchange with a target ended, as far as the group cares.
+type Outcome uint8
+
+// The outcomes of an exchange.
+const (
+	OK            Outcome = iota
+	ConnectFailed         // no connection could be made: no byte of the request was sent
+	Broken                // the exchange broke off or timed out after bytes were sent
+	ServerError           // the target answered 5xx
+	Abandoned             // the client went away: says nothing about the target
+)
+
+func (o Outcome) failed() bool { return o == ConnectFailed || o == Broken || o == ServerError }
+
+// Answered tells how an exchange ended. The data plane calls it when Release asks for it.
+func (g *Group) Answered(now time.Duration, t *Target, o Outcome, reason string) []Effect {
+	if t.state == Gone {
+		return nil
+	}
+	if t.state == Draining {
+		return g.settle(now, t, "")
+	}
+	if o == Abandoned {
+		return nil
+	}
+	var out []Effect
+	if o.failed() {
+		out = g.troubled(now, t, reason)
+	}
+	if c := g.cfg.Outliers; c != nil && !t.ejected {
+		eject, d := t.outlier.Observe(c, !o.failed())
+		if eject && c.MayEject(g.count(Ejected), len(g.targets)) {
+			t.ejected, t.until = true, now+d
+			t.outlier.Ejected()
+			reason = fmt.Sprintf("%d failures in a row, the last: %s", c.Consecutive, reason)
+		}
+	}
+	return append(out, g.settle(now, t, reason)...)
+}
+
+// Drain takes a target out of service for good: no new requests at once; it is gone when what it runs
+// has ended, or when the group's drain time is over.
+func (g *Group) Drain(now time.Duration, t *Target) []Effect {
+	if t.state == Draining || t.state == Gone {
+		return nil
+	}
+	out := g.move(now, t, Draining, "asked to drain")
+	t.until = now + g.cfg.Drain
+	return append(out, g.settle(now, t, "")...)
+}
+
+// Tick ends what has run out by now. The world calls it at NextTick.
+func (g *Group) Tick(now time.Duration) []Effect {
+	var out []Effect
+	for _, t := range append([]*Target(nil), g.targets...) {
+		out = append(out, g.settle(now, t, "its ejection is over")...)
+	}
+	return out
+}
+
+// NextTick is when Tick has something to do next; ok is false when it has not.
+func (g *Group) NextTick(now time.Duration) (at time.Duration, ok bool) {
+	for _, t := range g.targets {
+		if (t.state == Draining || t.ejected) && t.until > now && (!ok || t.until < at) {
+			at, ok = t.until, true
+		}
+	}
+	return at, ok
+}
+
+// settle derives the target's state from what is known and reports a change.
+func (g *Group) settle(now time.Duration, t *Target, reason string) []Effect {
+	if t.ejected && now >= t.until && (g.cfg.Health == nil || t.check.Passing()) {
+		t.ejected = false // a passing probe alone never ends an ejection, and its time alone not either
+	}
+	var to State
+	switch {
+	case t.state == Gone:
+		return nil
+	case t.state == Draining:
+		switch {
+		case t.load.InFlight.Load() == 0:
+			return g.move(now, t, Gone, "drained")
+		case now >= t.until:
+			return g.move(now, t, Gone, fmt.Sprintf("drain time over with %d requests running", t.load.InFlight.Load()))
+		}
+		return nil
+	case t.fresh:
+		to = Initial
+	case !t.up:
+		to = Unhealthy
+	case t.ejected:
+		to = Ejected
+	default:
+		to = Healthy
+	}
+	return g.move(now, t, to, reason)
+}
+
+func (g *Group) move(now time.Duration, t *Target, to State, reason string) []Effect {
+	from := t.state
+	if from == to {
+		g.listen(t)
+		return nil
+	}
+	t.state = to
+	if to == Healthy {
+		t.trouble = false
+	}
+	if to == Gone {
+		for i, other := range g.targets {
+			if other == t {
+				g.targets = append(g.targets[:i:i], g.targets[i+1:]...)
+				break
+			}
+		}
+	}
+	g.listen(t)
+	if from == Healthy || to == Healthy {
+		g.publish()
+	}
+	return []Effect{{now, t.ID, Changed, from, to, reason, time.Duration(t.lastRouted.Load())}}
+}
+
+// listen decides whether the owner needs to hear of every answer of a target: only while one of them
+// could change something.
+func (g *Group) listen(t *Target) {
+	t.attentive.Store(t.state == Draining || t.outlier.Failing() || t.trouble)
+}
+
+func (g *Group) troubled(now time.Duration, t *Target, reason string) []Effect {
+	if t.trouble {
+		return nil
+	}
+	t.trouble = true
+	return []Effect{{At: now, Target: t.ID, Kind: Troubled, Reason: reason, LastRouted: time.Duration(t.lastRouted.Load())}}
+}
+
+func (g *Group) publish() {
+	r := &ready{}
+	for _, t := range g.targets {
+		if t.state == Healthy {
+			r.targets = append(r.targets, t)
+			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Load: &t.load})
+		}
+	}
+	g.ready.Store(r)
+}
+
+func (g *Group) count(s State) (n int) {
+	for _, t := range g.targets {
+		if t.state == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Status is what the group knows of a target.
+type Status struct {
+	ID         string        `json:"id"`
+	Address    string        `json:"address"`
+	State      State         `json:"state"`
+	InFlight   int64         `json:"in_flight"`
+	Requests   uint64        `json:"requests"`
+	Discarded  uint64        `json:"discarded"`
+	LastRouted time.Duration `json:"last_routed"`
+}
+
+// Status lists the members in the order they were added.
+func (g *Group) Status() []Status {
+	out := make([]Status, len(g.targets))
+	for i, t := range g.targets {
+		out[i] = t.Status()
+	}
+	return out
+}
+
+// Status is what is known of the target. It may still be read once the target is gone.
+func (t *Target) Status() Status {
+	return Status{
+		t.ID, t.Address, t.state, t.load.InFlight.Load(), t.requests.Load(), t.discarded.Load(),
+		time.Duration(t.lastRouted.Load()),
+	}
+}
+
+// State is the owner's to read.
+func (t *Target) State() State { return t.state }

@@ -1,0 +1,192 @@
+package group
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+)
+
+const s = time.Second
+
+func newGroup(t testing.TB, cfg Config) *Group {
+	b, err := pick.Kinds().New(pick.Kinds().Table().Default("round_robin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Strategy = b
+	return New("web", cfg)
+}
+
+func full() Config {
+	return Config{
+		Health:   &health.Config{Interval: s, Timeout: s, Healthy: 2, Unhealthy: 3},
+		Outliers: &health.OutlierConfig{Consecutive: 3, EjectFor: 5 * s, MaxEjectFor: 60 * s, MaxEjected: .5},
+		Retries:  1, Drain: 10 * s,
+	}
+}
+
+func TestLifeOfATarget(t *testing.T) {
+	g := newGroup(t, full())
+	a, _ := g.Add(0, "a", "", "")
+	b, _ := g.Add(0, "b", "", "")
+	if a.State() != Initial || g.Ready() != 0 {
+		t.Fatal("a new target takes traffic unchecked")
+	}
+	g.Probed(0, a, true, "")
+	g.Probed(0, b, true, "")
+	if a.State() != Healthy || g.Ready() != 2 {
+		t.Fatal("one pass should admit a new target")
+	}
+	for i := range 3 {
+		g.Probed(s*time.Duration(i), a, false, "refused")
+	}
+	if a.State() != Unhealthy || g.Ready() != 1 {
+		t.Fatalf("a is %s after three failed probes", a.State())
+	}
+	g.Probed(4*s, a, true, "")
+	if a.State() != Unhealthy {
+		t.Fatal("one pass should not bring an unhealthy target back")
+	}
+	g.Probed(5*s, a, true, "")
+	if a.State() != Healthy {
+		t.Fatal("two passes should bring it back")
+	}
+}
+
+func TestEjectionNeedsBothItsTimeAndAPass(t *testing.T) {
+	g := newGroup(t, full())
+	a, _ := g.Add(0, "a", "", "")
+	b, _ := g.Add(0, "b", "", "")
+	g.Probed(0, a, true, "")
+	g.Probed(0, b, true, "")
+	var effects []Effect
+	for range 3 {
+		effects = append(effects, g.Answered(s, a, ConnectFailed, "refused")...)
+	}
+	if len(effects) != 2 || effects[0].Kind != Troubled || effects[1].To != Ejected {
+		t.Fatalf("effects %+v", effects)
+	}
+	for range 3 { // one of two is ejected already: the cap protects the other
+		g.Answered(s, b, ConnectFailed, "refused")
+	}
+	if b.State() != Healthy {
+		t.Fatal("the last target was ejected")
+	}
+	g.Probed(2*s, a, true, "") // passes, but its time is not over
+	if a.State() != Ejected {
+		t.Fatal("a passing probe ended an ejection")
+	}
+	g.Probed(3*s, a, false, "refused")
+	if at, ok := g.NextTick(3 * s); !ok || at != 6*s {
+		t.Fatalf("next tick %v %v", at, ok)
+	}
+	g.Tick(6 * s) // its time is over, but the latest probe failed
+	if a.State() != Ejected {
+		t.Fatal("time alone ended an ejection")
+	}
+	g.Probed(7*s, a, true, "")
+	if a.State() != Healthy {
+		t.Fatalf("a is %s", a.State())
+	}
+}
+
+func TestDrainWaitsForWhatRuns(t *testing.T) {
+	for _, deadline := range []bool{false, true} {
+		g := newGroup(t, Config{Drain: 10 * s})
+		a, _ := g.Add(0, "a", "", "")
+		if g.Choose(0, &pick.Request{}, false) != a {
+			t.Fatal("not chosen")
+		}
+		g.Drain(s, a)
+		if a.State() != Draining || g.Choose(s, &pick.Request{}, false) != nil {
+			t.Fatal("a draining target takes traffic")
+		}
+		if deadline {
+			g.Tick(11 * s)
+		} else if g.Release(a, OK) {
+			g.Answered(2*s, a, OK, "")
+		}
+		if a.State() != Gone || len(g.Status()) != 0 {
+			t.Fatalf("deadline %v: %s", deadline, a.State())
+		}
+	}
+}
+
+func TestRetryOnlyWhenNoByteWasSent(t *testing.T) {
+	g := newGroup(t, full())
+	for _, tc := range []struct {
+		attempt int
+		o       Outcome
+		want    bool
+	}{{0, ConnectFailed, true}, {1, ConnectFailed, false}, {0, Broken, false}, {0, ServerError, false}, {0, OK, false}} {
+		if got := g.MayRetry(tc.attempt, tc.o); got != tc.want {
+			t.Errorf("%+v: %v", tc, got)
+		}
+	}
+}
+
+// Whatever happens, only healthy members are chosen, and in-flight counts come back to zero.
+func TestInvariants(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		g := newGroup(t, full())
+		now, added := time.Duration(0), 0
+		var running []*Target
+		member := func() *Target {
+			if len(g.targets) == 0 {
+				return nil
+			}
+			return g.targets[rapid.IntRange(0, len(g.targets)-1).Draw(rt, "target")]
+		}
+		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
+			now += time.Duration(rapid.Int64Range(0, int64(3*s)).Draw(rt, "dt"))
+			m := member()
+			switch rapid.IntRange(0, 6).Draw(rt, "step") {
+			case 0:
+				g.Add(now, fmt.Sprint("t", added), "", "")
+				added++
+			case 1, 2:
+				if m != nil {
+					g.Probed(now, m, rapid.Bool().Draw(rt, "passed"), "x")
+				}
+			case 3:
+				if m != nil && rapid.IntRange(0, 5).Draw(rt, "drain") == 0 {
+					g.Drain(now, m)
+				}
+			case 4:
+				g.Tick(now)
+			case 5:
+				if c := g.Choose(now, &pick.Request{}, false); c != nil {
+					if c.state != Healthy {
+						rt.Fatalf("chose %s which is %s", c.ID, c.state)
+					}
+					running = append(running, c)
+				}
+			case 6:
+				if len(running) > 0 {
+					c := running[0]
+					running = running[1:]
+					o := Outcome(rapid.IntRange(0, 4).Draw(rt, "outcome"))
+					if g.Release(c, o) {
+						g.Answered(now, c, o, "x")
+					}
+				}
+			}
+			if got := g.count(Healthy); got != g.Ready() {
+				rt.Fatalf("%d healthy, %d published", got, g.Ready())
+			}
+		}
+		for _, c := range running {
+			g.Release(c, OK)
+		}
+		for _, m := range g.targets {
+			if n := m.load.InFlight.Load(); n != 0 {
+				rt.Fatalf("%s has %d in flight at the end", m.ID, n)
+			}
+		}
+	})
+}

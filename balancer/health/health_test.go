@@ -1,0 +1,74 @@
+package health
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+func TestThresholds(t *testing.T) {
+	c := New(spec.Defaults(Params())) // healthy 2, unhealthy 3
+	var k Check
+	for i, tc := range []struct{ passed, fresh, up, down bool }{
+		{true, true, true, false},                                                               // one pass admits a new target
+		{false, false, false, false}, {false, false, false, false}, {true, false, false, false}, // not three in a row
+		{false, false, false, false}, {false, false, false, false}, {false, false, false, true},
+		{true, false, false, false}, {false, false, false, false}, {true, false, false, false}, {true, false, true, false},
+	} {
+		if up, down := k.Observe(c, tc.passed, tc.fresh); up != tc.up || down != tc.down {
+			t.Fatalf("probe %d: up %v, down %v", i, up, down)
+		}
+	}
+}
+
+func TestProbeGridIsFixed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := &Config{Interval: time.Duration(rapid.Int64Range(int64(10*time.Millisecond), int64(time.Minute)).Draw(t, "interval"))}
+		id := rapid.String().Draw(t, "id")
+		now := time.Duration(rapid.Int64Range(-int64(time.Hour), int64(time.Hour)).Draw(t, "now"))
+		next := c.NextProbe(7, id, now)
+		if next <= now || next > now+c.Interval {
+			t.Fatalf("next probe after %v is %v with interval %v", now, next, c.Interval)
+		}
+		if again := c.NextProbe(7, id, next); again != next+c.Interval {
+			t.Fatalf("grid moved: %v after %v", again, next)
+		}
+	})
+	c := New(spec.Defaults(Params()))
+	if c.NextProbe(1, "a", 0) == c.NextProbe(1, "b", 0) && c.NextProbe(draw.Seed(1), "a", 0) == c.NextProbe(1, "c", 0) {
+		t.Fatal("targets are probed in step")
+	}
+}
+
+func TestOutlierBackOff(t *testing.T) {
+	c := &OutlierConfig{Consecutive: 2, EjectFor: time.Second, MaxEjectFor: 2500 * time.Millisecond, MaxEjected: .5}
+	var o Outlier
+	for i, want := range []time.Duration{1 * time.Second, 2 * time.Second, 2500 * time.Millisecond} {
+		if eject, _ := o.Observe(c, false); eject {
+			t.Fatal("ejected after one failure")
+		}
+		o.Observe(c, true)
+		o.Observe(c, false)
+		eject, d := o.Observe(c, false)
+		if !eject || d != want {
+			t.Fatalf("ejection %d: %v for %v, want %v", i, eject, d, want)
+		}
+		o.Ejected()
+	}
+}
+
+func TestMayEject(t *testing.T) {
+	c := &OutlierConfig{MaxEjected: .5}
+	for _, tc := range []struct {
+		ejected, size int
+		want          bool
+	}{{0, 1, true}, {0, 3, true}, {1, 3, false}, {1, 4, true}, {2, 4, false}} {
+		if got := c.MayEject(tc.ejected, tc.size); got != tc.want {
+			t.Errorf("%d of %d ejected: %v", tc.ejected, tc.size, got)
+		}
+	}
+}

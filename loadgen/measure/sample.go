@@ -1,0 +1,81 @@
+// Package measure turns what happened to each request into figures that can be trusted.
+//
+// A Sample is one request with its five stamps. A Recorder keeps marginals of samples — by phase, by
+// window of time, by request name — in histograms that merge exactly, so that no percentile is ever
+// averaged. Its memory does not grow with the number of samples, and only slowly with the length of a run:
+// past 600 windows neighbours merge.
+//
+// Nothing here reads a clock; stamps are durations since the run began.
+package measure
+
+import "time"
+
+// Sample is one planned request.
+type Sample struct {
+	Seq     uint64
+	Request string // the request's name in the mix
+
+	Due     time.Duration // when the schedule says it should leave
+	Offered time.Duration // when the generator released it; Offered − Due is the generator's lateness
+	Sent    time.Duration // when its first byte left; zero when it never got that far
+	First   time.Duration // first byte of the answer; zero when there was none
+	Done    time.Duration // end of the exchange, or when the client gave up
+
+	Outcome  Outcome
+	Class    Class // why it failed; empty for a success
+	Status   int   // HTTP status; 0 when there was no answer
+	Detail   string
+	BytesIn  int64
+	BytesOut int64
+}
+
+// Response is what a user waits: from the due time to the end.
+func (s *Sample) Response() time.Duration { return s.Done - s.Due }
+
+// Service is what a naive tool would report: from the first byte sent to the end.
+func (s *Sample) Service() time.Duration { return s.Done - s.Sent }
+
+// Lag is the generator's lateness.
+func (s *Sample) Lag() time.Duration { return s.Offered - s.Due }
+
+// Outcome is how a planned request ended.
+type Outcome uint8
+
+const (
+	Succeeded Outcome = iota
+	Failed            // it was sent, or a connection was tried, and it went wrong
+	Dropped           // it found no free connection before due + timeout: a failure as slow as the timeout
+	Cancelled         // it was not finished when the run was stopped early: neither success nor failure
+)
+
+// Class is a kind of failure. The set is bounded, so that counts by class stay small.
+type Class string
+
+// The classes of failure.
+const (
+	DNS              Class = "dns"
+	Refused          Class = "refused"
+	Unreachable      Class = "unreachable"
+	ConnectTimeout   Class = "connect_timeout"
+	TLS              Class = "tls"
+	Reset            Class = "reset"
+	ClosedEarly      Class = "closed_early"
+	FirstByteTimeout Class = "first_byte_timeout"
+	Timeout          Class = "timeout"
+	Malformed        Class = "malformed"
+	Status4xx        Class = "status_4xx"
+	Status5xx        Class = "status_5xx"
+	NoConnection     Class = "no_connection" // the class of every dropped request
+	Other            Class = "other"
+)
+
+// ClassOfStatus classifies an answer: statuses from 400 on are failures.
+func ClassOfStatus(status int) Class {
+	switch {
+	case status >= 500:
+		return Status5xx
+	case status >= 400:
+		return Status4xx
+	}
+	return ""
+}

@@ -1,0 +1,113 @@
+package profile
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// vegeta's own table for a pacer that starts at 100/s and grows by 10/s each second.
+func TestRampAgainstVegetasTable(t *testing.T) {
+	r := Ramp{From: 100, To: 100 + 10*128, Seconds: 128}
+	for at, want := range map[float64]float64{.5: 51.25, 1: 105, 2: 220, 4: 480, 8: 1120, 16: 2880, 32: 8320, 64: 26880, 128: 94720} {
+		if got := r.Hits(at); math.Abs(got-want) > 1e-9 {
+			t.Errorf("Hits(%v) = %v, want %v", at, got, want)
+		}
+	}
+}
+
+func segment() *rapid.Generator[Segment] {
+	return rapid.Custom(func(t *rapid.T) Segment {
+		length := rapid.Float64Range(.1, 100).Draw(t, "length")
+		if rapid.Bool().Draw(t, "hold") {
+			return Hold{rapid.Float64Range(.5, 5000).Draw(t, "rate"), length}
+		}
+		r := Ramp{rapid.Float64Range(0, 5000).Draw(t, "from"), rapid.Float64Range(0, 5000).Draw(t, "to"), length}
+		if r.From+r.To < 1 {
+			r.To++
+		}
+		return r
+	})
+}
+
+func TestTimeInvertsHits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := segment().Draw(t, "segment")
+		h := s.Hits(s.Length()) * rapid.Float64Range(0, 1).Draw(t, "share")
+		if got := s.Hits(s.Time(h)); math.Abs(got-h) > 1e-6*(1+h) {
+			t.Fatalf("Hits(Time(%v)) = %v for %+v", h, got, s)
+		}
+	})
+}
+
+func TestEvenArrivalsStayWithinHalfARequestOfTheProfile(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := New(rapid.SliceOfN(segment(), 1, 4).Draw(t, "segments")...)
+		w := Schedule{Profile: p, Arrivals: Even}.Walk()
+		last, n := time.Duration(-1), 0
+		for ; n < 5000; n++ {
+			seq, due, ok := w.Next()
+			if !ok {
+				break
+			}
+			if seq != uint64(n) || due < last {
+				t.Fatalf("request %d: sequence %d, due %v after %v", n, seq, due, last)
+			}
+			// The due time is rounded to a nanosecond, which moves Hits by the rate times 1e-9.
+			if h := p.Hits(due.Seconds()); math.Abs(h-(float64(n)+.5)) > 1e-4*(1+h) {
+				t.Fatalf("request %d is due where Hits = %v", n, h)
+			}
+			last = due
+		}
+		if n < 5000 && math.Abs(float64(n)-p.Total()) > .5+1e-6 {
+			t.Fatalf("%d arrivals, expected %v", n, p.Total())
+		}
+	})
+}
+
+// Kolmogorov–Smirnov on 100,000 inter-arrival times against the exponential distribution.
+func TestPoissonArrivals(t *testing.T) {
+	const rate, n = 1000, 100_000
+	gaps := func() []float64 {
+		w := Schedule{Profile: New(Hold{rate, 2 * n / rate}), Arrivals: Poisson, Seed: 42}.Walk()
+		var out []float64
+		last := 0.
+		for range n {
+			_, due, _ := w.Next()
+			out = append(out, due.Seconds()-last)
+			last = due.Seconds()
+		}
+		return out
+	}
+	g := gaps()
+	again := gaps()
+	var sum, sq float64
+	for i, x := range g {
+		if x != again[i] {
+			t.Fatalf("arrival %d differs between two walks", i)
+		}
+		sum += x
+		sq += x * x
+	}
+	mean, variance := sum/n, sq/n-(sum/n)*(sum/n)
+	if math.Abs(mean*rate-1) > .02 || math.Abs(variance*rate*rate-1) > .04 {
+		t.Errorf("mean %v (want %v), variance %v (want %v)", mean, 1./rate, variance, 1./rate/rate)
+	}
+	if d := ks(g, rate); d > 1.63/math.Sqrt(n) { // the 1 % point; the draw is fixed, so this never flickers
+		t.Errorf("KS distance %v", d)
+	}
+}
+
+func ks(x []float64, rate float64) float64 {
+	sorted := append([]float64(nil), x...)
+	slices.Sort(sorted)
+	var d float64
+	for i, v := range sorted {
+		f := 1 - math.Exp(-rate*v)
+		d = max(d, math.Abs(f-float64(i)/float64(len(x))), math.Abs(f-float64(i+1)/float64(len(x))))
+	}
+	return d
+}

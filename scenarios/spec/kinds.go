@@ -1,0 +1,123 @@
+package spec
+
+import (
+	"fmt"
+	"time"
+)
+
+// Values are a kind's parameters by name, read and checked.
+type Values map[string]any
+
+// The getters return the zero value for an absent parameter.
+
+func (v Values) Duration(name string) time.Duration { d, _ := v[name].(time.Duration); return d }
+func (v Values) Float(name string) float64          { f, _ := v[name].(float64); return f }
+func (v Values) Int(name string) int                { i, _ := v[name].(int); return i }
+func (v Values) Text(name string) string            { s, _ := v[name].(string); return s }
+func (v Values) Bool(name string) bool              { b, _ := v[name].(bool); return b }
+func (v Values) List(name string) []string          { l, _ := v[name].([]string); return l }
+
+// Has reports whether the parameter was given or has a default.
+func (v Values) Has(name string) bool { _, ok := v[name]; return ok }
+
+// Entry is one line of a table of kinds, without its constructor.
+type Entry struct {
+	Name   string
+	Doc    string
+	Plain  string // the parameter that a bare value sets: `rate: 100/s`; empty when there is none
+	Params []Param
+}
+
+// Param returns the parameter of that name.
+func (e Entry) Param(name string) (Param, bool) {
+	for _, p := range e.Params {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Param{}, false
+}
+
+// Kind is one line of a table of kinds. New receives checked values and reports what no single
+// parameter's range can express.
+type Kind[T any] struct {
+	Entry
+	New func(Values) (T, error)
+}
+
+// Kinds is a package's table.
+type Kinds[T any] []Kind[T]
+
+// Table returns the kinds without their constructors.
+func (k Kinds[T]) Table() Table {
+	t := make(Table, len(k))
+	for i := range k {
+		t[i] = k[i].Entry
+	}
+	return t
+}
+
+// New builds what a choice names.
+func (k Kinds[T]) New(c Choice) (T, error) {
+	for i := range k {
+		if k[i].Name == c.Kind {
+			return k[i].New(c.Values)
+		}
+	}
+	var zero T
+	return zero, fmt.Errorf("unknown kind %q%s", c.Kind, Suggest(c.Kind, k.Table().Names()))
+}
+
+// Table is a table of kinds without constructors, for decoders and documentation.
+type Table []Entry
+
+// Names lists the kinds' names in the table's order.
+func (t Table) Names() []string {
+	names := make([]string, len(t))
+	for i, e := range t {
+		names[i] = e.Name
+	}
+	return names
+}
+
+// Find returns the kind of that name.
+func (t Table) Find(name string) (Entry, bool) {
+	for _, e := range t {
+		if e.Name == name {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+// Choice is a kind with its values, as a file names it.
+type Choice struct {
+	Kind   string
+	Values Values
+}
+
+// Default returns a choice of the kind with every default filled in. It is for code that builds a
+// scenario without a file; an unknown kind or a default that does not parse is a mistake in the table.
+func (t Table) Default(kind string) Choice {
+	e, ok := t.Find(kind)
+	if !ok {
+		panic("spec: no kind " + kind)
+	}
+	return Choice{Kind: kind, Values: Defaults(e.Params)}
+}
+
+// Defaults returns the values of the parameters that have a default.
+func Defaults(params []Param) Values {
+	v := Values{}
+	for _, p := range params {
+		if p.Default == "" {
+			continue
+		}
+		x, err := p.Parse(p.Default)
+		if err != nil {
+			panic(fmt.Sprintf("spec: default of %s: %v", p.Name, err))
+		}
+		v[p.Name] = x
+	}
+	return v
+}

@@ -1,0 +1,187 @@
+// Package spec describes parameters: name, unit, range, default and one line of documentation.
+//
+// Every table of kinds (strategies, faults, rate shapes, …) and every block of the scenario file is
+// written in it, and the decoder, the JSON Schema, `explain` and `--set` are derived from those tables.
+// A package with kinds exports one table:
+//
+//	func Kinds() spec.Kinds[Strategy] { return spec.Kinds[Strategy]{roundRobin, leastRequests} }
+//
+// Values are plain Go values: time.Duration, float64 (shares, rates, numbers), int, string, bool, []string.
+package spec
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Type is what a parameter's text is read as.
+type Type uint8
+
+// The types of parameters, with how each is written in a file.
+const (
+	Duration Type = iota + 1 // Go's notation, "1.5s"
+	Share                    // "60%": a float64, 0.6
+	Rate                     // "100/s", "90/m", "5/h": a float64 per second
+	Count                    // "3": an int
+	Number                   // "1.25": a float64
+	Text                     // any string
+	Bool                     // true or false
+	List                     // a list of strings
+)
+
+// String returns what the type is called in messages.
+func (t Type) String() string {
+	return [...]string{"", "a duration such as 1.5s", "a share such as 60%", "a rate such as 100/s",
+		"a whole number", "a number", "text", "true or false", "a list of texts"}[t]
+}
+
+// Param is one parameter.
+type Param struct {
+	Name     string
+	Type     Type
+	Doc      string
+	Default  string   // as written in a file; empty means absent
+	Required bool     // it must be given
+	Min, Max float64  // in seconds, shares as fractions, rates per second; Max 0 means unbounded
+	Above    bool     // the value must be greater than Min, not only as large
+	Enum     []string // the texts allowed
+	Words    []Word   // special values such as `unlimited`
+}
+
+// Word is a special value and what it stands for.
+type Word struct {
+	Name  string
+	Value any
+}
+
+// Parse reads a parameter's text. The error says what was expected, without naming the parameter.
+func (p Param) Parse(text string) (any, error) {
+	for _, w := range p.Words {
+		if w.Name == text {
+			return w.Value, nil
+		}
+	}
+	switch p.Type {
+	case Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not %s", text, p.Type)
+		}
+		return d, p.check(d.Seconds(), text)
+	case Share:
+		f, ok := parseFloat(strings.TrimSuffix(text, "%"))
+		if !ok || !strings.HasSuffix(text, "%") {
+			return nil, fmt.Errorf("%q is not %s", text, p.Type)
+		}
+		return f / 100, p.check(f/100, text)
+	case Rate:
+		r, err := parseRate(text)
+		if err != nil {
+			return nil, err
+		}
+		return r, p.check(r, text)
+	case Count:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not %s", text, p.Type)
+		}
+		return n, p.check(float64(n), text)
+	case Number:
+		f, ok := parseFloat(text)
+		if !ok {
+			return nil, fmt.Errorf("%q is not %s", text, p.Type)
+		}
+		return f, p.check(f, text)
+	case Text:
+		if len(p.Enum) > 0 && !slices.Contains(p.Enum, text) {
+			return nil, fmt.Errorf("%q is not one of %s%s", text, strings.Join(p.Enum, ", "), Suggest(text, p.Enum))
+		}
+		return text, nil
+	case Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not %s", text, p.Type)
+		}
+		return b, nil
+	case List:
+		if text == "" {
+			return []string{}, nil
+		}
+		return strings.Split(text, ","), nil
+	}
+	panic("spec: parameter " + p.Name + " has no type")
+}
+
+func parseFloat(s string) (float64, bool) {
+	f, err := strconv.ParseFloat(s, 64)
+	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
+}
+
+func parseRate(text string) (float64, error) {
+	num, unit, ok := strings.Cut(text, "/")
+	f, isNum := parseFloat(num)
+	per, known := map[string]float64{"s": 1, "m": 60, "h": 3600}[unit]
+	if !ok || !isNum || !known {
+		return 0, fmt.Errorf("%q is not %s (units: /s, /m, /h)", text, Rate)
+	}
+	return f / per, nil
+}
+
+func (p Param) check(v float64, text string) error {
+	switch {
+	case p.Above && v <= p.Min:
+		return fmt.Errorf("%s is too small: it must be more than %s", text, p.bound(p.Min))
+	case v < p.Min:
+		return fmt.Errorf("%s is too small: the least is %s", text, p.bound(p.Min))
+	case p.Max != 0 && v > p.Max:
+		return fmt.Errorf("%s is too large: the most is %s", text, p.bound(p.Max))
+	}
+	return nil
+}
+
+func (p Param) bound(f float64) string {
+	switch p.Type {
+	case Duration:
+		return time.Duration(f * float64(time.Second)).String()
+	case Share:
+		return formatFloat(f*100) + "%"
+	case Rate:
+		return formatFloat(f) + "/s"
+	}
+	return formatFloat(f)
+}
+
+func formatFloat(f float64) string { return strconv.FormatFloat(f, 'g', 12, 64) }
+
+// Format writes a value as it would stand in a file; numbers and booleans stay what they are.
+func (p Param) Format(v any) any {
+	for _, w := range p.Words {
+		if w.Value == v {
+			return w.Name
+		}
+	}
+	switch p.Type {
+	case Duration:
+		return v.(time.Duration).String()
+	case Share, Rate:
+		return p.bound(v.(float64))
+	}
+	return v
+}
+
+// Range tells the allowed values in words, or "" when there is nothing to tell.
+func (p Param) Range() string {
+	switch {
+	case len(p.Enum) > 0:
+		return strings.Join(p.Enum, " | ")
+	case p.Max != 0:
+		return p.bound(p.Min) + " to " + p.bound(p.Max)
+	case p.Above:
+		return "more than " + p.bound(p.Min)
+	}
+	return ""
+}
