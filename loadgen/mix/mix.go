@@ -10,6 +10,10 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
 
+// SeqHeader carries a request's sequence number, its identity, from the generator to the balancer and on
+// to the backend. It is sent to systems that shakedown started itself.
+const SeqHeader = "Shakedown-Seq"
+
 // Request is one kind of request in a load.
 type Request struct {
 	Name    string // "GET /" unless the scenario says otherwise

@@ -121,3 +121,47 @@ func Defaults(params []Param) Values {
 	}
 	return v
 }
+
+// Written is a choice in text form, to travel between processes.
+type Written struct {
+	Kind   string            `json:"kind"`
+	Values map[string]string `json:"values,omitempty"`
+}
+
+// Write puts a choice into text form. Lists are the one type that does not travel.
+func (t Table) Write(c Choice) Written {
+	e, _ := t.Find(c.Kind)
+	w := Written{Kind: c.Kind, Values: map[string]string{}}
+	for _, p := range e.Params {
+		if v, ok := c.Values[p.Name]; ok {
+			w.Values[p.Name] = fmt.Sprint(p.Format(v))
+		}
+	}
+	return w
+}
+
+// Read is the reverse of Write; absent values take their defaults.
+func (t Table) Read(w Written) (Choice, error) {
+	e, ok := t.Find(w.Kind)
+	if !ok {
+		return Choice{}, fmt.Errorf("unknown kind %q%s", w.Kind, Suggest(w.Kind, t.Names()))
+	}
+	c := Choice{w.Kind, Defaults(e.Params)}
+	for name, text := range w.Values {
+		p, ok := e.Param(name)
+		if !ok {
+			return Choice{}, fmt.Errorf("%s has no parameter %q", w.Kind, name)
+		}
+		v, err := p.Parse(text)
+		if err != nil {
+			return Choice{}, fmt.Errorf("%s: %s: %w", w.Kind, name, err)
+		}
+		c.Values[name] = v
+	}
+	for _, p := range e.Params {
+		if p.Required && !c.Values.Has(p.Name) {
+			return Choice{}, fmt.Errorf("%s needs %s", w.Kind, p.Name)
+		}
+	}
+	return c, nil
+}

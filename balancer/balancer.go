@@ -1,0 +1,267 @@
+// Package balancer is the reference balancer: from a configuration to a running load balancer with health
+// checks, ejection, retries, and targets that come and go while it runs.
+//
+//	b, err := balancer.New(config, balancer.Options{Events: log})
+//	err = b.Listen()
+//	err = b.Serve(ctx) // until ctx ends
+//
+// It owns sockets and goroutines only; each group is a group.Group, whose owner's side is held under one
+// lock a group.
+package balancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/proxy"
+	"github.com/seed-8025779b/shakedown/balancer/route"
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/pace"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// Config is a balancer's settings.
+type Config struct {
+	Seed      draw.Seed  `json:"seed"`
+	Listeners []Listener `json:"listeners"`
+	Groups    []Group    `json:"groups"`
+	Discard   []Span     `json:"discard,omitempty"` // sequence numbers that are counted apart
+}
+
+// Listener is an address and its rules.
+type Listener struct {
+	Address string      `json:"address"`
+	Rules   route.Table `json:"rules"`
+}
+
+// Group is a target group's settings.
+type Group struct {
+	Name     string                `json:"name"`
+	Strategy spec.Written          `json:"strategy"` // a kind of pick.Kinds
+	Health   *health.Config        `json:"health,omitempty"`
+	Outliers *health.OutlierConfig `json:"outliers,omitempty"`
+	Retries  int                   `json:"retries"`
+	Drain    time.Duration         `json:"drain"`
+	Targets  []Target              `json:"targets,omitempty"`
+}
+
+// Target is a member of a group.
+type Target struct {
+	ID      string `json:"id"`
+	Address string `json:"address"`
+	Zone    string `json:"zone,omitempty"`
+}
+
+// Span is the sequence numbers in [From, To).
+type Span struct {
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
+}
+
+// Options are what a balancer tells its surroundings and asks of them. All are optional.
+type Options struct {
+	Events func(groupName string, e group.Effect)
+	Touch  func(*chaos.Exchange) chaos.Effect
+}
+
+// Balancer is a running balancer.
+type Balancer struct {
+	cfg      Config
+	opts     Options
+	clock    pace.Clock
+	origin   atomic.Int64 // of the probes' grid, on clock
+	groups   []*owner
+	pools    map[string]*proxy.Pool
+	counters proxy.Counters
+
+	listeners []net.Listener
+	running   sync.WaitGroup // probers
+	ctx       context.Context
+	stop      context.CancelFunc
+}
+
+// New checks the configuration. It opens nothing.
+func New(cfg Config, opts Options) (*Balancer, error) {
+	if opts.Events == nil {
+		opts.Events = func(string, group.Effect) {}
+	}
+	b := &Balancer{cfg: cfg, opts: opts, clock: pace.NewClock(0), pools: map[string]*proxy.Pool{}}
+	for _, gc := range cfg.Groups {
+		choice, err := pick.Kinds().Table().Read(gc.Strategy)
+		if err != nil {
+			return nil, fmt.Errorf("group %s: strategy: %w", gc.Name, err)
+		}
+		strategy, err := pick.Kinds().New(choice)
+		if err != nil {
+			return nil, fmt.Errorf("group %s: strategy: %w", gc.Name, err)
+		}
+		o := newOwner(b, gc, group.New(gc.Name, group.Config{
+			Strategy: strategy, Health: gc.Health, Outliers: gc.Outliers, Retries: gc.Retries, Drain: gc.Drain, Seed: cfg.Seed,
+		}))
+		b.groups = append(b.groups, o)
+		b.pools[gc.Name] = o.pool
+	}
+	for _, l := range cfg.Listeners {
+		for _, r := range l.Rules {
+			if b.pools[r.Forward] == nil {
+				return nil, fmt.Errorf("listener %s: rule %q forwards to unknown group %q", l.Address, r.Path, r.Forward)
+			}
+		}
+	}
+	b.ctx, b.stop = context.WithCancel(context.Background())
+	return b, nil
+}
+
+// Listen opens the listeners and starts to check the targets.
+func (b *Balancer) Listen() error {
+	for _, l := range b.cfg.Listeners {
+		nl, err := net.Listen("tcp", l.Address)
+		if err != nil {
+			b.Close()
+			return fmt.Errorf("listener: %w", err)
+		}
+		b.listeners = append(b.listeners, nl)
+	}
+	for _, o := range b.groups {
+		for _, t := range o.cfg.Targets {
+			o.add(t)
+		}
+	}
+	return nil
+}
+
+// Addresses are where the listeners really listen.
+func (b *Balancer) Addresses() []string {
+	var out []string
+	for _, l := range b.listeners {
+		out = append(out, l.Addr().String())
+	}
+	return out
+}
+
+// graceful is how long a stopping balancer lets its requests finish.
+const graceful = 3 * time.Second
+
+// Serve answers until the context ends or a listener fails; then it lets requests finish for three
+// seconds and closes everything. Listen must have succeeded.
+func (b *Balancer) Serve(ctx context.Context) error {
+	defer b.Close()
+	failed := make(chan error, len(b.listeners))
+	var servers []*http.Server
+	for i, l := range b.listeners {
+		srv := &http.Server{
+			Handler: proxy.NewFront(b.cfg.Listeners[i].Rules, b.pools, proxy.Hooks{
+				Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard,
+			}, &b.counters),
+			ReadHeaderTimeout: time.Minute,
+			IdleTimeout:       time.Minute,
+			ErrorLog:          log.New(io.Discard, "", 0),
+		}
+		servers = append(servers, srv)
+		go func() { failed <- srv.Serve(l) }()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		failed <- nil // so that the loop below finds as many answers as there are servers
+	}
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceful)
+	defer cancel()
+	for _, srv := range servers {
+		if srv.Shutdown(deadline) != nil {
+			srv.Close()
+		}
+	}
+	for range servers {
+		if e := <-failed; e != nil && !errors.Is(e, http.ErrServerClosed) && err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// Close stops the checks and closes the listeners.
+func (b *Balancer) Close() {
+	b.stop()
+	for _, l := range b.listeners {
+		l.Close()
+	}
+	for _, o := range b.groups {
+		o.close()
+	}
+	b.running.Wait()
+}
+
+func (b *Balancer) discard(seq uint64) bool {
+	for _, s := range b.cfg.Discard {
+		if seq >= s.From && seq < s.To {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *Balancer) group(name string) (*owner, error) {
+	for _, o := range b.groups {
+		if o.cfg.Name == name {
+			return o, nil
+		}
+	}
+	return nil, fmt.Errorf("no group %q", name)
+}
+
+// Add makes a target a member of a group.
+func (b *Balancer) Add(groupName string, t Target) error {
+	o, err := b.group(groupName)
+	if err != nil {
+		return err
+	}
+	return o.add(t)
+}
+
+// Drain takes a target out for good: no new requests at once, gone when what it runs has ended.
+func (b *Balancer) Drain(groupName, id string) error {
+	o, err := b.group(groupName)
+	if err != nil {
+		return err
+	}
+	return o.drain(id)
+}
+
+// SetOrigin moves the origin of the probes' seeded grid, so that runs of one seed probe at the same
+// instants since their load began.
+func (b *Balancer) SetOrigin(t time.Duration) { b.origin.Store(int64(t)) }
+
+// Stats is what the balancer has done so far.
+type Stats struct {
+	At       time.Duration             `json:"at"` // CLOCK_MONOTONIC
+	Requests uint64                    `json:"requests"`
+	Retries  uint64                    `json:"retries"`
+	Unrouted uint64                    `json:"unrouted"`
+	Groups   map[string][]group.Status `json:"groups"` // every target there ever was
+}
+
+// Stats is a snapshot.
+func (b *Balancer) Stats() Stats {
+	s := Stats{
+		At: b.clock.Now(), Requests: b.counters.Requests.Load(), Retries: b.counters.Retries.Load(),
+		Unrouted: b.counters.Unrouted.Load(), Groups: map[string][]group.Status{},
+	}
+	for _, o := range b.groups {
+		s.Groups[o.cfg.Name] = o.status()
+	}
+	return s
+}

@@ -1,0 +1,147 @@
+package balancer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/control"
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// Command is what a parent sends to a balancer that it controls: first Config, then any of the others.
+type Command struct {
+	Config   *Config        `json:"config,omitempty"`
+	Origin   *time.Duration `json:"origin,omitempty"` // CLOCK_MONOTONIC at which the load begins
+	Add      *Member        `json:"add,omitempty"`
+	Drain    *Member        `json:"drain,omitempty"` // by id
+	FaultOn  *Fault         `json:"fault_on,omitempty"`
+	FaultOff string         `json:"fault_off,omitempty"`
+	Stop     bool           `json:"stop,omitempty"`
+}
+
+// Member is a target of a group.
+type Member struct {
+	Group string `json:"group"`
+	Target
+}
+
+// Fault is a wire fault to put in force.
+type Fault struct {
+	ID      string       `json:"id"`
+	Kind    spec.Written `json:"kind"`
+	Targets []string     `json:"targets"`
+}
+
+// Report is what a controlled balancer sends: Listening or Error first, then the others as they happen.
+// Times are on CLOCK_MONOTONIC.
+type Report struct {
+	Listening []string     `json:"listening,omitempty"`
+	Error     string       `json:"error,omitempty"`
+	Group     string       `json:"group,omitempty"` // of Effect
+	Effect    *EffectEvent `json:"effect,omitempty"`
+	Reverted  *Reverted    `json:"reverted,omitempty"`
+	Stats     *Stats       `json:"stats,omitempty"`
+}
+
+// EffectEvent is a group.Effect on the wire.
+type EffectEvent = group.Effect
+
+// Reverted tells that a wire fault is no longer in force, and how many exchanges it touched.
+type Reverted struct {
+	At   time.Duration `json:"at"`
+	ID   string        `json:"id"`
+	Hits uint64        `json:"hits"`
+}
+
+// Injector holds the wire faults in force.
+type Injector interface {
+	On(id string, kind spec.Written, targets []string) error
+	Off(id string) (hits uint64)
+	Touch(x *chaos.Exchange) chaos.Effect
+}
+
+// statsEvery is how often a controlled balancer reports its counts.
+const statsEvery = 200 * time.Millisecond
+
+// ServeControlled runs a balancer as its parent says, until the parent says stop or hangs up, or the
+// context ends. injector makes the holder of faults for the configuration's seed.
+func ServeControlled(ctx context.Context, c *control.Conn, injector func(draw.Seed) Injector) error {
+	defer c.Close()
+	var first Command
+	if err := c.Receive(&first); err != nil || first.Config == nil {
+		return err
+	}
+	faults := injector(first.Config.Seed)
+	b, err := New(*first.Config, Options{
+		Touch:  faults.Touch,
+		Events: func(name string, e group.Effect) { _ = c.Send(Report{Group: name, Effect: &e}) },
+	})
+	if err != nil {
+		return c.Send(Report{Error: err.Error()})
+	}
+	if err := b.Listen(); err != nil {
+		return c.Send(Report{Error: err.Error()})
+	}
+	if err := c.Send(Report{Listening: b.Addresses()}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // ends with the process, which ends when Receive fails
+		defer cancel()
+		for {
+			var cmd Command
+			if c.Receive(&cmd) != nil || cmd.Stop {
+				return
+			}
+			if err := b.obey(&cmd, faults, c); err != nil {
+				_ = c.Send(Report{Error: err.Error()})
+			}
+		}
+	}()
+	reporting := make(chan struct{})
+	go func() {
+		defer close(reporting)
+		tick := time.NewTicker(statsEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				b.report(c)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	err = b.Serve(ctx)
+	<-reporting
+	b.report(c)
+	return err
+}
+
+func (b *Balancer) report(c *control.Conn) {
+	s := b.Stats()
+	_ = c.Send(Report{Stats: &s}) // a parent that is gone ends the process through Receive
+}
+
+func (b *Balancer) obey(cmd *Command, faults Injector, c *control.Conn) error {
+	switch {
+	case cmd.Origin != nil:
+		b.SetOrigin(*cmd.Origin)
+	case cmd.Add != nil:
+		return b.Add(cmd.Add.Group, cmd.Add.Target)
+	case cmd.Drain != nil:
+		return b.Drain(cmd.Drain.Group, cmd.Drain.ID)
+	case cmd.FaultOn != nil:
+		return faults.On(cmd.FaultOn.ID, cmd.FaultOn.Kind, cmd.FaultOn.Targets)
+	case cmd.FaultOff != "":
+		return c.Send(Report{Reverted: &Reverted{b.clock.Now(), cmd.FaultOff, faults.Off(cmd.FaultOff)}})
+	default:
+		return fmt.Errorf("empty command")
+	}
+	return nil
+}

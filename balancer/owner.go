@@ -1,0 +1,120 @@
+package balancer
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/proxy"
+)
+
+// owner holds the lock around a group's owner side, its timer, and the probers of its targets.
+type owner struct {
+	b    *Balancer
+	cfg  Group
+	pool *proxy.Pool
+
+	mu      sync.Mutex
+	g       *group.Group
+	timer   *time.Timer
+	targets []*group.Target // every target there ever was, for the counts
+	probers map[*group.Target]context.CancelFunc
+	closed  bool
+}
+
+func newOwner(b *Balancer, cfg Group, g *group.Group) *owner {
+	o := &owner{b: b, cfg: cfg, g: g, probers: map[*group.Target]context.CancelFunc{}}
+	o.pool = &proxy.Pool{Group: g, Answered: func(t *group.Target, outcome group.Outcome, reason string) {
+		o.do(func(now time.Duration) []group.Effect { return g.Answered(now, t, outcome, reason) })
+	}}
+	return o
+}
+
+// do runs one owner's call, reports its effects in order, and arms the timer for what is due next.
+func (o *owner) do(call func(now time.Duration) []group.Effect) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	now := o.b.clock.Now()
+	for _, e := range call(now) {
+		o.b.opts.Events(o.cfg.Name, e)
+		if e.To == group.Gone {
+			o.forget(e.Target)
+		}
+	}
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+	if at, ok := o.g.NextTick(now); ok {
+		o.timer = time.AfterFunc(at-now, func() { o.do(o.g.Tick) })
+	}
+}
+
+func (o *owner) forget(id string) {
+	for t, cancel := range o.probers {
+		if t.ID == id {
+			cancel()
+			delete(o.probers, t)
+			o.pool.Forget(t)
+		}
+	}
+}
+
+func (o *owner) add(t Target) error {
+	var err error
+	o.do(func(now time.Duration) []group.Effect {
+		if o.g.Find(t.ID) != nil {
+			err = fmt.Errorf("group %s already has a target %s", o.cfg.Name, t.ID)
+			return nil
+		}
+		member, effects := o.g.Add(now, t.ID, t.Address, t.Zone)
+		o.targets = append(o.targets, member)
+		ctx, cancel := context.WithCancel(o.b.ctx)
+		o.probers[member] = cancel
+		if o.cfg.Health != nil {
+			o.b.running.Go(func() { o.probe(ctx, member) })
+		}
+		return effects
+	})
+	return err
+}
+
+func (o *owner) drain(id string) error {
+	var err error
+	o.do(func(now time.Duration) []group.Effect {
+		t := o.g.Find(id)
+		if t == nil {
+			err = fmt.Errorf("group %s has no target %s", o.cfg.Name, id)
+			return nil
+		}
+		return o.g.Drain(now, t)
+	})
+	return err
+}
+
+func (o *owner) status() []group.Status {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := make([]group.Status, len(o.targets))
+	for i, t := range o.targets {
+		out[i] = t.Status()
+	}
+	return out
+}
+
+func (o *owner) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+	for t, cancel := range o.probers {
+		cancel()
+		o.pool.Forget(t)
+	}
+}

@@ -1,0 +1,222 @@
+package vegeta
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
+	"github.com/seed-8025779b/shakedown/loadgen/pace"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
+)
+
+func play(t *testing.T, ctx context.Context, c Config, rate, seconds float64) []*measure.Sample {
+	t.Helper()
+	m, err := mix.New(1, []mix.Request{{Name: "get", Method: "GET", Path: "/x?y=1", Weight: 1, Headers: map[string]string{"a": "b"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Mix = m
+	e, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var out []*measure.Sample
+	s := profile.Schedule{Profile: profile.New(profile.Hold{PerSecond: rate, Seconds: seconds}), Arrivals: profile.Even}
+	err = e.Play(ctx, s, pace.NewClock(pace.Monotonic()), func(s *measure.Sample) {
+		mu.Lock()
+		defer mu.Unlock()
+		out = append(out, s)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestSamplesCarryIdentityAndStages(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]int{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[r.Header.Get(mix.SeqHeader)]++
+		if r.URL.String() != "/base/x?y=1" || r.Header.Get("a") != "b" {
+			http.Error(w, "wrong request "+r.URL.String(), 400)
+		}
+		io.WriteString(w, "hello")
+	}))
+	defer srv.Close()
+	got := play(t, t.Context(), Config{Target: srv.URL + "/base/", Timeout: 5 * time.Second, Connections: 4, Identify: true}, 200, .5)
+	if len(got) != 100 || len(seen) != 100 {
+		t.Fatalf("%d samples, %d identities", len(got), len(seen))
+	}
+	for _, s := range got {
+		want := time.Duration((float64(s.Seq) + .5) / 200 * 1e9)
+		if s.Due != want || s.Offered < s.Due || s.Sent < s.Offered || s.First < s.Sent || s.Done < s.First {
+			t.Fatalf("stamps out of order, or due at %v: %+v", want, s)
+		}
+		if s.Outcome != measure.Succeeded || s.Status != 200 || s.BytesIn != 5 {
+			t.Fatalf("%+v", s)
+		}
+	}
+}
+
+// One connection, held by a server that never answers, and a burst: what finds no connection in time is
+// dropped, as slow as the timeout; nothing is lost from the count.
+func TestDropsWhenNoConnectionIsFree(t *testing.T) {
+	release := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer srv.Close()
+	defer close(release)
+	got := play(t, t.Context(), Config{Target: srv.URL, Timeout: 200 * time.Millisecond, Connections: 1}, 100_000, .001)
+	dropped := 0
+	for _, s := range got {
+		if s.Outcome == measure.Succeeded {
+			t.Fatalf("%+v", s)
+		}
+		if s.Outcome == measure.Dropped {
+			dropped++
+			if s.Response() < 200*time.Millisecond || s.Class != measure.NoConnection || s.Sent != 0 {
+				t.Fatalf("%+v", s)
+			}
+		}
+	}
+	if len(got) != 100 || dropped == 0 {
+		t.Fatalf("%d samples, %d dropped", len(got), dropped)
+	}
+}
+
+func TestCancelledIsNeitherSuccessNorFailure(t *testing.T) {
+	release := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-release }))
+	defer srv.Close()
+	defer close(release)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	got := play(t, ctx, Config{Target: srv.URL, Timeout: time.Minute, Connections: 100}, 50, 60)
+	if len(got) == 0 || len(got) > 50 {
+		t.Fatalf("%d samples", len(got))
+	}
+	for _, s := range got {
+		if s.Outcome != measure.Cancelled || s.Class != "" {
+			t.Fatalf("%+v", s)
+		}
+	}
+}
+
+// Every class comes from a real misbehaving server.
+func TestClasses(t *testing.T) {
+	raw := func(answer func(net.Conn)) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer c.Close()
+					_, _ = c.Read(make([]byte, 4096))
+					answer(c)
+				}()
+			}
+		}()
+		return "http://" + l.Addr().String()
+	}
+	status := func(code int) string {
+		return raw(func(c net.Conn) { fmt.Fprintf(c, "HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n", code) })
+	}
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	plain := raw(func(c net.Conn) { fmt.Fprint(c, "this is not TLS") })
+	hold := func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) } // until the client gives up
+	for _, tc := range []struct {
+		name, target string
+		want         measure.Class
+	}{
+		{"refused", "http://" + closed.Addr().String(), measure.Refused},
+		{"dns", "http://name.invalid", measure.DNS},
+		{"tls", strings.Replace(plain, "http://", "https://", 1), measure.TLS},
+		{"4xx", status(404), measure.Status4xx},
+		{"5xx", status(503), measure.Status5xx},
+		{"garbage", raw(func(c net.Conn) { fmt.Fprint(c, "garbage\r\n\r\n") }), measure.Malformed},
+		{"closed", raw(func(net.Conn) {}), measure.ClosedEarly},
+		{"short body", raw(func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") }), measure.ClosedEarly},
+		{"reset", raw(func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }), measure.Reset},
+		{"silent", raw(hold), measure.FirstByteTimeout},
+		{"endless", raw(func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\na"); hold(c) }), measure.Timeout},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := play(t, t.Context(), Config{Target: tc.target, Timeout: 300 * time.Millisecond, Connections: 2}, 10, .15)
+			if len(got) != 2 { // due at 50 and 150 ms, the second on the edge
+				if len(got) != 1 {
+					t.Fatalf("%d samples", len(got))
+				}
+			}
+			if s := got[0]; s.Outcome != measure.Failed || s.Class != tc.want || s.Detail == "" {
+				t.Fatalf("%s (%s), want %s", s.Class, s.Detail, tc.want)
+			}
+		})
+	}
+}
+
+func TestQueueServesInOrderOfDueTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1)
+		if !q.acquire(t.Context(), 0) {
+			t.Fatal("no permit")
+		}
+		var mu sync.Mutex
+		var order []time.Duration
+		var wg sync.WaitGroup
+		for _, due := range []time.Duration{3, 1, 2} {
+			wg.Go(func() {
+				if q.acquire(t.Context(), due) {
+					mu.Lock()
+					order = append(order, due)
+					mu.Unlock()
+					q.release()
+				}
+			})
+		}
+		gone, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if q.acquire(gone, 0) {
+			t.Fatal("two holders of one permit")
+		}
+		q.release()
+		wg.Wait()
+		if fmt.Sprint(order) != "[1ns 2ns 3ns]" {
+			t.Fatalf("order %v", order)
+		}
+		if q.free != 1 {
+			t.Fatalf("%d permits at the end", q.free)
+		}
+	})
+}
+
+func TestBadTargets(t *testing.T) {
+	for _, target := range []string{"", "ftp://x", "127.0.0.1:80", "http://", "http://a b"} {
+		if _, err := New(Config{Target: target}); err == nil {
+			t.Errorf("%q was accepted", target)
+		}
+	}
+}
