@@ -44,6 +44,8 @@ type Decision struct {
 	Desired int    `json:"desired"`
 	Vote    Vote   `json:"vote"`
 	Reason  string `json:"reason"`
+	// Breach is the end of the first datapoint of the run above the target, of a decision to scale out.
+	Breach time.Duration `json:"breach,omitempty"`
 }
 
 // Policy decides.
@@ -105,7 +107,10 @@ func (c *Cooldown) Decide(s *Signal) Decision {
 		return d
 	}
 	if c.started && s.At < c.until {
-		return Decision{s.Desired, Hold, d.Reason + fmt.Sprintf(" (cooling down until %v)", c.until.Round(time.Millisecond))}
+		return Decision{
+			Desired: s.Desired, Vote: Hold,
+			Reason: d.Reason + fmt.Sprintf(" (cooling down until %v)", c.until.Round(time.Millisecond)),
+		}
 	}
 	c.started, c.until = true, s.At+c.For
 	return d

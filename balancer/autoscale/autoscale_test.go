@@ -50,12 +50,12 @@ func TestVotes(t *testing.T) {
 		all  All
 		want Decision
 	}{
-		{All{fixed{5, Hold, ""}, fixed{7, Out, ""}}, Decision{7, Out, ""}},
-		{All{fixed{9, Out, ""}, fixed{7, Out, ""}}, Decision{9, Out, ""}},
-		{All{fixed{3, In, ""}, fixed{7, Out, ""}}, Decision{7, Out, ""}},
-		{All{fixed{3, In, ""}, fixed{5, Hold, ""}}, Decision{5, Hold, ""}},
-		{All{fixed{3, In, ""}, fixed{5, NoData, ""}}, Decision{5, NoData, ""}},
-		{All{fixed{3, In, ""}, fixed{4, In, ""}}, Decision{4, In, ""}},
+		{All{fixed{Desired: 5, Vote: Hold}, fixed{Desired: 7, Vote: Out}}, Decision{Desired: 7, Vote: Out}},
+		{All{fixed{Desired: 9, Vote: Out}, fixed{Desired: 7, Vote: Out}}, Decision{Desired: 9, Vote: Out}},
+		{All{fixed{Desired: 3, Vote: In}, fixed{Desired: 7, Vote: Out}}, Decision{Desired: 7, Vote: Out}},
+		{All{fixed{Desired: 3, Vote: In}, fixed{Desired: 5, Vote: Hold}}, Decision{Desired: 5, Vote: Hold}},
+		{All{fixed{Desired: 3, Vote: In}, fixed{Desired: 5, Vote: NoData}}, Decision{Desired: 5, Vote: NoData}},
+		{All{fixed{Desired: 3, Vote: In}, fixed{Desired: 4, Vote: In}}, Decision{Desired: 4, Vote: In}},
 	} {
 		if got := tc.all.Decide(s); got != tc.want {
 			t.Errorf("%+v: %+v", tc.all, got)
@@ -64,7 +64,7 @@ func TestVotes(t *testing.T) {
 }
 
 func TestLimitsInsideCooldown(t *testing.T) {
-	c := &Cooldown{Policy: Limits{fixed{9, Out, "x"}, 1, 5}, For: 10 * time.Second}
+	c := &Cooldown{Policy: Limits{fixed{Desired: 9, Vote: Out}, 1, 5}, For: 10 * time.Second}
 	if d := c.Decide(&Signal{At: 0, Desired: 5}); d.Desired != 5 {
 		t.Fatalf("limit broken: %+v", d)
 	}

@@ -3,6 +3,7 @@ package autoscale
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -46,11 +47,20 @@ func (p tracking) Decide(s *Signal) Decision {
 	formula := fmt.Sprintf("%d × %.1f%% / %.0f%% → %d", s.InService, last*100, p.target*100, want)
 	switch {
 	case p.all(s, p.high, func(v float64) bool { return v > p.target }) && want > s.Desired:
-		return Decision{want, Out, fmt.Sprintf("cpu above target for %d datapoints: %s", p.high, formula)}
+		return Decision{want, Out, fmt.Sprintf("cpu above target for %d datapoints: %s", p.high, formula), p.breach(s)}
 	case p.all(s, p.in, func(v float64) bool { return v < lowAlarm*p.target }) && want < s.Desired && s.Warming == 0:
-		return Decision{max(want, 1), In, fmt.Sprintf("cpu below 90%% of target for %d datapoints: %s", p.in, formula)}
+		return Decision{Desired: max(want, 1), Vote: In, Reason: fmt.Sprintf("cpu below 90%% of target for %d datapoints: %s", p.in, formula)}
 	}
 	return hold
+}
+
+// breach is when the present run above the target began, as far as the signal reaches back.
+func (p tracking) breach(s *Signal) time.Duration {
+	i := len(s.Points) - 1
+	for i > 0 && !s.Points[i-1].Missing && s.Points[i-1].Value > p.target {
+		i--
+	}
+	return s.Points[i].At
 }
 
 // all reports whether the latest n datapoints are all there and satisfy the condition.

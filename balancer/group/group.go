@@ -143,7 +143,7 @@ func (g *Group) Probed(now time.Duration, t *Target, passed bool, reason string)
 	case !passed:
 		reason = "check failed: " + reason
 	}
-	if !passed && !t.fresh {
+	if !passed {
 		out = g.troubled(now, t, reason)
 	}
 	return append(out, g.settle(now, t, reason)...)

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-8025779b/shakedown/reports"
+)
+
+// playFlags mean the same for every command that plays something.
+type playFlags struct {
+	out, formats string
+	world        string
+	set          []string
+	quiet, json  bool
+	noColor      bool
+}
+
+func (f *playFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.out, "out", "", "folder for report and result (default shakedown-out/<name>-<time>)")
+	cmd.Flags().StringVar(&f.formats, "format", "html,json,junit", "what to write: any of "+strings.Join(reports.FormatNames(), ", "))
+	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "say nothing but errors")
+	cmd.Flags().BoolVar(&f.json, "json", false, "write the result to stdout too")
+	cmd.Flags().BoolVar(&f.noColor, "no-color", false, "no colours (NO_COLOR in the environment does the same)")
+}
+
+func (f *playFlags) parseFormats() ([]reports.Format, error) {
+	formats, err := reports.FindFormats(strings.Split(f.formats, ","))
+	if err != nil {
+		return nil, fmt.Errorf("--format: %w", err)
+	}
+	return formats, nil
+}
+
+// output is a run's folder. What it created is taken away again when there is nothing to report.
+type output struct {
+	dir     string
+	created []string // deepest last
+}
+
+// openOutput makes the folder and checks that files can be written into it, before anything is started.
+func openOutput(dir, name string) (*output, error) {
+	if dir == "" {
+		dir = filepath.Join("shakedown-out", name+"-"+time.Now().Format("20060102-150405"))
+		for base, i := dir, 2; exists(dir); i++ { // two runs in one second
+			dir = fmt.Sprintf("%s-%d", base, i)
+		}
+	}
+	o := &output{dir: dir}
+	for d := filepath.Clean(dir); !exists(d) && d != filepath.Dir(d); d = filepath.Dir(d) {
+		o.created = append([]string{d}, o.created...)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		o.discard()
+		return nil, fmt.Errorf("output folder: %w", err)
+	}
+	probe, err := os.CreateTemp(dir, ".write-*")
+	if err != nil {
+		o.discard()
+		return nil, fmt.Errorf("output folder %s can't be written: %w", dir, err)
+	}
+	probe.Close()
+	if err := os.Remove(probe.Name()); err != nil {
+		return nil, fmt.Errorf("output folder: %w", err)
+	}
+	return o, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// discard removes what openOutput created. Folders that stood before stay, with all they hold.
+func (o *output) discard() {
+	for i := len(o.created) - 1; i >= 0; i-- {
+		if i == len(o.created)-1 {
+			_ = os.RemoveAll(o.created[i]) // our own folder, with the logs of what did not start
+		} else {
+			_ = os.Remove(o.created[i]) // only when empty: another run may have come in
+		}
+	}
+}
+
+func (o *output) write(r *reports.Result, formats []reports.Format) ([]string, error) {
+	return reports.WriteFiles(o.dir, r, formats)
+}
+
+// environment is what differs between two equal runs.
+func environment(started time.Time) reports.Environment {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return reports.Environment{
+		StartedAt: started, Host: host, OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
+		Version: version(), GoVersion: runtime.Version(), Command: "shakedown " + quoteArgs(os.Args[1:]),
+	}
+}
+
+func quoteArgs(args []string) string {
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		if a == "" || strings.ContainsAny(a, " \t\n\"'$&|;<>()*?[]{}\\`#~!") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+		quoted[i] = a
+	}
+	return strings.Join(quoted, " ")
+}
+
+// version is the module's version as the binary was built.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+func exitOf(v reports.Verdict) error {
+	switch v {
+	case reports.Passed:
+		return nil
+	case reports.Invalid:
+		return verdictError(exitInvalid)
+	case reports.Interrupted:
+		return verdictError(exitInterrupted)
+	}
+	return verdictError(exitFailed)
+}

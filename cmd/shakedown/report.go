@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/scenarios"
+)
+
+func reportCommand() *cobra.Command {
+	var f playFlags
+	cmd := &cobra.Command{
+		Use:   "report RESULT…",
+		Short: "render results again, in any format",
+		Long: `Reads result.json files, or the folders that hold them, and writes their reports again: beside each
+result, or with --out into a folder.`,
+		Example: `  shakedown report shakedown-out/first-run-20261121-101500
+  shakedown report result.json --format markdown,junit --out ci`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			formats, err := f.parseFormats()
+			if err != nil {
+				return err
+			}
+			if f.out != "" && len(args) > 1 {
+				return fmt.Errorf("--out takes one result: the reports of %d would overwrite each other", len(args))
+			}
+			for _, arg := range args {
+				if err := render(arg, f.out, formats); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&f.out, "out", "", "folder to write into (default: beside the result)")
+	cmd.Flags().StringVar(&f.formats, "format", "html", "what to write: any of html, json, junit, markdown")
+	return cmd
+}
+
+func render(arg, out string, formats []reports.Format) error {
+	if info, err := os.Stat(arg); err == nil && info.IsDir() {
+		arg = filepath.Join(arg, "result.json")
+	}
+	r, err := reports.Read(arg)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(arg)
+	if out != "" {
+		dir = out
+		o, err := openOutput(out, r.Name)
+		if err != nil {
+			return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
+		}
+		dir = o.dir
+	}
+	paths, err := reports.WriteFiles(dir, r, formats)
+	if err != nil {
+		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
+	}
+	for _, p := range paths {
+		fmt.Println(p)
+	}
+	return nil
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			fmt.Printf("shakedown %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/scenarios"
+	"github.com/seed-8025779b/shakedown/scenarios/library"
+)
+
+func runCommand() *cobra.Command {
+	var f playFlags
+	var seed int64
+	cmd := &cobra.Command{
+		Use:   "run [SCENARIO]",
+		Short: "play one scenario and judge it",
+		Long: `Plays one scenario, a file or a name from the library, and writes a report.
+Without one it plays the embedded first-run.`,
+		Example: `  shakedown run
+  shakedown run launch-day.yaml --out results/today
+  shakedown run first-run --world sim --seed 7
+  shakedown run launch-day.yaml --set load.phases.spike.rate=2000/s --set topology.groups.web.strategy=p2c`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := library.First
+			if len(args) > 0 {
+				name = args[0]
+			}
+			if cmd.Flags().Changed("seed") {
+				f.set = append(f.set, fmt.Sprintf("seed=%d", seed))
+			}
+			d, err := load(name, f.set)
+			if err != nil {
+				return err
+			}
+			return play(cmd.Context(), d, &f)
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().StringVar(&f.world, "world", "live", "where to play: live (real sockets and processes) or sim (virtual time)")
+	cmd.Flags().Int64Var(&seed, "seed", 0, "seed of every random draw (default: the scenario's)")
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "PATH=VALUE: change a value of the scenario, such as load.phases.spike.rate=2000/s")
+	return cmd
+}
+
+// load reads a scenario: a file, or a name from the library.
+func load(name string, set []string) (*scenarios.Decoded, error) {
+	src, err := source(name)
+	if err != nil {
+		return nil, err
+	}
+	var overrides []scenarios.Override
+	for _, s := range set {
+		o, err := scenarios.ParseOverride(s)
+		if err != nil {
+			return nil, err
+		}
+		overrides = append(overrides, o)
+	}
+	d, err := scenarios.Decode(src, overrides...)
+	if err != nil {
+		return nil, fmt.Errorf("the scenario has mistakes; nothing was started\n%w", err)
+	}
+	return d, nil
+}
+
+func source(name string) (scenarios.Source, error) {
+	text, err := os.ReadFile(name)
+	if err == nil {
+		return scenarios.Source{Name: name, Text: text}, nil
+	}
+	if !os.IsNotExist(err) {
+		return scenarios.Source{}, fmt.Errorf("scenario: %w", err)
+	}
+	text, libErr := library.Text(name)
+	if libErr != nil {
+		return scenarios.Source{}, fmt.Errorf("there is no file %s, and in the library %w", name, libErr)
+	}
+	return scenarios.Source{Name: "library:" + name, Text: text}, nil
+}
+
+// play plays a scenario, writes its reports and returns the verdict as an exit code.
+func play(ctx context.Context, d *scenarios.Decoded, f *playFlags) error {
+	if f.world != "live" && f.world != "sim" {
+		return fmt.Errorf("--world %s: there are live and sim", f.world)
+	}
+	formats, err := f.parseFormats()
+	if err != nil {
+		return err
+	}
+	out, err := openOutput(f.out, d.Name)
+	if err != nil {
+		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
+	}
+	ui := newUI(os.Stderr, f.quiet, f.noColor)
+	ui.begin(d.Scenario, f.world)
+	started := time.Now()
+	stopHint := context.AfterFunc(ctx, func() {
+		ui.say("stopping: faults are reverted and the report is written; interrupt again to leave at once")
+	})
+	result, err := scenarios.Play(ctx, d.Scenario, scenarios.Options{
+		World: f.world, Exe: exe, Dir: out.dir, Progress: ui.progress, Say: ui.say,
+	})
+	stopHint()
+	ui.endStatus()
+	if err != nil {
+		out.discard()
+		if ctx.Err() != nil {
+			ui.say("interrupted before the load began: there is nothing to report")
+			return verdictError(exitInterrupted)
+		}
+		return err
+	}
+	result.Environment = environment(started)
+	paths, err := out.write(result, formats)
+	if err != nil {
+		return fmt.Errorf("%w: the reports could not be written: %w", scenarios.ErrCannotRun, err)
+	}
+	ui.summary(result, paths)
+	if f.json {
+		if err := reports.WriteJSON(os.Stdout, result); err != nil {
+			return err
+		}
+	}
+	return exitOf(result.Verdict)
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/scenarios"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+)
+
+// ui tells a person how a run goes: on a terminal in one live line, elsewhere in a line every few seconds.
+type ui struct {
+	w        io.Writer
+	quiet    bool
+	terminal bool
+	color    bool
+
+	mu   sync.Mutex
+	live bool // a status line stands at the bottom
+	last time.Duration
+}
+
+func newUI(f *os.File, quiet, noColor bool) *ui {
+	terminal := term.IsTerminal(int(f.Fd()))
+	_, forbidden := os.LookupEnv("NO_COLOR") // counts even if empty
+	return &ui{w: f, quiet: quiet, terminal: terminal, color: terminal && !noColor && !forbidden}
+}
+
+func (u *ui) paint(code, s string) string {
+	if !u.color {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func (u *ui) say(s string) {
+	if u.quiet {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.clear()
+	fmt.Fprintln(u.w, s)
+}
+
+func (u *ui) clear() {
+	if u.live {
+		fmt.Fprint(u.w, "\r\x1b[K")
+		u.live = false
+	}
+}
+
+func (u *ui) endStatus() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.clear()
+}
+
+func (u *ui) begin(s *plan.Scenario, world string) {
+	u.say(fmt.Sprintf("%s: %s of load in %d phases, %d faults, %d gates (%s)", u.paint("1", s.Name), s.Length(), len(s.Load.Phases), len(s.Faults), len(s.Gates), world))
+	if s.About != "" {
+		u.say(s.About)
+	}
+}
+
+// lineEvery is how often a line is written when there is no terminal.
+const lineEvery = 5 * time.Second
+
+func (u *ui) progress(p scenarios.Progress) {
+	if u.quiet {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	line := fmt.Sprintf("%3.0fs of %.0fs  %-10s  %d of %d done  %d failed  p50 %s  p99 %s",
+		p.Now.Seconds(), p.Length.Seconds(), p.Phase, p.Done, p.Planned, p.Failed+p.Dropped,
+		reports.Quantity(reports.MS(p.P50), "ms"), reports.Quantity(reports.MS(p.P99), "ms"))
+	switch {
+	case u.terminal:
+		u.clear()
+		fmt.Fprint(u.w, line)
+		u.live = true
+	case p.Now-u.last >= lineEvery:
+		u.last = p.Now
+		fmt.Fprintln(u.w, line)
+	}
+}
+
+// summary says what the run came to.
+func (u *ui) summary(r *reports.Result, paths []string) {
+	if u.quiet {
+		return
+	}
+	color := map[reports.Verdict]string{reports.Passed: "1;32", reports.Failed: "1;31", reports.Aborted: "1;31"}[r.Verdict]
+	if color == "" {
+		color = "1;33"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s\n", u.paint(color, strings.ToUpper(string(r.Verdict))))
+	width := 0
+	for _, g := range r.Gates {
+		width = max(width, len(g.Expr))
+	}
+	for _, g := range r.Gates {
+		mark := u.paint("32", "pass")
+		if !g.Passed {
+			mark = u.paint("31", "FAIL")
+		}
+		fmt.Fprintf(&b, "  %s  %-*s  %s\n", mark, width, g.Expr, g.ObservedText())
+	}
+	if r.Verdict != reports.Passed {
+		for _, reason := range r.Reasons {
+			fmt.Fprintf(&b, "  %s\n", reason)
+		}
+	}
+	t, l := r.Totals, r.Latency.Response
+	fmt.Fprintf(&b, "  %d planned, %d succeeded, %d failed, %d dropped, %d cancelled", t.Planned, t.Succeeded, t.Failed, t.Dropped, t.Cancelled)
+	fmt.Fprintf(&b, "; response time p50 %s, p99 %s, max %s\n", reports.Quantity(l.P50, "ms"), reports.Quantity(l.P99, "ms"), reports.Quantity(l.Max, "ms"))
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(&b, "  note: %s\n", warning)
+	}
+	for _, p := range paths {
+		fmt.Fprintf(&b, "  %s\n", p)
+	}
+	u.say(strings.TrimRight(b.String(), "\n"))
+}

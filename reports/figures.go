@@ -1,0 +1,62 @@
+package reports
+
+import (
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+)
+
+// MS is a duration in milliseconds, to the nanosecond.
+func MS(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// MSPtr is MS for times that may be absent.
+func MSPtr(d *time.Duration) *float64 {
+	if d == nil {
+		return nil
+	}
+	v := MS(*d)
+	return &v
+}
+
+// FiguresOf summarises a histogram.
+func FiguresOf(h *measure.Hist) Figures {
+	return Figures{
+		Mean: MS(h.Mean()), P50: MS(h.Quantile(.5)), P90: MS(h.Quantile(.9)), P95: MS(h.Quantile(.95)),
+		P99: MS(h.Quantile(.99)), P999: MS(h.Quantile(.999)), Max: MS(h.Max()), Count: h.Count(),
+	}
+}
+
+// LagOf summarises the generator's lateness.
+func LagOf(h *measure.Hist) Lag {
+	return Lag{P50: MS(h.Quantile(.5)), P99: MS(h.Quantile(.99)), Max: MS(h.Max())}
+}
+
+// PeriodOf makes a period from its tally. planned counts what the schedule asked for; what has no sample
+// was cancelled.
+func PeriodOf(name string, start, end time.Duration, t *measure.Tally, planned uint64) Period {
+	seconds := (end - start).Seconds()
+	p := Period{
+		Name: name, StartMS: MS(start), EndMS: MS(end),
+		Totals: Totals{
+			Planned: planned, Sent: t.Sent(), Succeeded: t.Succeeded, Failed: t.Failed, Dropped: t.Dropped,
+			Cancelled: planned - t.Sent() - t.Dropped,
+		},
+		Latency:    Latency{FiguresOf(&t.Response), FiguresOf(&t.Service), FiguresOf(&t.All)},
+		Lag:        LagOf(&t.Lag),
+		Errors:     ErrorsOf(t),
+		Histograms: Histograms{t.Response, t.Service, t.All},
+	}
+	if seconds > 0 {
+		p.Rates = Rates{float64(planned) / seconds, float64(t.Finished()) / seconds, float64(t.Succeeded) / seconds}
+	}
+	return p
+}
+
+// ErrorsOf is the failures by class.
+func ErrorsOf(t *measure.Tally) map[string]uint64 {
+	m := map[string]uint64{}
+	for c, n := range t.Errors {
+		m[string(c)] = n
+	}
+	return m
+}

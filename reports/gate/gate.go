@@ -1,0 +1,165 @@
+// Package gate is the language of gates, and their judge.
+//
+//	gate = metric [ "(" id ")" ] [ "[" window "]" ] ( "<" | "<=" | ">" | ">=" ) limit
+//
+// such as `p99[spike] < 800ms`, `error_rate < 1%` or `recover(kill-one) < 6s`. A window is a phase's name
+// or a fault's id; without one, all phases that are not discarded are judged.
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// Gate is one condition on a result.
+type Gate struct {
+	Expr   string // as written
+	Metric string
+	ID     string // the fault or group asked about; may be empty
+	Window string // may be empty
+	Op     string
+	Limit  float64 // in the metric's unit
+}
+
+// Unit is what a metric is measured in.
+type Unit string
+
+// The units of metrics.
+const (
+	Milliseconds Unit = "ms"
+	Percent      Unit = "%"
+	Count        Unit = ""
+	PerSecond    Unit = "/s"
+)
+
+var pattern = regexp.MustCompile(`^\s*([a-z_0-9]+)\s*(?:\(\s*([^()\[\]]+?)\s*\))?\s*(?:\[\s*([^()\[\]]+?)\s*\])?\s*(<=|>=|<|>)\s*(\S+)\s*$`)
+
+// Parse reads a gate. It knows the metrics, but not which phases, faults and groups there are: see Check.
+func Parse(expr string) (Gate, error) {
+	m := pattern.FindStringSubmatch(expr)
+	if m == nil {
+		return Gate{}, fmt.Errorf("%q is not a gate: expected METRIC[(ID)][[WINDOW]] < LIMIT, such as p99[spike] < 800ms", expr)
+	}
+	g := Gate{Expr: strings.TrimSpace(expr), Metric: m[1], ID: m[2], Window: m[3], Op: m[4]}
+	metric, err := find(g.Metric)
+	if err != nil {
+		return Gate{}, err
+	}
+	switch {
+	case metric.of != "" && g.ID == "":
+		return Gate{}, fmt.Errorf("%s needs the id of a %s: %s(ID)", g.Metric, metric.of, g.Metric)
+	case metric.of == "" && g.ID != "":
+		return Gate{}, fmt.Errorf("%s takes no id: write [%s] for a window", g.Metric, g.ID)
+	case !metric.windowed && g.Window != "":
+		return Gate{}, fmt.Errorf("%s takes no window", g.Metric)
+	}
+	g.Limit, err = metric.limit(m[5])
+	if err != nil {
+		return Gate{}, fmt.Errorf("limit of %s: %w", g.Metric, err)
+	}
+	return g, nil
+}
+
+func (m *metric) limit(text string) (float64, error) {
+	p := spec.Param{Type: map[Unit]spec.Type{Milliseconds: spec.Duration, Percent: spec.Share, PerSecond: spec.Rate, Count: spec.Number}[m.Unit]}
+	v, err := p.Parse(text)
+	if err != nil {
+		return 0, err
+	}
+	switch v := v.(type) {
+	case time.Duration:
+		return float64(v) / float64(time.Millisecond), nil
+	case float64:
+		if m.Unit == Percent {
+			return v * 100, nil
+		}
+		return v, nil
+	}
+	return 0, errors.New("not a number")
+}
+
+// Names is what a scenario has that a gate may refer to.
+type Names struct{ Phases, Faults, Groups []string }
+
+// Check reports a reference to something the scenario does not have.
+func (g Gate) Check(n Names) error {
+	metric, err := find(g.Metric)
+	if err != nil {
+		return err
+	}
+	windows := append(append([]string(nil), n.Phases...), n.Faults...)
+	switch {
+	case g.Window != "" && !contains(windows, g.Window):
+		return fmt.Errorf("no phase or fault is called %q%s", g.Window, spec.Suggest(g.Window, windows))
+	case metric.of == "fault" && !contains(n.Faults, g.ID):
+		return fmt.Errorf("no fault has the id %q%s", g.ID, spec.Suggest(g.ID, n.Faults))
+	case metric.of == "group" && !contains(n.Groups, g.ID):
+		return fmt.Errorf("no group %q is scaled%s", g.ID, spec.Suggest(g.ID, n.Groups))
+	}
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Judgement is what became of a gate.
+type Judgement struct {
+	Gate
+	Unit     Unit
+	Observed float64
+	Happened bool // false: the event never happened, and the gate has failed
+	Empty    bool // the window held no request: the run can't be trusted
+	Passed   bool
+}
+
+// Judge decides a gate on the facts of a run. A gate whose event never happened has failed.
+func (g Gate) Judge(f *Facts) Judgement {
+	metric, err := find(g.Metric)
+	if err != nil {
+		panic("gate: judged without being parsed: " + err.Error())
+	}
+	j := Judgement{Gate: g, Unit: metric.Unit}
+	j.Observed, err = metric.value(f, g)
+	j.Happened = err == nil
+	j.Empty = errors.Is(err, errEmpty)
+	if j.Happened {
+		j.Passed = compare(j.Observed, g.Op, g.Limit)
+	}
+	return j
+}
+
+func compare(a float64, op string, b float64) bool {
+	switch op {
+	case "<":
+		return a < b
+	case "<=":
+		return a <= b
+	case ">":
+		return a > b
+	}
+	return a >= b
+}
+
+var percentile = regexp.MustCompile(`^p([1-9][0-9]{1,4})$`)
+
+// quantile of a metric such as p99 or p999.
+func quantile(name string) (float64, bool) {
+	m := percentile.FindStringSubmatch(name)
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat("0."+m[1], 64)
+	return n, err == nil
+}

@@ -1,0 +1,128 @@
+package gate
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+)
+
+func TestParse(t *testing.T) {
+	for expr, want := range map[string]Gate{
+		"p99 < 400ms":             {Metric: "p99", Op: "<", Limit: 400},
+		"p99[spike] < 800ms":      {Metric: "p99", Window: "spike", Op: "<", Limit: 800},
+		"p999_all[warm up] <= 2s": {Metric: "p999_all", Window: "warm up", Op: "<=", Limit: 2000},
+		"error_rate<1%":           {Metric: "error_rate", Op: "<", Limit: 1},
+		"recover(kill-one) < 6s":  {Metric: "recover", ID: "kill-one", Op: "<", Limit: 6000},
+		"rate[spike] >= 900/s":    {Metric: "rate", Window: "spike", Op: ">=", Limit: 900},
+		"lost(kill-one) < 10":     {Metric: "lost", ID: "kill-one", Op: "<", Limit: 10},
+		"scale_out(web) < 10s":    {Metric: "scale_out", ID: "web", Op: "<", Limit: 10000},
+		"imbalance < 0.2":         {Metric: "imbalance", Op: "<", Limit: .2},
+	} {
+		want.Expr = expr
+		if got, err := Parse(expr); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", expr, got, err)
+		}
+	}
+	for expr, msg := range map[string]string{
+		"p99":                  "is not a gate",
+		"p99 = 4ms":            "is not a gate",
+		"p99 < 4":              "not a duration",
+		"error_rate < 1s":      "not a share",
+		"eror_rate < 1%":       `did you mean "error_rate"`,
+		"recover < 6s":         "needs the id of a fault",
+		"p99(spike) < 6s":      "takes no id",
+		"detect(x)[spike]<6s":  "takes no window",
+		"cost < 5":             "not supported yet",
+		"p5 < 1s":              "unknown metric",
+		"p99[spike] << 800ms":  "is not a gate",
+		"error_rate < NaN%":    "not a share",
+		"p99[spike](x) < 80ms": "is not a gate",
+	} {
+		if _, err := Parse(expr); err == nil || !strings.Contains(err.Error(), msg) {
+			t.Errorf("%s: %v, want %q", expr, err, msg)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"p99 < 400ms", "recover(kill-one) < 6s", "p99[spike] >= 1s", "", "p99[[ < 1s"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, expr string) {
+		g, err := Parse(expr)
+		if err != nil {
+			return
+		}
+		if again, err := Parse(g.Expr); err != nil || again != g {
+			t.Fatalf("%q read back as %+v, %v", g.Expr, again, err)
+		}
+	})
+}
+
+func facts(ok, failed int) *Facts {
+	tally := &measure.Tally{}
+	for i := range ok {
+		tally.Add(&measure.Sample{Done: time.Duration(i+1) * time.Millisecond})
+	}
+	for range failed {
+		tally.Add(&measure.Sample{Done: time.Second, Outcome: measure.Failed, Class: measure.Refused})
+	}
+	d := 3 * time.Second
+	return &Facts{
+		Window:    func(name string) (Window, bool) { return Window{tally, 10}, name != "never" },
+		Fault:     func(string) (Fault, bool) { return Fault{Recover: &d, Lost: 4}, true },
+		Imbalance: func() (float64, bool) { return .1, true },
+		ScaleOut:  func(string) (time.Duration, bool) { return 0, false },
+	}
+}
+
+func TestJudge(t *testing.T) {
+	for _, tc := range []struct {
+		expr            string
+		ok, failed      int
+		passed, happens bool
+		empty           bool
+	}{
+		{"p50 < 60ms", 100, 0, true, true, false},
+		{"p50 < 40ms", 100, 0, false, true, false},
+		{"p50_all > 60ms", 100, 100, true, true, false}, // half of all failed after a second
+		{"p50 < 60ms", 100, 100, true, true, false},     // which does not touch the successes
+		{"error_rate < 50%", 100, 100, false, true, false},
+		{"error_rate <= 50%", 100, 100, true, true, false},
+		{"rate > 9/s", 100, 0, true, true, false},
+		{"p99 < 1s", 0, 0, false, false, true}, // no data is never a pass
+		{"error_rate < 1%", 0, 0, false, false, true},
+		{"p99[never] < 1s", 10, 0, false, false, true},
+		{"p99 < 1s", 0, 10, false, false, false}, // all failed: failed, not invalid
+		{"recover(f) < 6s", 1, 0, true, true, false},
+		{"eject(f) < 6s", 1, 0, false, false, false}, // it never happened
+		{"lost(f) < 4", 1, 0, false, true, false},
+		{"scale_out(web) < 6s", 1, 0, false, false, false},
+	} {
+		g, err := Parse(tc.expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j := g.Judge(facts(tc.ok, tc.failed)); j.Passed != tc.passed || j.Happened != tc.happens || j.Empty != tc.empty {
+			t.Errorf("%s with %d/%d: %+v", tc.expr, tc.ok, tc.failed, j)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	n := Names{Phases: []string{"spike"}, Faults: []string{"kill-one"}, Groups: []string{"web"}}
+	for expr, msg := range map[string]string{
+		"p99[spike] < 1s": "", "p99[kill-one] < 1s": "", "detect(kill-one) < 1s": "", "scale_out(web) < 1s": "",
+		"p99[spyke] < 1s": `did you mean "spike"`, "detect(spike) < 1s": "no fault", "scale_out(api) < 1s": "no group",
+	} {
+		g, err := Parse(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Check(n); (msg == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), msg)) {
+			t.Errorf("%s: %v", expr, err)
+		}
+	}
+}

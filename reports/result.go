@@ -1,0 +1,276 @@
+// Package reports holds the Result, everything a run learned, and writes it: as JSON, JUnit, Markdown and
+// one self-contained HTML page.
+//
+// A Result is plain data; every output is made from it alone, so that a page can be rendered again years
+// later from result.json.
+package reports
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/autoscale"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+)
+
+// Schema names the format of result.json.
+const Schema = "shakedown.result/v1"
+
+// Verdict is what a run came to.
+type Verdict string
+
+// The verdicts.
+const (
+	Passed      Verdict = "passed"
+	Failed      Verdict = "failed"
+	Invalid     Verdict = "invalid" // the run can't be trusted
+	Interrupted Verdict = "interrupted"
+	Aborted     Verdict = "aborted" // the scenario's abort rule fired
+)
+
+// Result is everything a run learned. Times ending in _ms are milliseconds since the load began, and
+// negative before it.
+type Result struct {
+	Schema     string   `json:"schema"`
+	Name       string   `json:"name"`
+	About      string   `json:"about,omitempty"`
+	Verdict    Verdict  `json:"verdict"`
+	Reasons    []string `json:"reasons"` // of the verdict, in plain words
+	World      string   `json:"world"`
+	Seed       uint64   `json:"seed"`
+	DurationMS float64  `json:"duration_ms"`
+	PlannedMS  float64  `json:"planned_duration_ms"`
+
+	Validity   Validity          `json:"validity"`
+	Totals     Totals            `json:"totals"`
+	Rates      Rates             `json:"rates"`
+	Latency    Latency           `json:"latency"`
+	Errors     map[string]uint64 `json:"errors"`
+	Examples   map[string]string `json:"error_examples"`
+	Histograms Histograms        `json:"histograms"`
+
+	Phases   []Period `json:"phases"`
+	Windows  []Period `json:"windows"`
+	Requests []Period `json:"requests"`
+
+	Balancer *Balancer `json:"balancer,omitempty"`
+	Targets  []Target  `json:"targets"`
+	Timeline []Moment  `json:"timeline"`
+	Faults   []Fault   `json:"faults"`
+	Scaling  []Scaling `json:"scaling"`
+	Gates    []Gate    `json:"gates"`
+	Events   []Event   `json:"events"`
+	Warnings []string  `json:"warnings"`
+
+	Environment Environment     `json:"environment"`
+	Scenario    json.RawMessage `json:"scenario"`
+}
+
+// Validity says whether the run can be trusted.
+type Validity struct {
+	Valid        bool     `json:"valid"`
+	Reasons      []string `json:"reasons"`
+	Lag          Lag      `json:"lag_ms"` // the generator's lateness: offered − due
+	LagLimitMS   float64  `json:"lag_limit_ms"`
+	GeneratorCPU float64  `json:"generator_cpu"` // share of the CPU it may use; 0 in a simulated world
+}
+
+// Lag is a summary of the generator's lateness.
+type Lag struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+// Totals count requests. planned = sent + dropped + cancelled, and sent = succeeded + failed.
+type Totals struct {
+	Planned   uint64 `json:"planned"`
+	Sent      uint64 `json:"sent"`
+	Succeeded uint64 `json:"succeeded"`
+	Failed    uint64 `json:"failed"`
+	Dropped   uint64 `json:"dropped"`
+	Cancelled uint64 `json:"cancelled"`
+	Retries   uint64 `json:"retries"` // by the balancer
+}
+
+// Rates are requests a second.
+type Rates struct {
+	Planned   float64 `json:"planned"`
+	Offered   float64 `json:"offered"`
+	Succeeded float64 `json:"succeeded"`
+}
+
+// Latency holds the three latencies, never mixed.
+type Latency struct {
+	Response Figures `json:"response"`     // succeeded requests, from the due time: what a user waits
+	Service  Figures `json:"service"`      // succeeded requests, from the first byte sent: what a naive tool says
+	All      Figures `json:"response_all"` // all requests; failures at the moment the client gave up
+}
+
+// Figures summarise one histogram.
+type Figures struct {
+	Mean  float64 `json:"mean_ms"`
+	P50   float64 `json:"p50_ms"`
+	P90   float64 `json:"p90_ms"`
+	P95   float64 `json:"p95_ms"`
+	P99   float64 `json:"p99_ms"`
+	P999  float64 `json:"p999_ms"`
+	Max   float64 `json:"max_ms"`
+	Count int64   `json:"count"`
+}
+
+// Histograms travel with the result, so that results merge and compare exactly.
+type Histograms struct {
+	Response measure.Hist `json:"response"`
+	Service  measure.Hist `json:"service"`
+	All      measure.Hist `json:"response_all"`
+}
+
+// Period is the figures of a phase, of a window or of one kind of request.
+type Period struct {
+	Name       string            `json:"name"`
+	StartMS    float64           `json:"start_ms"`
+	EndMS      float64           `json:"end_ms"`
+	Discarded  bool              `json:"discarded,omitempty"`
+	Totals     Totals            `json:"totals"`
+	Rates      Rates             `json:"rates"`
+	Latency    Latency           `json:"latency"`
+	Lag        Lag               `json:"lag_ms"`
+	Errors     map[string]uint64 `json:"errors,omitempty"`
+	Histograms Histograms        `json:"histograms"`
+}
+
+// Balancer is what the balancer counted in all, discarded phases included.
+type Balancer struct {
+	Requests uint64 `json:"requests"`
+	Retries  uint64 `json:"retries"` // discarded phases left out
+	Unrouted uint64 `json:"unrouted"`
+}
+
+// Target is one target over the run, as the balancer counted. Requests are attempts, retries included;
+// those of discarded phases are counted apart.
+type Target struct {
+	ID          string       `json:"id"`
+	Group       string       `json:"group"`
+	Address     string       `json:"address"`
+	Requests    uint64       `json:"requests"`
+	Discarded   uint64       `json:"discarded"`
+	Share       float64      `json:"share"` // of its group's requests
+	Generations []Generation `json:"generations"`
+	Changes     []Change     `json:"changes"`
+}
+
+// Generation is one start of a target's process.
+type Generation struct {
+	Generation int      `json:"generation"`
+	PID        int      `json:"pid,omitempty"`
+	LaunchedMS float64  `json:"launched_ms"`
+	ExitedMS   *float64 `json:"exited_ms"`
+	Exit       string   `json:"exit,omitempty"`
+	Served     *uint64  `json:"served"` // as it counted itself; null when it does not say
+}
+
+// Change is a change of a target's state at the balancer.
+type Change struct {
+	AtMS   float64 `json:"at_ms"`
+	From   string  `json:"from"`
+	To     string  `json:"to"`
+	Reason string  `json:"reason"`
+}
+
+// Moment is the state of a group at one time.
+type Moment struct {
+	AtMS        float64            `json:"at_ms"`
+	Group       string             `json:"group"`
+	Desired     int                `json:"desired"`
+	Running     int                `json:"running"`
+	InService   int                `json:"in_service"`
+	Utilisation *float64           `json:"utilisation"` // busy share of the slots in service; null when unknown
+	Requests    map[string]float64 `json:"requests"`    // by target, a second
+}
+
+// Fault is what an injected fault did. Absent times are null.
+type Fault struct {
+	ID         string   `json:"id"`
+	Kind       string   `json:"kind"`
+	Targets    []string `json:"targets"`
+	InjectedMS *float64 `json:"injected_ms"`
+	RevertedMS *float64 `json:"reverted_ms"`
+	Hits       uint64   `json:"hits"` // exchanges, probes or processes it touched
+	DetectMS   *float64 `json:"detect_ms"`
+	EjectMS    *float64 `json:"eject_ms"`
+	RecoverMS  *float64 `json:"recover_ms"`
+	ResidualMS *float64 `json:"residual_ms"`
+	Lost       float64  `json:"lost"`
+}
+
+// Scaling is what a group's scaling policy did.
+type Scaling struct {
+	Group     string     `json:"group"`
+	Decisions []Decision `json:"decisions"`
+	Servers   []Server   `json:"servers"`
+	Waterfall []Stages   `json:"waterfall"`
+	Cost      *float64   `json:"cost"` // null: no prices are known
+}
+
+// Decision is one tick of the policy: the signal it saw and what it decided. Decisions can be made again
+// from their signals.
+type Decision struct {
+	AtMS   float64          `json:"at_ms"`
+	Signal autoscale.Signal `json:"signal"`
+	autoscale.Decision
+}
+
+// Server is one server of a scaled group, from its decision to its end.
+type Server struct {
+	ID        string   `json:"id"`
+	Initial   bool     `json:"initial"`
+	StartedMS *float64 `json:"started_ms"`
+	EndedMS   *float64 `json:"ended_ms"`
+}
+
+// Stages are when a scaled-out server reached each stage.
+type Stages struct {
+	Server       string   `json:"server"`
+	BreachMS     *float64 `json:"breach_ms"`        // the first datapoint above the target
+	DecidedMS    *float64 `json:"decided_ms"`       // the policy decided
+	LaunchedMS   *float64 `json:"launched_ms"`      // its process started
+	BootedMS     *float64 `json:"booted_ms"`        // it could serve
+	InServiceMS  *float64 `json:"in_service_ms"`    // its checks passed
+	FirstRequest *float64 `json:"first_request_ms"` // seen with a request, to the balancer's reporting interval
+}
+
+// Gate is a judged gate.
+type Gate struct {
+	Expr     string   `json:"expr"`
+	Metric   string   `json:"metric"`
+	Window   string   `json:"window"`
+	Observed *float64 `json:"observed"` // null: it never happened
+	Limit    float64  `json:"limit"`
+	Op       string   `json:"op"`
+	Unit     string   `json:"unit"`
+	Passed   bool     `json:"passed"`
+	Note     string   `json:"note,omitempty"`
+}
+
+// Event is something that happened.
+type Event struct {
+	AtMS       float64 `json:"at_ms"`
+	Kind       string  `json:"kind"`
+	Group      string  `json:"group,omitempty"`
+	Target     string  `json:"target,omitempty"`
+	Generation int     `json:"generation,omitempty"`
+	Fault      string  `json:"fault,omitempty"`
+	Detail     string  `json:"detail"`
+}
+
+// Environment is all that differs between two equal runs.
+type Environment struct {
+	StartedAt time.Time `json:"started_at"`
+	Host      string    `json:"host"`
+	OS        string    `json:"os"`
+	CPUs      int       `json:"cpus"`
+	Version   string    `json:"version"`
+	GoVersion string    `json:"go_version"`
+	Command   string    `json:"command"`
+}

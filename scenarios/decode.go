@@ -1,0 +1,298 @@
+package scenarios
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
+	"github.com/seed-8025779b/shakedown/reports/gate"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// Decoded is a scenario that was read and checked.
+type Decoded struct {
+	*plan.Scenario
+	Resolved *Resolved
+}
+
+// Decode reads and checks a scenario file, with overrides put in place first. The error is a *Problems
+// with every mistake, or says what is wrong with an override. Nothing is started or opened.
+func Decode(src Source, overrides ...Override) (*Decoded, error) {
+	root, problem := src.parse()
+	if problem != nil {
+		return nil, &Problems{src, []Problem{*problem}}
+	}
+	d := &decoder{origins: map[*yaml.Node]string{}}
+	for _, o := range overrides {
+		if err := o.apply(root, d.origins); err != nil {
+			return nil, err
+		}
+	}
+	s, out := &plan.Scenario{}, &Resolved{}
+	d.scenario(root, src, s, out)
+	if err := d.err(src); err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", src.Name, err)
+	}
+	s.Resolved = raw
+	return &Decoded{s, out}, nil
+}
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// name checks a name that ends up in paths, ids and gates.
+func (d *decoder) name(n *yaml.Node, what string) {
+	if n != nil && !namePattern.MatchString(n.Value) {
+		d.fail(n, "%s %q: letters, digits, dots, dashes and underscores only", what, n.Value)
+	}
+}
+
+func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *Resolved) {
+	b := d.block(root, "the scenario", out)
+	if b.bad {
+		return
+	}
+	if v, ok := b.param(spec.Param{Name: "version", Type: spec.Count, Required: true, Doc: "the file's version, 1"}); ok && v != 1 {
+		d.fail(b.value("version"), "version %v is not known: this shakedown reads version 1", v)
+	}
+	base := strings.TrimSuffix(filepath.Base(src.Name), filepath.Ext(src.Name))
+	if i := strings.LastIndexByte(base, ':'); i >= 0 {
+		base = base[i+1:]
+	}
+	head := b.values([]spec.Param{
+		{Name: "name", Type: spec.Text, Default: base}, {Name: "about", Type: spec.Text},
+		{Name: "seed", Type: spec.Count, Default: "1", Doc: "of every random draw"},
+	})
+	d.name(b.value("name"), "name")
+	s.Name, s.About, s.Seed = head.Text("name"), head.Text("about"), draw.Seed(head.Int("seed"))
+	b.later("dependencies", "sessions", "deploys", "alerts", "regions")
+
+	d.objective(b.value("objective"), s, out.sub("objective"))
+	d.system(b, s, out)
+	network := d.block(b.value("network"), "network", out.sub("network"))
+	s.RTT = network.values([]spec.Param{{Name: "rtt", Type: spec.Duration, Default: "0s", Max: 10, Doc: "round trip between client and balancer; simulated worlds only"}}).Duration("rtt")
+	network.close()
+	d.client(b.value("client"), s, out.sub("client"))
+	d.load(b, s, out.sub("load"))
+	d.scaling(b.list("scaling"), s, out)
+	d.faults(b.list("faults"), s, out)
+	d.abort(b.list("abort"), s, out)
+	d.gates(b.list("gates"), s, out)
+	d.validity(b.value("validity"), s, out.sub("validity"))
+	b.close()
+}
+
+func (d *decoder) objective(n *yaml.Node, s *plan.Scenario, out *Resolved) {
+	b := d.block(n, "objective", out)
+	for _, q := range []struct {
+		name, def string
+		q         float64
+	}{{"p50", "", .5}, {"p90", "", .9}, {"p95", "", .95}, {"p99", "", .99}, {"p999", "", .999}} {
+		if n == nil && q.name == "p99" {
+			q.def = "1s"
+		}
+		if v, ok := b.param(spec.Param{Name: q.name, Type: spec.Duration, Default: q.def, Above: true, Max: 3600}); ok {
+			s.Objective.Quantiles = append(s.Objective.Quantiles, plan.Quantile{Q: q.q, Limit: v.(time.Duration)})
+		}
+	}
+	v := b.values([]spec.Param{
+		{Name: "error_rate", Type: spec.Share, Default: "1%", Max: 1},
+		{Name: "window", Type: spec.Duration, Default: "2s", Min: .4, Max: 600, Doc: "the stretch of time over which it must hold"},
+	})
+	s.Objective.ErrorRate, s.Objective.Window = v.Float("error_rate"), v.Duration("window")
+	b.close()
+}
+
+// system reads what is put under load: a topology of our own, or a target of the user's.
+func (d *decoder) system(b *block, s *plan.Scenario, out *Resolved) {
+	targetKey, target := b.key("target")
+	topologyKey, topology := b.key("topology")
+	switch {
+	case targetKey != nil && topologyKey != nil:
+		d.fail(targetKey, "target and topology exclude each other: a system of your own, or one that shakedown starts")
+	case target == nil && topology == nil:
+		d.fail(b.n, "the scenario needs a topology to start, or a target: https://… of your own")
+	case target != nil:
+		v, err := d.scalar(target, spec.Param{Type: spec.Text})
+		if err == nil {
+			err = CheckURL(v.(string))
+		}
+		if err != nil {
+			d.fail(target, "target: %v", err)
+			return
+		}
+		s.Target = v.(string)
+		out.leaf("target", s.Target, d.origin(target))
+	default:
+		d.topology(topology, s, out.sub("topology"))
+	}
+}
+
+func (d *decoder) client(n *yaml.Node, s *plan.Scenario, out *Resolved) {
+	b := d.block(n, "client", out)
+	identify := "false"
+	if s.Topology != nil {
+		identify = "true"
+	}
+	v := b.values([]spec.Param{
+		{Name: "timeout", Type: spec.Duration, Default: "5s", Min: .001, Max: 600, Doc: "from the due time to the end of the exchange"},
+		{Name: "connections", Type: spec.Count, Default: "512", Min: 1, Max: 60000, Doc: "exchanges at once; more wait in order of due time"},
+		{Name: "identify", Type: spec.Bool, Default: identify, Doc: "send each request's number in the header shakedown-seq"},
+	})
+	s.Client = plan.Client{Timeout: v.Duration("timeout"), Connections: v.Int("connections"), Identify: v.Bool("identify")}
+	b.close()
+}
+
+func (d *decoder) abort(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
+	if len(list) == 0 {
+		return
+	}
+	all := out.sub("abort")
+	all.List = true
+	for i, n := range list {
+		b := d.block(n, "abort rule", all.sub(fmt.Sprint(i+1)))
+		v := b.values([]spec.Param{
+			{Name: "when", Type: spec.Text, Required: true, Doc: "such as error_rate > 60%"},
+			{Name: "over", Type: spec.Duration, Default: "5s", Min: .5, Max: 600, Doc: "the stretch of time looked back on"},
+		})
+		b.close()
+		if !v.Has("when") {
+			continue
+		}
+		g, err := gate.Parse(v.Text("when"))
+		switch {
+		case err != nil:
+			d.fail(b.value("when"), "%v", err)
+		case g.Metric != "error_rate" || g.Window != "":
+			d.fail(b.value("when"), "an abort rule on %s is not supported yet: only error_rate is", g.Metric)
+		case g.Op != ">" && g.Op != ">=":
+			d.fail(b.value("when"), "an abort rule fires when the error rate is too high: write error_rate > %v%%", g.Limit)
+		default:
+			s.Abort = append(s.Abort, plan.Abort{When: g.Expr, ErrorRate: g.Limit / 100, Over: v.Duration("over")})
+		}
+	}
+}
+
+func (d *decoder) gates(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
+	all := out.sub("gates")
+	all.List = true
+	var names gate.Names
+	for _, p := range s.Load.Phases {
+		names.Phases = append(names.Phases, p.Name)
+	}
+	for _, f := range s.Faults {
+		names.Faults = append(names.Faults, f.ID)
+	}
+	for _, x := range s.Scaling {
+		names.Groups = append(names.Groups, x.Group)
+	}
+	seen := map[string]bool{}
+	for i, n := range list {
+		text, err := d.scalar(n, spec.Param{Type: spec.Text})
+		if err != nil {
+			d.fail(n, "a gate %v", err)
+			continue
+		}
+		g, err := gate.Parse(text.(string))
+		if err == nil {
+			err = g.Check(names)
+		}
+		if err == nil && s.Topology == nil && g.Metric == "imbalance" {
+			err = fmt.Errorf("imbalance needs a topology: nobody counts the targets of a system of your own")
+		}
+		if err == nil && seen[g.Expr] {
+			err = fmt.Errorf("gate %q stands here twice", g.Expr)
+		}
+		if err != nil {
+			d.fail(n, "%v", err)
+			continue
+		}
+		seen[g.Expr] = true
+		s.Gates = append(s.Gates, g)
+		all.leaf(fmt.Sprint(i+1), g.Expr, d.origin(n))
+	}
+}
+
+func (d *decoder) validity(n *yaml.Node, s *plan.Scenario, out *Resolved) {
+	b := d.block(n, "validity", out)
+	v := b.values([]spec.Param{
+		{Name: "lag", Type: spec.Duration, Above: true, Max: 600, Doc: "p99 of the generator's lateness above which the run can't be trusted"},
+		{Name: "offered", Type: spec.Share, Default: "99%", Min: 0, Max: 1, Doc: "share of the schedule that must have been offered"},
+	})
+	s.Validity = plan.Validity{Lag: v.Duration("lag"), Offered: v.Float("offered")}
+	b.close()
+}
+
+// methods are the keys that name a request's method.
+var methods = []string{"get", "post", "put", "patch", "delete", "head", "options"}
+
+func (d *decoder) requests(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
+	all := out.sub("requests")
+	all.List = true
+	names := map[string]bool{}
+	for _, n := range list {
+		item := all.sub("")
+		b := d.block(n, "request", item)
+		b.later("expect", "cookies", "data")
+		r := mix.Request{}
+		for _, m := range methods {
+			if v := b.value(m); v != nil {
+				if r.Method != "" {
+					d.fail(v, "request has two methods: %s and %s", strings.ToLower(r.Method), m)
+				}
+				r.Method, r.Path = strings.ToUpper(m), v.Value
+				if v.Kind != yaml.ScalarNode || !strings.HasPrefix(v.Value, "/") {
+					d.fail(v, "%s: the path must start with a slash, not %s", m, kindOf(v))
+				}
+				item.leaf(m, v.Value, d.origin(v))
+			}
+		}
+		if r.Method == "" && !b.bad {
+			d.fail(n, "request needs a method and a path, such as get: /")
+		}
+		v := b.values([]spec.Param{
+			{Name: "name", Type: spec.Text, Default: r.Method + " " + r.Path},
+			{Name: "weight", Type: spec.Number, Default: "1", Above: true, Max: 1e6},
+			{Name: "body", Type: spec.Text},
+		})
+		r.Name, r.Weight, r.Body = v.Text("name"), v.Float("weight"), v.Text("body")
+		item.Key = r.Name
+		if names[r.Name] && !b.bad {
+			d.fail(n, "two requests are called %q: give one a name", r.Name)
+		}
+		names[r.Name] = true
+		if h := b.value("headers"); h != nil {
+			hb, headers := d.block(h, "headers", item.sub("headers")), map[string]string{}
+			if hb.n != nil {
+				for i := 0; i+1 < len(hb.n.Content); i += 2 {
+					key, value := hb.n.Content[i], resolve(hb.n.Content[i+1])
+					if value.Kind != yaml.ScalarNode {
+						d.fail(value, "header %s must be text, not %s", key.Value, kindOf(value))
+						continue
+					}
+					headers[key.Value] = value.Value
+					hb.out.leaf(key.Value, value.Value, d.origin(value))
+				}
+			}
+			r.Headers = headers
+		}
+		b.close()
+		s.Load.Requests = append(s.Load.Requests, r)
+	}
+	if len(list) == 0 {
+		s.Load.Requests = []mix.Request{{Name: "GET /", Method: "GET", Path: "/", Weight: 1}}
+		item := all.sub("GET /")
+		item.leaf("get", "/", "default")
+	}
+}

@@ -1,0 +1,328 @@
+package scenarios
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/seed-8025779b/shakedown/balancer/autoscale"
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+func (d *decoder) load(b *block, s *plan.Scenario, out *Resolved) {
+	lb := d.block(b.require("load"), "load", out)
+	v := lb.values([]spec.Param{{Name: "arrivals", Type: spec.Text, Default: "poisson", Enum: []string{"even", "poisson"}}})
+	s.Load.Arrivals = profile.Arrivals(v.Text("arrivals"))
+	d.requests(lb.list("requests"), s, out)
+	list := lb.list("phases")
+	if len(list) == 0 && lb.n != nil {
+		d.fail(lb.n, "load needs phases, such as [{name: sustained, rate: 100/s, for: 30s}]")
+	}
+	all := out.sub("phases")
+	all.List = true
+	at := time.Duration(0)
+	names := map[string]bool{}
+	judged := false
+	for _, n := range list {
+		p, ok := d.phase(n, at, names, all)
+		if ok {
+			at = p.End
+			judged = judged || !p.Discard
+		}
+		s.Load.Phases = append(s.Load.Phases, p)
+	}
+	if len(list) > 0 && !judged && len(d.problems) == 0 {
+		d.fail(lb.value("phases"), "every phase is discarded: nothing would be judged")
+	}
+	lb.close()
+}
+
+func (d *decoder) phase(n *yaml.Node, start time.Duration, names map[string]bool, all *Resolved) (plan.Phase, bool) {
+	item := all.sub("")
+	b := d.block(n, "phase", item)
+	b.later("users", "think_time")
+	v := b.values([]spec.Param{
+		{Name: "name", Type: spec.Text, Required: true, Doc: "what gates and faults call it"},
+		{Name: "for", Type: spec.Duration, Required: true, Above: true, Max: 7 * 86400, Doc: "how long it lasts"},
+		{Name: "discard", Type: spec.Bool, Default: "false", Doc: "left out of totals and gates: a warm-up"},
+	})
+	p := plan.Phase{Name: v.Text("name"), Start: start, End: start + v.Duration("for"), Discard: v.Bool("discard")}
+	item.Key = p.Name
+	d.name(b.value("name"), "phase")
+	if names[p.Name] && p.Name != "" {
+		d.fail(b.value("name"), "two phases are called %q", p.Name)
+	}
+	names[p.Name] = true
+	rate := b.require("rate")
+	ok := rate != nil && v.Has("for")
+	if rate != nil {
+		var good bool
+		p.Rate, good = d.choice(rate, "rate", profile.Kinds().Table(), laterRates, spec.Values{"for": v.Duration("for")}, item.sub("rate"))
+		ok = ok && good
+	}
+	if ok {
+		if _, err := profile.Kinds().New(p.Rate); err != nil {
+			d.fail(rate, "rate: %v", err)
+		}
+	}
+	b.close()
+	return p, ok
+}
+
+func (d *decoder) scaling(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
+	if len(list) == 0 {
+		return
+	}
+	all := out.sub("scaling")
+	all.List = true
+	seen := map[string]bool{}
+	for _, n := range list {
+		item := all.sub("")
+		b := d.block(n, "scaling", item)
+		b.later("warm_pool", "scheduled", "grace", "prices")
+		v := b.values([]spec.Param{
+			{Name: "group", Type: spec.Text, Required: true, Doc: "the group that is scaled"},
+			{Name: "min", Type: spec.Count, Default: "1", Min: 1, Max: 1000},
+			{Name: "max", Type: spec.Count, Required: true, Min: 1, Max: 1000, Doc: "the most targets"},
+			{Name: "cooldown", Type: spec.Duration, Default: "300s", Max: 86400, Doc: "after a change, no other for so long"},
+		})
+		x := plan.Scaling{Group: v.Text("group"), Policy: autoscale.Config{Min: v.Int("min"), Max: v.Int("max"), Cooldown: v.Duration("cooldown")}}
+		item.Key = x.Group
+		if v.Has("max") && x.Policy.Min > x.Policy.Max {
+			d.fail(b.value("min"), "min %d is more than max %d", x.Policy.Min, x.Policy.Max)
+		}
+		d.scaledGroup(b, s, &x, seen)
+		datapoints := 0
+		if t := b.value("timing"); t == nil {
+			c := autoscale.Timings().Table().Default("custom")
+			x.Timing, _ = autoscale.Timings().New(c) // custom has no combination that it refuses
+			item.leaf("timing", "custom", "default")
+		} else if c, ok := d.choice(t, "timing", autoscale.Timings().Table(), laterTimings, nil, item.sub("timing")); ok {
+			x.Timing, _ = autoscale.Timings().New(c)
+			datapoints = c.Values.Int("datapoints")
+		}
+		policies := item.sub("policies")
+		policies.List = true
+		for i, pn := range b.list("policies") {
+			if c, ok := d.choice(pn, "policy", autoscale.Kinds().Table(), laterPolicies, nil, policies.sub(fmt.Sprint(i+1))); ok {
+				if datapoints > 0 {
+					c.Values["datapoints"] = datapoints
+				}
+				x.Policy.Policies = append(x.Policy.Policies, c)
+			}
+		}
+		if b.n != nil && len(b.list("policies")) == 0 {
+			d.fail(b.n, "scaling needs policies, such as [{kind: target_tracking, target: 60%%}]")
+		}
+		b.close()
+		s.Scaling = append(s.Scaling, x)
+	}
+}
+
+func (d *decoder) scaledGroup(b *block, s *plan.Scenario, x *plan.Scaling, seen map[string]bool) {
+	n := b.value("group")
+	if n == nil {
+		return
+	}
+	if seen[x.Group] {
+		d.fail(n, "group %q is scaled twice", x.Group)
+	}
+	seen[x.Group] = true
+	g := s.Group(x.Group)
+	switch {
+	case s.Topology == nil:
+		d.fail(n, "scaling needs a topology: shakedown can't launch servers of a system of your own")
+	case g == nil:
+		d.fail(n, "no group is called %q%s", x.Group, spec.Suggest(x.Group, groupNames(s)))
+	case g.Targets.Run != plan.Builtin:
+		d.fail(n, "group %q can't be scaled by cpu: only builtin targets tell how busy their slots are", x.Group)
+	case g.Targets.Count < x.Policy.Min || (x.Policy.Max > 0 && g.Targets.Count > x.Policy.Max):
+		d.fail(n, "group %q begins with %d targets, which is not within %d to %d", x.Group, g.Targets.Count, x.Policy.Min, x.Policy.Max)
+	}
+}
+
+func groupNames(s *plan.Scenario) (names []string) {
+	if s.Topology != nil {
+		for _, g := range s.Topology.Groups {
+			names = append(names, g.Name)
+		}
+	}
+	return names
+}
+
+func (d *decoder) faults(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
+	if len(list) == 0 {
+		return
+	}
+	all := out.sub("faults")
+	all.List = true
+	seen := map[string]bool{}
+	for _, n := range list {
+		if f, ok := d.fault(n, s, all.sub(""), seen); ok {
+			s.Faults = append(s.Faults, f)
+		}
+	}
+}
+
+// fault reads one fault. Its kind's parameters stand beside its own keys, so that the kind is found first.
+func (d *decoder) fault(n *yaml.Node, s *plan.Scenario, item *Resolved, seen map[string]bool) (chaos.Fault, bool) {
+	before := len(d.problems)
+	b := d.block(n, "fault", item)
+	var f chaos.Fault
+	kindNode := b.require("kind")
+	var entry spec.Entry
+	known := false
+	if kindNode != nil {
+		if entry, known = chaos.Kinds().Table().Find(kindNode.Value); !known {
+			d.unknownKind(kindNode, kindNode.Value, "fault", chaos.Kinds().Table(), laterFaults)
+		}
+	}
+	v := b.values([]spec.Param{{Name: "id", Type: spec.Text, Required: true, Doc: "what gates and the report call it"}})
+	f.ID, item.Key = v.Text("id"), v.Text("id")
+	d.name(b.value("id"), "id")
+	if seen[f.ID] && f.ID != "" {
+		d.fail(b.value("id"), "two faults have the id %q", f.ID)
+	}
+	seen[f.ID] = true
+	for _, p := range s.Load.Phases {
+		if p.Name == f.ID && f.ID != "" {
+			d.fail(b.value("id"), "%q is the name of a phase too: a gate's window could mean either", f.ID)
+		}
+	}
+	if !known {
+		return f, false
+	}
+	item.leaf("kind", entry.Name, d.origin(kindNode))
+	f.Choice = spec.Choice{Kind: entry.Name, Values: b.values(entry.Params)}
+	kind, err := chaos.Kinds().New(f.Choice)
+	if err != nil {
+		d.fail(n, "fault %s: %v", f.ID, err)
+	}
+	f.At = d.instant(b, s, item)
+	if kind.Wire != nil {
+		w := b.values([]spec.Param{
+			{Name: "for", Type: spec.Duration, Above: true, Max: 7 * 86400, Doc: "how long; until the run ends without it"},
+			{Name: "where", Type: spec.Text, Default: "wire", Enum: []string{"wire", "target"}, Doc: "on the balancer's connection to the target"},
+		})
+		f.For = w.Duration("for")
+		if w.Text("where") == "target" {
+			d.fail(b.value("where"), "where: target is not supported yet")
+		}
+	} else if key, _ := b.key("for"); key != nil {
+		d.fail(key, "%s has no length: use restart_after", entry.Name)
+	}
+	if end, ok := f.End(); ok && len(s.Load.Phases) > 0 && end > s.Length() && f.At < s.Length() {
+		d.fail(n, "fault %s ends at %v, after the run, which ends at %v", f.ID, end, s.Length())
+	}
+	d.selector(b, s, &f, kind, item)
+	b.close()
+	return f, len(d.problems) == before
+}
+
+// instant reads `at`: a duration since the load began, or a phase's name with a duration behind it.
+func (d *decoder) instant(b *block, s *plan.Scenario, item *Resolved) time.Duration {
+	n := b.require("at")
+	if n == nil {
+		return 0
+	}
+	name, plus, _ := strings.Cut(n.Value, "+")
+	start, offset := time.Duration(0), time.Duration(0)
+	var phases []string
+	found := false
+	for _, p := range s.Load.Phases {
+		phases = append(phases, p.Name)
+		if p.Name == name {
+			start, found = p.Start, true
+		}
+	}
+	var err error
+	if !found {
+		offset, err = time.ParseDuration(n.Value)
+	} else if plus != "" {
+		offset, err = time.ParseDuration(plus)
+	}
+	at := start + offset
+	switch {
+	case n.Kind != yaml.ScalarNode || (err != nil && !found):
+		d.fail(n, "at: %s is neither a time nor a phase with a time, such as 12s or sustained+1s%s", kindOf(n), spec.Suggest(name, phases))
+		return 0
+	case err != nil:
+		d.fail(n, "at: %q is not a duration", plus)
+		return 0
+	case offset < 0:
+		d.fail(n, "at: %s is before the start", n.Value)
+	case len(s.Load.Phases) > 0 && at >= s.Length():
+		d.fail(n, "at: %v is outside the run, which ends at %v", at, s.Length())
+	}
+	item.leaf("at", n.Value, d.origin(n))
+	return at
+}
+
+func (d *decoder) selector(b *block, s *plan.Scenario, f *chaos.Fault, kind chaos.Kind, item *Resolved) {
+	n := b.require("target")
+	if n == nil {
+		return
+	}
+	sb := d.block(n, "target", item.sub("target"))
+	sb.later("balancer", "dependency")
+	v := sb.values(chaos.SelectorParams())
+	sb.close()
+	var set []string
+	for _, name := range []string{"count", "percent", "id", "zone", "all"} {
+		if v.Has(name) {
+			set = append(set, name)
+		}
+	}
+	if len(set) != 1 && !sb.bad {
+		d.fail(n, "target needs exactly one of count, percent, id, zone and all, not %d", len(set))
+		return
+	}
+	f.Select = chaos.NewSelector(v)
+	if !v.Has("group") {
+		return
+	}
+	gn := sb.value("group")
+	g := s.Group(f.Select.Group)
+	switch {
+	case s.Topology == nil:
+		d.fail(gn, "faults on targets need a topology: shakedown does not reach into a system of your own")
+		return
+	case g == nil:
+		d.fail(gn, "no group is called %q%s", f.Select.Group, spec.Suggest(f.Select.Group, groupNames(s)))
+		return
+	case kind.Process != nil && g.Targets.Run == plan.Addresses:
+		d.fail(gn, "%s needs a process that shakedown started: group %q has addresses", f.Kind, g.Name)
+		return
+	}
+	most := g.Targets.Count
+	for _, x := range s.Scaling {
+		if x.Group == g.Name {
+			most = max(most, x.Policy.Max)
+		}
+	}
+	var candidates []chaos.Candidate
+	var ids []string
+	for i := range most {
+		if g.Targets.Run == plan.Addresses && i >= len(g.Targets.Addresses) {
+			break
+		}
+		t := g.Target(i)
+		candidates = append(candidates, chaos.Candidate{ID: t.ID, Zone: t.Zone})
+		ids = append(ids, t.ID)
+	}
+	switch {
+	case f.Select.Count > most:
+		d.fail(sb.value("count"), "count %d is more than group %q ever has: %d", f.Select.Count, g.Name, most)
+	case v.Has("all") && !f.Select.All:
+		d.fail(sb.value("all"), "all: false selects nothing")
+	case len(f.Select.Choose(s.Seed, f.ID, candidates)) == 0 && f.Select.ID != "":
+		d.fail(sb.value("id"), "group %q never has a target %q%s", g.Name, f.Select.ID, spec.Suggest(f.Select.ID, ids))
+	case len(f.Select.Choose(s.Seed, f.ID, candidates)) == 0:
+		d.fail(n, "it can match no target of group %q", g.Name)
+	}
+}

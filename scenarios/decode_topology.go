@@ -1,0 +1,307 @@
+package scenarios
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/route"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// Kinds that the scenario language knows and whose engine comes later: they are refused, never ignored.
+var (
+	laterStrategies = []string{
+		"weighted_round_robin", "random", "weighted_random", "peak_ewma", "least_time", "ring_hash", "maglev",
+		"bounded_hash", "rendezvous", "ip_hash", "first", "join_idle_queue", "prequal",
+	}
+	laterRates  = []string{"steps", "sine", "replay", "spike", "pause"}
+	laterFaults = []string{
+		"pause", "slow_cpu", "memory", "reset", "refuse", "blackhole", "half_open", "bandwidth", "slice", "slow_close",
+		"truncate", "body", "header", "dns", "certificate", "partition", "loss",
+	}
+	laterPolicies = []string{"simple", "step", "scheduled", "predictive", "hpa", "kpa", "keda"}
+	laterTimings  = []string{"ec2", "ecs", "eks", "fargate", "kubernetes", "lambda"}
+	laterTimes    = []string{"uniform", "pareto", "gamma", "empirical"}
+)
+
+// CheckURL reports what is wrong with the URL of a system under load.
+func CheckURL(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is not a URL", s)
+	case (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return fmt.Errorf("%q is not an http or https URL, such as http://127.0.0.1:8080", s)
+	}
+	return nil
+}
+
+func (d *decoder) topology(n *yaml.Node, s *plan.Scenario, out *Resolved) {
+	s.Topology = &plan.Topology{}
+	b := d.block(n, "topology", out)
+	balancer := d.block(b.value("balancer"), "balancer", out.sub("balancer"))
+	if v, ok := balancer.param(spec.Param{Name: "replicas", Type: spec.Count, Default: "1", Min: 1, Max: 16}); ok && v != 1 {
+		d.fail(balancer.value("replicas"), "more than one balancer is not supported yet")
+	}
+	balancer.later("profile", "admin", "spread")
+	balancer.close()
+
+	groups, reached := map[string]*yaml.Node{}, map[string]bool{}
+	var names []string
+	all := d.block(b.require("groups"), "groups", &Resolved{})
+	groupsOut := &Resolved{Key: "groups"}
+	if all.n != nil {
+		for i := 0; i+1 < len(all.n.Content); i += 2 {
+			key := all.n.Content[i]
+			d.name(key, "group")
+			groups[key.Value] = key
+			names = append(names, key.Value)
+			s.Topology.Groups = append(s.Topology.Groups, d.group(key.Value, resolve(all.n.Content[i+1]), groupsOut.sub(key.Value)))
+		}
+		if len(names) == 0 {
+			d.fail(all.n, "a topology needs at least one group")
+		}
+	}
+	d.listeners(b, s, names, reached, out)
+	out.Sub = append(out.Sub, groupsOut)
+	for _, name := range names {
+		if !reached[name] {
+			d.fail(groups[name], "no rule reaches group %q: its targets would never see a request", name)
+		}
+	}
+	b.close()
+}
+
+func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached map[string]bool, out *Resolved) {
+	list := b.list("listeners")
+	all := out.sub("listeners")
+	all.List = true
+	if len(list) == 0 {
+		// Without listeners there is one, in front of the only group.
+		if key, _ := b.key("listeners"); key == nil && len(groups) == 1 {
+			item := all.sub("1")
+			item.leaf("address", "127.0.0.1:0", "default")
+			item.leaf("forward", groups[0], "default")
+			s.Topology.Listeners = []plan.Listener{{Address: "127.0.0.1:0", Rules: route.Table{{Forward: groups[0]}}}}
+			reached[groups[0]] = true
+		} else if !b.bad {
+			d.fail(b.n, "topology needs listeners: which group would a request go to?")
+		}
+		return
+	}
+	if len(list) > 1 {
+		d.fail(list[1], "more than one listener is not supported yet")
+	}
+	for i, n := range list {
+		item := all.sub(fmt.Sprint(i + 1))
+		lb := d.block(n, "listener", item)
+		lb.later("tls", "tcp", "udp", "protocol", "limits", "access_log")
+		v := lb.values([]spec.Param{{Name: "address", Type: spec.Text, Default: "127.0.0.1:0"}})
+		if err := checkAddress(v.Text("address")); err != nil {
+			d.fail(lb.value("address"), "address: %v", err)
+		}
+		rules := item.sub("rules")
+		rules.List = true
+		l := plan.Listener{Address: v.Text("address")}
+		open := false
+		for j, rn := range lb.list("rules") {
+			rb := d.block(rn, "rule", rules.sub(fmt.Sprint(j+1)))
+			rb.later("host", "header", "query", "method", "source", "redirect", "respond", "rewrite", "weights")
+			rv := rb.values([]spec.Param{
+				{Name: "path", Type: spec.Text, Doc: "/api/* for a prefix, /api for that path alone; every path without it"},
+				{Name: "forward", Type: spec.Text, Required: true, Doc: "the group that gets the request"},
+			})
+			rb.close()
+			if err := route.CheckPath(rv.Text("path")); err != nil {
+				d.fail(rb.value("path"), "path: %v", err)
+			}
+			if open {
+				d.fail(rn, "this rule is never reached: the one before it matches every path")
+			}
+			open = open || (rv.Text("path") == "" && !rb.bad)
+			if f := rv.Text("forward"); f != "" {
+				if !has(groups, f) {
+					d.fail(rb.value("forward"), "no group is called %q%s", f, spec.Suggest(f, groups))
+				}
+				reached[f] = true
+				l.Rules = append(l.Rules, route.Rule{Path: rv.Text("path"), Forward: f})
+			}
+		}
+		if lb.n != nil && len(lb.list("rules")) == 0 {
+			d.fail(n, "listener needs rules, such as [{forward: %s}]", strings.Join(groups, " or "))
+		}
+		lb.close()
+		s.Topology.Listeners = append(s.Topology.Listeners, l)
+	}
+}
+
+func checkAddress(a string) error {
+	if a == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(a)
+	if err != nil {
+		return fmt.Errorf("%q is not HOST:PORT, such as 127.0.0.1:8080", a)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q has no port between 0 and 65535", a)
+	}
+	return nil
+}
+
+// off reports whether a block is switched off: `health: off`. YAML 1.1 would call that false.
+func off(n *yaml.Node) bool {
+	return n != nil && n.Kind == yaml.ScalarNode && (n.Value == "off" || n.Value == "false")
+}
+
+func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
+	g := plan.Group{Name: name}
+	b := d.block(n, "group "+name, out)
+	b.later("sticky", "slow_start", "fail_open", "limits", "zones")
+	strategy := b.value("strategy")
+	if strategy == nil {
+		g.Strategy = pick.Kinds().Table().Default("round_robin")
+		out.leaf("strategy", "round_robin", "default")
+	} else {
+		g.Strategy, _ = d.choice(strategy, "strategy", pick.Kinds().Table(), laterStrategies, nil, out.sub("strategy"))
+	}
+	if h := b.value("health"); off(h) {
+		out.leaf("health", "off", d.origin(h))
+	} else {
+		hb := d.block(h, "health", out.sub("health"))
+		hb.later("matcher", "body", "host", "port", "kind", "jitter")
+		g.Health = health.New(hb.values(health.Params()))
+		if !strings.HasPrefix(g.Health.Path, "/") {
+			d.fail(hb.value("path"), "path: %q does not start with a slash", g.Health.Path)
+		}
+		hb.close()
+	}
+	if o := b.value("outliers"); o == nil || off(o) {
+		out.leaf("outliers", "off", d.originOrDefault(o))
+	} else {
+		ob := d.block(o, "outliers", out.sub("outliers"))
+		ob.later("success_rate", "gateway")
+		g.Outliers = health.NewOutliers(ob.values(health.OutlierParams()))
+		ob.close()
+	}
+	if r := b.value("retry"); r == nil || off(r) {
+		out.leaf("retry", "off", d.originOrDefault(r))
+	} else {
+		rb := d.block(r, "retry", out.sub("retry"))
+		v := rb.values([]spec.Param{
+			{Name: "attempts", Type: spec.Count, Default: "1", Min: 1, Max: 10, Doc: "further attempts, each on another target"},
+			{Name: "on", Type: spec.Text, Default: "connect", Enum: []string{"connect"}, Doc: "connect: when no connection could be made, so that no byte was sent"},
+		})
+		rb.later("budget")
+		g.Retries = v.Int("attempts")
+		rb.close()
+	}
+	v := b.values([]spec.Param{{Name: "drain", Type: spec.Duration, Default: "30s", Max: 3600, Doc: "how long a target that is taken out may finish what it runs"}})
+	g.Drain = v.Duration("drain")
+	d.targets(b, &g, out)
+	b.close()
+	return g
+}
+
+func (d *decoder) originOrDefault(n *yaml.Node) string {
+	if n == nil {
+		return "default"
+	}
+	return d.origin(n)
+}
+
+func (d *decoder) targets(b *block, g *plan.Group, out *Resolved) {
+	tb := d.block(b.require("targets"), "targets of "+g.Name, out.sub("targets"))
+	tb.later("image", "weights")
+	commandKey, _ := tb.key("command")
+	addressesKey, _ := tb.key("addresses")
+	params := []spec.Param{{Name: "zones", Type: spec.List, Doc: "zones, given to the targets in turn"}}
+	count := spec.Param{Name: "count", Type: spec.Count, Default: "1", Min: 1, Max: 1000}
+	g.Targets.Run = plan.Builtin
+	switch {
+	case commandKey != nil && addressesKey != nil:
+		d.fail(commandKey, "command and addresses exclude each other")
+	case commandKey != nil:
+		g.Targets.Run = plan.Command
+		params = append(params, count, spec.Param{Name: "command", Type: spec.List, Required: true, Doc: "program and arguments; {port} is the port to listen on"})
+	case addressesKey != nil:
+		g.Targets.Run = plan.Addresses
+		params = append(params, spec.Param{Name: "addresses", Type: spec.List, Required: true, Doc: "HOST:PORT of each target"})
+	default:
+		params = append(params, count, spec.Param{Name: "run", Type: spec.Text, Default: "builtin", Enum: []string{"builtin"}, Doc: "builtin: the sample backend"})
+	}
+	params = append(params, spec.Param{Name: "start_timeout", Type: spec.Duration, Default: "30s", Min: .1, Max: 3600, Doc: "how long the targets may take to become healthy at the start"})
+	v := tb.values(params)
+	g.Targets.Count, g.Targets.Zones, g.Targets.StartTimeout = v.Int("count"), v.List("zones"), v.Duration("start_timeout")
+	g.Targets.Command, g.Targets.Addresses = v.List("command"), v.List("addresses")
+	switch g.Targets.Run {
+	case plan.Command:
+		if n := tb.value("command"); v.Has("command") && !strings.Contains(strings.Join(g.Targets.Command, " "), "{port}") {
+			d.fail(n, "command: no argument holds {port}: how would the target know where to listen?")
+		}
+	case plan.Addresses:
+		g.Targets.Count = len(g.Targets.Addresses)
+		seen := map[string]bool{}
+		for i, a := range g.Targets.Addresses {
+			n := resolve(tb.value("addresses").Content[i])
+			if err := checkAddress(a); err != nil {
+				d.fail(n, "addresses: %v", err)
+			}
+			if seen[a] {
+				d.fail(n, "addresses: %s stands here twice", a)
+			}
+			seen[a] = true
+		}
+		if v.Has("addresses") && g.Targets.Count == 0 {
+			d.fail(tb.value("addresses"), "addresses: at least one is needed")
+		}
+	}
+	tb.close()
+	d.service(b, g, out)
+}
+
+// The sample backend's capacity when the file does not say: 8 slots of 20 ms are 400 requests a second.
+const (
+	defaultServiceTime = 20 * time.Millisecond
+	defaultSlots       = "8"
+	defaultQueue       = "64"
+)
+
+func (d *decoder) service(b *block, g *plan.Group, out *Resolved) {
+	key, n := b.key("service")
+	if g.Targets.Run != plan.Builtin {
+		if key != nil {
+			d.fail(key, "service describes the sample backend: targets by %s have a capacity of their own", g.Targets.Run)
+		}
+		return
+	}
+	sb := d.block(n, "service", out.sub("service"))
+	sb.later("processor", "cold_start", "cpu", "memory", "depends_on")
+	if t := sb.value("time"); t != nil {
+		var ok bool
+		if g.Service.Time, ok = d.choice(t, "service time", model.Times().Table(), laterTimes, nil, sb.out.sub("time")); ok {
+			if _, err := model.Times().New(g.Service.Time); err != nil {
+				d.fail(t, "service time: %v", err)
+			}
+		}
+	} else {
+		g.Service.Time = spec.Choice{Kind: "constant", Values: spec.Values{"mean": defaultServiceTime}}
+		sb.out.leaf("time", defaultServiceTime.String(), "default")
+	}
+	v := sb.values([]spec.Param{
+		{Name: "concurrency", Type: spec.Count, Default: defaultSlots, Min: 1, Max: 100000, Doc: "requests served at once"},
+		{Name: "queue", Type: spec.Count, Default: defaultQueue, Min: 0, Max: 1e6, Words: []spec.Word{{Name: "unlimited", Value: -1}}, Doc: "requests that may wait; beyond it, 503"},
+	})
+	g.Service.Model = model.Config{Concurrency: v.Int("concurrency"), Queue: v.Int("queue")}
+	sb.close()
+}

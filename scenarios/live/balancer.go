@@ -1,0 +1,217 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/control"
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/chaos/inject"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+)
+
+// balancerChild is the balancer's process.
+type balancerChild struct {
+	conn    *control.Conn
+	pid     int
+	address string
+	problem string // it said that it can't run
+	output  tail
+	gone    bool
+}
+
+// send ignores errors: a balancer that is gone is seen by its exit.
+func (b *balancerChild) send(c balancer.Command) {
+	if b != nil && b.conn != nil && !b.gone {
+		_ = b.conn.Send(c)
+	}
+}
+
+func (b *balancerChild) kill() {
+	if b.pid != 0 && !b.gone {
+		_ = inject.Kill(b.pid) // refuses only what is not a child's group
+	}
+}
+
+func (w *World) balancerConfig() *balancer.Config {
+	c := &balancer.Config{Seed: w.s.Seed, Discard: w.opts.Discard}
+	for _, l := range w.s.Topology.Listeners {
+		c.Listeners = append(c.Listeners, balancer.Listener{Address: l.Address, Rules: l.Rules})
+	}
+	for _, g := range w.s.Topology.Groups {
+		c.Groups = append(c.Groups, balancer.Group{
+			Name: g.Name, Strategy: pick.Kinds().Table().Write(g.Strategy), Health: g.Health, Outliers: g.Outliers,
+			Retries: g.Retries, Drain: g.Drain,
+		})
+	}
+	return c
+}
+
+// startTimeout is how long a child of our own binary may take to listen.
+const startTimeout = 20 * time.Second
+
+func (w *World) startBalancer(ctx context.Context) error {
+	b := &balancerChild{}
+	w.balancer = b
+	conn, err := w.spawn(&b.output, "balance", func(pid int) { b.pid = pid }, func(status string) { w.balancerGone(status) })
+	if err != nil {
+		return fmt.Errorf("balancer: %w", err)
+	}
+	b.conn = conn
+	b.send(balancer.Command{Config: w.balancerConfig()})
+	w.work.Go(func() {
+		for {
+			var r balancer.Report
+			if conn.Receive(&r) != nil {
+				return
+			}
+			w.post(func() { w.balancerSays(&r) })
+		}
+	})
+	w.loop(ctx, func() bool { return b.address != "" || b.problem != "" || b.gone }, startTimeout)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case b.problem != "":
+		return fmt.Errorf("balancer: %s", b.problem)
+	case b.address == "":
+		return fmt.Errorf("balancer did not start\n%s", b.output.String())
+	}
+	return nil
+}
+
+// spawn starts a child of our own binary with a control channel.
+func (w *World) spawn(output *tail, command string, started func(pid int), exited func(status string)) (*control.Conn, error) {
+	conn, theirs, err := control.Pair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	cmd := exec.Command(w.opts.Exe, command, "--controlled")
+	cmd.Args[0] = programName
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.Stdout, cmd.Stderr = output, output
+	if err := w.launch(cmd, started, func(status string) {
+		conn.Close()
+		exited(status)
+	}); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// launch starts a process under the guardian's eye. When its leader ends, the rest of its group is killed.
+func (w *World) launch(cmd *exec.Cmd, started func(pid int), exited func(status string)) error {
+	cmd.Env = append(os.Environ(), RunVariable+"="+w.run)
+	// Grandchildren may keep the output pipe open after the leader's end; Wait must not wait for them.
+	cmd.WaitDelay = 100 * time.Millisecond
+	if err := w.spawner.start(cmd); err != nil {
+		return err
+	}
+	pid := cmd.Process.Pid
+	started(pid)
+	w.guardian.tell(guardMessage{Add: pid})
+	w.work.Go(func() {
+		err := cmd.Wait()
+		status := cmd.ProcessState.String()
+		if err != nil && cmd.ProcessState.Success() && !errors.Is(err, exec.ErrWaitDelay) {
+			status += " (" + err.Error() + ")"
+		}
+		_ = inject.Kill(pid) // what the leader left behind; a group that is gone is no error
+		w.post(func() {
+			if !w.closing { // at the end the guardian is dismissed with its list
+				w.guardian.tell(guardMessage{Remove: pid})
+			}
+			exited(status)
+		})
+	})
+	return nil
+}
+
+func (w *World) balancerGone(status string) {
+	b := w.balancer
+	b.gone = true
+	if !w.closing && b.address != "" {
+		detail := fmt.Sprintf("the balancer (pid %d) ended: %s", b.pid, status)
+		if out := b.output.String(); out != "" {
+			detail += "\n" + out
+		}
+		w.emit(plan.Event{Kind: plan.Broken, Detail: detail})
+	}
+}
+
+func (w *World) balancerSays(r *balancer.Report) {
+	switch {
+	case r.Listening != nil:
+		w.balancer.address = r.Listening[0]
+	case r.Error != "":
+		w.balancer.problem = r.Error
+		if w.started {
+			w.emit(plan.Event{Kind: plan.Note, Detail: "balancer: " + r.Error})
+		}
+	case r.Effect != nil:
+		w.effect(r.Group, r.Effect)
+	case r.Reverted != nil:
+		w.emitAt(r.Reverted.At, plan.Event{Kind: plan.Reverted, Fault: r.Reverted.ID, Hits: r.Reverted.Hits})
+	case r.Stats != nil:
+		w.merge(r.Stats)
+	}
+}
+
+func (w *World) effect(groupName string, e *group.Effect) {
+	t := w.targets[e.Target]
+	if t == nil {
+		return
+	}
+	ev := plan.Event{Group: groupName, Target: e.Target, Generation: t.generation, Detail: e.Reason, LastRouted: e.LastRouted - w.epoch}
+	if e.LastRouted < 0 {
+		ev.LastRouted = -1 << 62 // long before everything: it was never routed to
+	}
+	if e.Kind == group.Troubled {
+		t.trouble = e.Reason
+		ev.Kind = plan.Trouble
+		w.emitAt(e.At, ev)
+		return
+	}
+	t.state = string(e.To)
+	ev.Kind, ev.From, ev.To = plan.Changed, string(e.From), string(e.To)
+	w.emitAt(e.At, ev)
+	if e.To == group.Gone && t.retiring {
+		t.terminate()
+	}
+}
+
+// merge takes in the balancer's counts and passes the world's on.
+func (w *World) merge(s *balancer.Stats) {
+	w.stats.Requests, w.stats.Retries, w.stats.Unrouted = s.Requests, s.Retries, s.Unrouted
+	for name, statuses := range s.Groups {
+		for _, st := range statuses {
+			x := w.stats.Targets[st.ID]
+			x.Group, x.Address = name, st.Address
+			x.Requests, x.Discarded, x.LastRoute = st.Requests, st.Discarded, st.LastRouted-w.epoch
+			w.stats.Targets[st.ID] = x
+		}
+	}
+	w.measured(s.At)
+}
+
+func (w *World) measured(at time.Duration) {
+	if !w.started {
+		return
+	}
+	s := w.stats
+	s.At = at - w.epoch
+	s.Targets = map[string]plan.TargetStats{}
+	for id, x := range w.stats.Targets {
+		x.BusyAt -= w.epoch
+		s.Targets[id] = x
+	}
+	w.emitAt(at, plan.Event{Kind: plan.Measured, Stats: &s})
+}

@@ -1,0 +1,208 @@
+// Package plan is a scenario after it was read and checked: plain types, with every default filled in.
+// The worlds play it and the player judges it; neither sees the file.
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/autoscale"
+	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/route"
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/reports/gate"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// Scenario is one run: what is built, what load it meets, what goes wrong, and what is asked of it.
+type Scenario struct {
+	Name, About string
+	Seed        draw.Seed
+	Objective   Objective
+	Target      string    // URL of a system of one's own; empty with a Topology
+	Topology    *Topology // nil with a Target
+	RTT         time.Duration
+	Client      Client
+	Load        Load
+	Scaling     []Scaling
+	Faults      []chaos.Fault
+	Abort       []Abort
+	Gates       []gate.Gate
+	Validity    Validity
+
+	Resolved json.RawMessage // the file's shape, with every default filled in
+}
+
+// Objective is the scenario's own definition of healthy.
+type Objective struct {
+	Quantiles []Quantile
+	ErrorRate float64
+	Window    time.Duration
+}
+
+// Quantile is a limit on a percentile of the response time.
+type Quantile struct {
+	Q     float64
+	Limit time.Duration
+}
+
+// Topology is what shakedown starts itself.
+type Topology struct {
+	Listeners []Listener
+	Groups    []Group
+}
+
+// Listener is a balancer's address and its rules.
+type Listener struct {
+	Address string
+	Rules   route.Table
+}
+
+// Group is a target group and how its targets are run.
+type Group struct {
+	Name     string
+	Strategy spec.Choice
+	Health   *health.Config
+	Outliers *health.OutlierConfig
+	Retries  int
+	Drain    time.Duration
+	Targets  Targets
+	Service  Service
+}
+
+// Run is how targets come to be.
+type Run string
+
+// The ways targets come to be.
+const (
+	Builtin   Run = "builtin"
+	Command   Run = "command"
+	Addresses Run = "addresses"
+)
+
+// Targets are a group's targets.
+type Targets struct {
+	Run          Run
+	Count        int
+	Zones        []string
+	Command      []string // {port} stands for the port the target must listen on
+	Addresses    []string
+	StartTimeout time.Duration
+}
+
+// Service is the capacity of a builtin target.
+type Service struct {
+	Time  spec.Choice
+	Model model.Config
+}
+
+// Target is one target that a scenario begins with, or that scaling adds.
+type Target struct {
+	ID, Group, Zone string
+	Address         string // only known beforehand for Addresses
+}
+
+// Target returns a group's n-th target, counted from 0.
+func (g *Group) Target(n int) Target {
+	t := Target{ID: fmt.Sprintf("%s-%d", g.Name, n+1), Group: g.Name}
+	if len(g.Targets.Zones) > 0 {
+		t.Zone = g.Targets.Zones[n%len(g.Targets.Zones)]
+	}
+	if g.Targets.Run == Addresses {
+		t.Address = g.Targets.Addresses[n]
+	}
+	return t
+}
+
+// Client is the generator's side of the load.
+type Client struct {
+	Timeout     time.Duration
+	Connections int
+	Identify    bool // send sequence numbers along
+}
+
+// Load is what is offered.
+type Load struct {
+	Arrivals profile.Arrivals
+	Requests []mix.Request
+	Phases   []Phase
+}
+
+// Phase is a named stretch of the load.
+type Phase struct {
+	Name       string
+	Start, End time.Duration
+	Rate       spec.Choice // a kind of profile.Kinds, with its length
+	Discard    bool
+}
+
+// Scaling is how a group is scaled.
+type Scaling struct {
+	Group  string
+	Policy autoscale.Config
+	Timing autoscale.Timing
+}
+
+// Abort ends a run early when the error rate over some time exceeds a limit.
+type Abort struct {
+	When      string // as written
+	ErrorRate float64
+	Over      time.Duration
+}
+
+// Validity says when a run can't be trusted.
+type Validity struct {
+	Lag     time.Duration // p99 of the generator's lateness; 0: the engine's own limit
+	Offered float64       // share of the schedule that must have been offered
+}
+
+// Length is how long the load lasts.
+func (s *Scenario) Length() time.Duration { return s.Load.Phases[len(s.Load.Phases)-1].End }
+
+// Group returns the group of that name, nil when there is none.
+func (s *Scenario) Group(name string) *Group {
+	if s.Topology != nil {
+		for i := range s.Topology.Groups {
+			if s.Topology.Groups[i].Name == name {
+				return &s.Topology.Groups[i]
+			}
+		}
+	}
+	return nil
+}
+
+// Schedule is when each request is due.
+func (s *Scenario) Schedule() (profile.Schedule, error) {
+	var segments []profile.Segment
+	for _, p := range s.Load.Phases {
+		seg, err := profile.Kinds().New(p.Rate)
+		if err != nil {
+			return profile.Schedule{}, fmt.Errorf("phase %s: %w", p.Name, err)
+		}
+		segments = append(segments, seg)
+	}
+	return profile.Schedule{Profile: profile.New(segments...), Arrivals: s.Load.Arrivals, Seed: s.Seed}, nil
+}
+
+// Count walks the schedule and says how many requests are due in each phase and in each stretch of the
+// given width.
+func (s *Scenario) Count(sched profile.Schedule, width time.Duration) (phases []uint64, windows map[int]uint64) {
+	phases, windows = make([]uint64, len(s.Load.Phases)), map[int]uint64{}
+	i := 0
+	for w := sched.Walk(); ; {
+		_, due, ok := w.Next()
+		if !ok {
+			return phases, windows
+		}
+		for i+1 < len(s.Load.Phases) && due >= s.Load.Phases[i].End {
+			i++
+		}
+		phases[i]++
+		windows[int(due/width)]++
+	}
+}

@@ -1,0 +1,99 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/seed-8025779b/shakedown/chaos"
+)
+
+// Action is something that the player asks of a world: one of the types below.
+type Action interface{ action() }
+
+// Start starts a target's process, for the first time or again; each start is a new generation. A target
+// that its group does not know yet joins it.
+type Start struct {
+	Target Target
+	Boot   time.Duration // until it can serve
+}
+
+// Kill ends a target's process at once, and all it started.
+type Kill struct{ Target, Fault string }
+
+// WireOn puts a wire fault in force on targets.
+type WireOn struct {
+	Fault   *chaos.Fault
+	Targets []string
+}
+
+// WireOff reverts a wire fault. It is answered by a Reverted event.
+type WireOff struct{ Fault string }
+
+// Retire drains a target and then stops its process.
+type Retire struct{ Group, Target string }
+
+func (Start) action()   {}
+func (Kill) action()    {}
+func (WireOn) action()  {}
+func (WireOff) action() {}
+func (Retire) action()  {}
+
+// Played is what playing a load took.
+type Played struct {
+	CPU      float64       // share of the CPU that the generator may use; 0 in a simulated world
+	LagLimit time.Duration // up to which the engine's figures are trusted on any machine
+}
+
+// Event is something that happened in a world. Which fields are set depends on its kind.
+type Event struct {
+	At         time.Duration // since the load began; negative before
+	Kind       EventKind
+	Group      string
+	Target     string
+	Generation int
+	PID        int
+	From, To   string        // of a Changed
+	Detail     string        // reason, exit status, message
+	LastRouted time.Duration // of a Changed or Trouble: the last request routed to the target so far
+	Fault      string        // that caused it, or that was reverted
+	Hits       uint64        // of a Reverted
+	Stats      *Stats        // of a Measured
+}
+
+// EventKind is what an event tells.
+type EventKind string
+
+// The kinds of events.
+const (
+	Launched EventKind = "launched" // a target's process started
+	Exited   EventKind = "exited"   // it ended; Detail is its exit status
+	Changed  EventKind = "state"    // the balancer's view of a target changed
+	Trouble  EventKind = "trouble"  // first failed probe or exchange after none had failed
+	Reverted EventKind = "reverted" // a wire fault is no longer in force
+	Measured EventKind = "stats"    // the world's counters
+	Note     EventKind = "note"     // something worth knowing that needs no action
+	Broken   EventKind = "broken"   // a part of the system failed that no fault was aimed at
+)
+
+// Stats are a world's counters.
+type Stats struct {
+	At       time.Duration
+	Requests uint64 // that reached the balancer
+	Retries  uint64
+	Unrouted uint64
+	Targets  map[string]TargetStats
+}
+
+// TargetStats are a target's counters. Those of its process start again with each generation.
+type TargetStats struct {
+	Group     string
+	Address   string
+	Requests  uint64 // attempts, as the balancer counted; discarded phases left out
+	Discarded uint64
+	LastRoute time.Duration
+
+	Generation int
+	BusyAt     time.Duration // when Busy was read
+	Busy       time.Duration // integral of busy slots
+	Slots      int           // 0 when the target does not tell
+	Served     uint64
+}

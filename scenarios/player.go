@@ -1,0 +1,327 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/scenarios/live"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/sim"
+)
+
+// World is where a scenario is played. The player holds every control loop — faults, scaling, abort rule —
+// and a world carries out what they ask for; so both worlds share each decision.
+type World interface {
+	// Now is the time since the load began; negative before.
+	Now() time.Duration
+	// At calls f at that time, on the goroutine of Play. stop reports whether it prevented the call.
+	At(t time.Duration, f func()) (stop func() bool)
+	// Do carries an action out, or begins to.
+	Do(plan.Action) error
+	// Play offers the load and delivers its samples, from any goroutine. It returns when each has an
+	// outcome, or soon after the context has ended.
+	Play(ctx context.Context, s profile.Schedule, sink func(*measure.Sample)) (plan.Played, error)
+}
+
+// stage is a World's beginning and end.
+type stage interface {
+	World
+	// Settle takes in events that are on their way until the condition holds, for a short while at most.
+	Settle(until func() bool)
+	Close() error
+}
+
+// Options are how a scenario is played.
+type Options struct {
+	World    string // "live" or "sim"
+	Exe      string // live: the binary to start children from
+	Dir      string // live: existing folder for the logs of commands
+	Progress func(Progress)
+	Say      func(string) // one-off messages for a person
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Now, Length     time.Duration
+	Phase           string
+	Planned, Done   uint64
+	Failed, Dropped uint64
+	P50, P99        time.Duration // of the last few seconds
+}
+
+// ErrCannotRun wraps what kept a scenario from being played at all.
+var ErrCannotRun = errors.New("could not run")
+
+// Play plays a scenario and judges it. The error is not nil only when there is nothing to report: the
+// topology could not be started. An ended context stops the run early, and the result says so.
+func Play(ctx context.Context, s *plan.Scenario, opts Options) (*reports.Result, error) {
+	if opts.Progress == nil {
+		opts.Progress = func(Progress) {}
+	}
+	sched, err := s.Schedule()
+	if err != nil {
+		return nil, err
+	}
+	p := newPlayer(s, sched, opts)
+	if err := p.open(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
+	}
+	defer p.world.Close()
+	if err := p.play(ctx, sched); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
+	}
+	if err := p.world.Close(); err != nil {
+		p.warn("at the end: %v", err)
+	}
+	return p.result(), nil
+}
+
+// player plays one scenario. Everything but the samples is on the goroutine of the world's Play.
+type player struct {
+	s     *plan.Scenario
+	opts  Options
+	world stage
+
+	planned  []uint64       // by phase
+	perBin   map[int]uint64 // planned, by window of the recorder's first width
+	binWidth time.Duration
+
+	mu       sync.Mutex // guards what samples touch
+	recorder *measure.Recorder
+	trailing []*measure.Trailing // one an abort rule
+	recent   measure.Tally       // since the last progress
+
+	fleet    *fleet
+	faults   []*faultRun
+	scalers  []*scaler
+	stats    *plan.Stats // the latest
+	timeline []reports.Moment
+	events   []plan.Event
+	warnings []string
+	broken   []string
+
+	played  plan.Played
+	ended   time.Duration
+	cancel  context.CancelCauseFunc
+	cause   error // why the run was stopped early; nil when it was not
+	stopped bool
+}
+
+// binsPerObjective is into how many windows the objective's window is divided: recovery is known to that
+// resolution.
+const binsPerObjective = 8
+
+func newPlayer(s *plan.Scenario, sched profile.Schedule, opts Options) *player {
+	p := &player{s: s, opts: opts, fleet: newFleet(s)}
+	var ends []time.Duration
+	for _, ph := range s.Load.Phases {
+		ends = append(ends, ph.End)
+	}
+	p.binWidth = min(max(s.Objective.Window/binsPerObjective, 50*time.Millisecond), time.Second)
+	p.planned, p.perBin = s.Count(sched, p.binWidth)
+	p.recorder = measure.NewRecorder(ends, p.binWidth)
+	for _, a := range s.Abort {
+		p.trailing = append(p.trailing, measure.NewTrailing(a.Over))
+	}
+	return p
+}
+
+func (p *player) warn(format string, args ...any) {
+	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
+}
+
+// discarded returns the sequence numbers of the phases that are left out of the totals.
+func (p *player) discarded() (spans []balancer.Span) {
+	from := uint64(0)
+	for i, ph := range p.s.Load.Phases {
+		to := from + p.planned[i]
+		if ph.Discard {
+			spans = append(spans, balancer.Span{From: from, To: to})
+		}
+		from = to
+	}
+	return spans
+}
+
+func (p *player) open(ctx context.Context) (err error) {
+	discard := p.discarded()
+	if p.opts.World == "sim" {
+		p.world, err = sim.Open(p.s, sim.Options{Events: p.event, Discard: func(seq uint64) bool {
+			for _, s := range discard {
+				if seq >= s.From && seq < s.To {
+					return true
+				}
+			}
+			return false
+		}})
+		return err
+	}
+	w, err := live.Open(ctx, p.s, live.Options{Exe: p.opts.Exe, Dir: p.opts.Dir, Discard: discard, Events: p.event, Say: p.opts.Say})
+	if err != nil {
+		return err
+	}
+	p.world = w
+	if p.s.RTT > 0 {
+		p.warn("network.rtt is only simulated: it had no effect on this live run")
+	}
+	return nil
+}
+
+var (
+	errInterrupted = errors.New("interrupted")
+	errAborted     = errors.New("aborted")
+)
+
+func (p *player) play(ctx context.Context, sched profile.Schedule) error {
+	ctx, p.cancel = context.WithCancelCause(ctx)
+	defer p.cancel(nil)
+	p.scheduleFaults()
+	p.scheduleScaling()
+	p.every(time.Second, p.observe)
+	p.every(time.Second, p.progress)
+	if len(p.s.Abort) > 0 {
+		p.every(abortEvery, p.checkAbort)
+	}
+	var err error
+	p.played, err = p.world.Play(ctx, sched, p.sample)
+	p.ended = p.world.Now()
+	p.stopped = true
+	if ctx.Err() != nil {
+		if p.cause == nil {
+			p.cause = errInterrupted
+		}
+	} else {
+		p.ended = p.s.Length() // what came after belongs to requests that were due before
+	}
+	p.revertFaults()
+	return err
+}
+
+// every calls f at each multiple of the period until the load ends.
+func (p *player) every(period time.Duration, f func()) {
+	var tick func(t time.Duration)
+	tick = func(t time.Duration) {
+		if t > p.s.Length() {
+			return
+		}
+		p.world.At(t, func() {
+			if !p.stopped {
+				f()
+				tick(t + period)
+			}
+		})
+	}
+	tick(period)
+}
+
+// sample takes a sample from whatever goroutine the engine delivers it on.
+func (p *player) sample(s *measure.Sample) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.recorder.Add(s)
+	p.recent.Add(s)
+	for _, t := range p.trailing {
+		t.Add(s)
+	}
+}
+
+// abortEvery is how often the abort rules are looked at.
+const abortEvery = 250 * time.Millisecond
+
+func (p *player) checkAbort() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.world.Now()
+	for i, a := range p.s.Abort {
+		if rate := p.trailing[i].ErrorRate(now); now >= a.Over && rate > a.ErrorRate && p.cause == nil {
+			p.cause = fmt.Errorf("%w: %s over %v: it was %.1f%% at %v", errAborted, a.When, a.Over, rate*100, now.Round(time.Millisecond))
+			p.cancel(p.cause)
+		}
+	}
+}
+
+func (p *player) progress() {
+	now := p.world.Now()
+	p.mu.Lock()
+	p.recorder.Close(now - p.s.Client.Timeout - time.Second)
+	pr := Progress{Now: now, Length: p.s.Length(), P50: p.recent.Response.Quantile(.5), P99: p.recent.Response.Quantile(.99)}
+	p.recent = measure.Tally{}
+	for i, ph := range p.s.Load.Phases {
+		t := p.recorder.Phase(i)
+		pr.Planned += p.planned[i]
+		pr.Done += t.Finished()
+		pr.Failed += t.Failed
+		pr.Dropped += t.Dropped
+		if now >= ph.Start && now < ph.End {
+			pr.Phase = ph.Name
+		}
+	}
+	p.mu.Unlock()
+	p.opts.Progress(pr)
+}
+
+// event takes in what happened in the world.
+func (p *player) event(e plan.Event) {
+	if e.Kind == plan.Measured {
+		p.stats = e.Stats
+		p.fleet.measured(e.Stats)
+		return
+	}
+	p.fleet.event(&e)
+	switch e.Kind {
+	case plan.Broken:
+		p.broken = append(p.broken, fmt.Sprintf("at %s: %s", clock(e.At), e.Detail))
+	case plan.Note:
+		p.warn("at %s: %s", clock(e.At), e.Detail)
+	case plan.Reverted:
+		p.reverted(&e)
+	case plan.Launched:
+		p.restarted(&e)
+	}
+	p.events = append(p.events, e)
+}
+
+// clock writes a time since the load began.
+func clock(t time.Duration) string { return fmt.Sprintf("%.2fs", t.Seconds()) }
+
+// say notes something of the player's own among the events.
+func (p *player) say(kind, group, target, fault, detail string) {
+	p.events = append(p.events, plan.Event{At: p.world.Now(), Kind: plan.EventKind(kind), Group: group, Target: target, Fault: fault, Detail: detail})
+}
+
+// observe adds a moment to the timeline of each group.
+func (p *player) observe() {
+	for _, name := range p.fleet.groups {
+		desired := p.s.Group(name).Targets.Count
+		for _, sc := range p.scalers {
+			if sc.cfg.Group == name {
+				desired = sc.desired
+			}
+		}
+		p.timeline = append(p.timeline, p.fleet.moment(p.world.Now(), name, desired))
+	}
+}
+
+// candidates are the targets of a group that a fault may choose: those in service; when there are none,
+// those whose process runs.
+func (p *player) candidates(group string) (c []chaos.Candidate) {
+	for _, inService := range []bool{true, false} {
+		for _, m := range p.fleet.members {
+			if m.Group == group && (m.inService() || (!inService && m.running)) {
+				c = append(c, chaos.Candidate{ID: m.ID, Zone: m.Zone})
+			}
+		}
+		if len(c) > 0 {
+			return c
+		}
+	}
+	return nil
+}

@@ -1,0 +1,255 @@
+package sim
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/route"
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+)
+
+// request is one request on its way.
+type request struct {
+	measure.Sample
+	pick   pick.Request
+	group  *simGroup
+	target *simTarget // of the attempt in progress
+	status int
+	sent   bool
+	done   bool // the client has its outcome
+}
+
+func (w *World) handle(it *item) {
+	switch it.kind {
+	case control:
+		it.f()
+	case arrive:
+		w.arrive(it.r)
+	case atBalancer:
+		w.route(it.r)
+	case exchange:
+		w.exchange(it.r)
+	case serviced:
+		w.serviced(it.r)
+	case finish:
+		w.finish(it.r)
+	case deadline:
+		w.giveUp(it.r)
+	}
+}
+
+func (w *World) nextArrival() {
+	var seq uint64
+	var due time.Duration
+	seq, due, w.more = w.walk.Next()
+	if w.more {
+		r := &request{Sample: measure.Sample{Seq: seq, Due: due, Offered: due}, pick: pick.Request{Seq: seq}}
+		w.q.push(item{at: due, kind: arrive, r: r})
+	}
+}
+
+// arrive offers a request: it takes a connection or waits for one, in order of due time.
+func (w *World) arrive(r *request) {
+	w.nextArrival()
+	w.open++
+	r.Request = w.mix.At(r.Seq).Name
+	w.q.push(item{at: r.Due + w.s.Client.Timeout, kind: deadline, r: r})
+	if w.inUse < w.s.Client.Connections {
+		w.send(r)
+	} else {
+		w.waiting = append(w.waiting, r)
+	}
+}
+
+func (w *World) send(r *request) {
+	w.inUse++
+	r.sent, r.Sent = true, w.now
+	w.q.push(item{at: w.now + w.s.RTT/2, kind: atBalancer, r: r})
+}
+
+// route is the balancer's part: rules, strategy, and the faults on the connection to the target.
+func (w *World) route(r *request) {
+	if r.pick.Attempt == 0 {
+		w.requests++
+		path := w.mix.At(r.Seq).Path
+		r.group = w.groups[route.Table(w.s.Topology.Listeners[0].Rules).Group(path)]
+	}
+	discard := w.opts.Discard(r.Seq)
+	var member *group.Target
+	if r.group != nil {
+		member = r.group.g.Choose(w.now, &r.pick, discard)
+	}
+	if member == nil {
+		if r.pick.Attempt > 0 {
+			w.answer(r, 502)
+			return
+		}
+		w.unrouted++
+		w.answer(r, 503)
+		return
+	}
+	if r.pick.Attempt > 0 && !discard {
+		w.retries++
+	}
+	t := w.all[member.ID]
+	r.target = t
+	e := w.active.Touch(&chaos.Exchange{Target: t.ID, Seq: r.Seq, Attempt: r.pick.Attempt})
+	r.status = e.Status
+	if e.Delay > 0 {
+		w.q.push(item{at: w.now + e.Delay, kind: exchange, r: r})
+	} else {
+		w.exchange(r)
+	}
+}
+
+// exchange is the request's arrival at its target.
+func (w *World) exchange(r *request) {
+	t := r.target
+	switch {
+	case r.done:
+		r.target = nil
+		w.release(t, r, group.Abandoned, "")
+	case r.status != 0:
+		r.target = nil
+		w.release(t, r, group.ServerError, "error injected")
+		w.answer(r, r.status)
+	case !t.alive:
+		r.target = nil
+		w.release(t, r, group.ConnectFailed, "connection refused")
+		if r.group.g.MayRetry(r.pick.Attempt, group.ConnectFailed) {
+			r.pick.Attempt++
+			r.pick.Tried = append(r.pick.Tried, t.ID)
+			w.route(r)
+			return
+		}
+		w.answer(r, 502)
+	default:
+		switch t.m.Arrive(w.now, r.Seq) {
+		case model.Rejected:
+			r.target = nil
+			w.release(t, r, group.ServerError, "status 503")
+			w.answer(r, 503)
+		case model.Started:
+			t.running = append(t.running, r)
+			w.serve(r)
+		case model.Queued:
+			t.running = append(t.running, r)
+		}
+	}
+}
+
+func (w *World) serve(r *request) {
+	w.q.push(item{at: w.now + model.ServiceTime(w.s.Seed, r.group.times, r.Seq), kind: serviced, r: r})
+}
+
+// serviced is the end of a request's service; the next one in the queue takes its slot.
+func (w *World) serviced(r *request) {
+	t := r.target
+	if t == nil {
+		return // the target was killed under it
+	}
+	r.target = nil
+	i := slices.Index(t.running, r)
+	t.running = slices.Delete(t.running, i, i+1)
+	t.served++
+	if next, ok := t.m.Finish(w.now); ok {
+		for _, q := range t.running {
+			if q.Seq == next {
+				w.serve(q)
+				break
+			}
+		}
+	}
+	if r.done {
+		return // the client gave up, and its attempt was released then
+	}
+	w.release(t, r, group.OK, "")
+	w.answer(r, 200)
+}
+
+// release gives an attempt's target back and tells the group what it needs to hear.
+func (w *World) release(t *simTarget, r *request, o group.Outcome, reason string) {
+	if t.group.g.Release(t.member, o) {
+		w.owner(t.group, func(now time.Duration) []group.Effect { return t.group.g.Answered(now, t.member, o, reason) })
+	}
+}
+
+// answer sends the balancer's answer to the client.
+func (w *World) answer(r *request, status int) {
+	if r.done {
+		return
+	}
+	r.Status = status
+	w.q.push(item{at: w.now + w.s.RTT/2, kind: finish, r: r})
+}
+
+func (w *World) finish(r *request) {
+	if r.done {
+		return
+	}
+	r.First, r.Done = w.now, w.now
+	if r.Class = measure.ClassOfStatus(r.Status); r.Class != "" {
+		r.Outcome = measure.Failed
+		r.Detail = "status " + strconv.Itoa(r.Status)
+	}
+	w.deliver(r)
+	w.inUse--
+	w.sendNext()
+}
+
+// giveUp is the client's timeout.
+func (w *World) giveUp(r *request) {
+	if r.done {
+		return
+	}
+	r.Done = w.now
+	if !r.sent {
+		r.Outcome, r.Class, r.Detail = measure.Dropped, measure.NoConnection, "no connection became free before the timeout"
+		w.waiting = slices.DeleteFunc(w.waiting, func(x *request) bool { return x == r })
+		w.deliver(r)
+		return
+	}
+	r.Outcome, r.Class, r.Detail, r.Status = measure.Failed, measure.FirstByteTimeout, "no answer before the timeout", 0
+	w.deliver(r)
+	if t := r.target; t != nil && slices.Contains(t.running, r) {
+		// In the queue it leaves; in service it runs to its end, but the balancer has hung up either way.
+		if t.m.Leave(r.Seq) {
+			t.running = slices.DeleteFunc(t.running, func(x *request) bool { return x == r })
+			r.target = nil
+		}
+		w.release(t, r, group.Abandoned, "")
+	}
+	w.inUse--
+	w.sendNext()
+}
+
+func (w *World) sendNext() {
+	if len(w.waiting) > 0 && w.inUse < w.s.Client.Connections {
+		r := w.waiting[0]
+		w.waiting = w.waiting[1:]
+		w.send(r)
+	}
+}
+
+func (w *World) deliver(r *request) {
+	r.done = true
+	w.open--
+	w.sink(&r.Sample)
+}
+
+// cancel ends every request that is on its way, because the run was stopped early.
+func (w *World) cancel() {
+	for _, it := range w.q.items {
+		if it.r != nil && !it.r.done && it.kind != arrive {
+			it.r.done = true
+			it.r.Outcome, it.r.Class = measure.Cancelled, ""
+			w.sink(&it.r.Sample)
+		}
+	}
+	w.more, w.open = false, 0
+}

@@ -1,0 +1,319 @@
+// Package sim plays a scenario in virtual time: an event heap, and the same policies as the live world.
+//
+// It shares the group's state machine, the strategies, the backend's queueing model, faults and schedule
+// with the live world, and with the same seed every draw. One scenario, seed, binary and architecture give
+// the same result to the byte.
+//
+// What it leaves out: the time that balancer, backends and generator take themselves (a live request costs
+// a fraction of a millisecond more), and connections: a request that the client gave up holds no socket.
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+)
+
+// Options are what a simulated world needs beside the scenario.
+type Options struct {
+	Discard func(seq uint64) bool // requests of discarded phases
+	Events  func(plan.Event)
+}
+
+// World is a simulated world. It is for one goroutine.
+type World struct {
+	s      *plan.Scenario
+	opts   Options
+	now    time.Duration
+	q      queue
+	mix    *mix.Mix
+	groups map[string]*simGroup
+	order  []string // groups' names as the scenario lists them
+	all    map[string]*simTarget
+	active *chaos.Active
+
+	walk    *profile.Walk
+	more    bool // requests to come
+	open    int  // requests without an outcome
+	inUse   int  // connections
+	waiting []*request
+	sink    func(*measure.Sample)
+
+	requests, retries, unrouted uint64
+}
+
+type simGroup struct {
+	cfg     *plan.Group
+	g       *group.Group
+	times   model.Distribution
+	targets []*simTarget
+	timer   uint64 // the valid timer's number
+}
+
+type simTarget struct {
+	plan.Target
+	group      *simGroup
+	member     *group.Target
+	generation int
+	alive      bool
+	retiring   bool
+	bootAt     time.Duration // when it can serve
+	m          *model.Model
+	running    []*request // on this target, queued or served, as they came
+	served     uint64
+	probes     uint64
+}
+
+// beforeLoad is when a simulated topology is started: early enough for every first probe.
+const beforeLoad = -time.Second
+
+// statsEvery is how often counters are told, as in the live world.
+const statsEvery = 200 * time.Millisecond
+
+// Open builds the topology with every initial target healthy.
+func Open(s *plan.Scenario, opts Options) (*World, error) {
+	if s.Topology == nil {
+		return nil, fmt.Errorf("a simulated world needs a topology: %s can only be played live", s.Target)
+	}
+	w := &World{s: s, opts: opts, now: beforeLoad, groups: map[string]*simGroup{}, all: map[string]*simTarget{}}
+	var err error
+	if w.mix, err = mix.New(s.Seed, s.Load.Requests); err != nil {
+		return nil, err
+	}
+	for i := range s.Topology.Groups {
+		cfg := &s.Topology.Groups[i]
+		if cfg.Targets.Run != plan.Builtin {
+			return nil, fmt.Errorf("group %s: targets by %s can only be played live: nobody knows their service time", cfg.Name, cfg.Targets.Run)
+		}
+		strategy, err := pick.Kinds().New(cfg.Strategy)
+		if err != nil {
+			return nil, fmt.Errorf("group %s: %w", cfg.Name, err)
+		}
+		times, err := model.Times().New(cfg.Service.Time)
+		if err != nil {
+			return nil, fmt.Errorf("group %s: %w", cfg.Name, err)
+		}
+		w.groups[cfg.Name] = &simGroup{cfg: cfg, times: times, g: group.New(cfg.Name, group.Config{
+			Strategy: strategy, Health: cfg.Health, Outliers: cfg.Outliers, Retries: cfg.Retries, Drain: cfg.Drain, Seed: s.Seed,
+		})}
+		w.order = append(w.order, cfg.Name)
+		for n := range cfg.Targets.Count {
+			if err := w.start(plan.Start{Target: cfg.Target(n)}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return w, nil
+}
+
+// Now implements the player's world.
+func (w *World) Now() time.Duration { return w.now }
+
+// At implements the player's world.
+func (w *World) At(t time.Duration, f func()) (stop func() bool) {
+	fired, stopped := false, false
+	w.q.push(item{at: max(t, w.now), f: func() {
+		if !stopped {
+			fired = true
+			f()
+		}
+	}})
+	return func() bool { stopped = true; return !fired }
+}
+
+func (w *World) emit(e plan.Event) {
+	e.At = w.now
+	w.opts.Events(e)
+}
+
+// Do implements the player's world.
+func (w *World) Do(a plan.Action) error {
+	switch a := a.(type) {
+	case plan.Start:
+		return w.start(a)
+	case plan.Kill:
+		return w.kill(a)
+	case plan.WireOn:
+		k, err := chaos.Kinds().New(a.Fault.Choice)
+		if err != nil {
+			return err
+		}
+		w.active = w.active.With(w.s.Seed, a.Fault.ID, k.Wire, a.Targets)
+		return nil
+	case plan.WireOff:
+		hits := w.active.Hits(a.Fault)
+		w.active = w.active.Without(a.Fault)
+		w.emit(plan.Event{Kind: plan.Reverted, Fault: a.Fault, Hits: hits})
+		return nil
+	case plan.Retire:
+		t := w.all[a.Target]
+		if t == nil {
+			return fmt.Errorf("retire %s: no such target", a.Target)
+		}
+		t.retiring = true
+		w.owner(t.group, func(now time.Duration) []group.Effect { return t.group.g.Drain(now, t.member) })
+		return nil
+	}
+	return fmt.Errorf("simulated world: unknown action %T", a)
+}
+
+// owner runs one call of a group's owner side, tells its effects, and arms the timer for what is next.
+func (w *World) owner(g *simGroup, call func(now time.Duration) []group.Effect) {
+	for _, e := range call(w.now) {
+		t := w.all[e.Target]
+		ev := plan.Event{Group: g.cfg.Name, Target: e.Target, Generation: t.generation, Detail: e.Reason, LastRouted: e.LastRouted}
+		if e.Kind == group.Troubled {
+			ev.Kind = plan.Trouble
+		} else {
+			ev.Kind, ev.From, ev.To = plan.Changed, string(e.From), string(e.To)
+		}
+		w.emit(ev)
+		if e.To == group.Gone && t.retiring {
+			w.end(t, "", "exit status 0")
+		}
+	}
+	g.timer++
+	if at, ok := g.g.NextTick(w.now); ok {
+		n := g.timer
+		w.q.push(item{at: at, f: func() {
+			if n == g.timer {
+				w.owner(g, g.g.Tick)
+			}
+		}})
+	}
+}
+
+func (w *World) start(a plan.Start) error {
+	t := w.all[a.Target.ID]
+	if t == nil {
+		t = &simTarget{Target: a.Target, group: w.groups[a.Target.Group]}
+		w.all[t.ID] = t
+		t.group.targets = append(t.group.targets, t)
+	}
+	if t.alive {
+		return fmt.Errorf("target %s is running already", t.ID)
+	}
+	t.generation++
+	t.alive, t.bootAt, t.served = true, w.now+a.Boot, 0
+	t.m = model.New(t.group.cfg.Service.Model)
+	t.m.BusyTime(w.now) // its integral begins now
+	w.emit(plan.Event{
+		Kind: plan.Launched, Group: t.Group, Target: t.ID, Generation: t.generation, Detail: fmt.Sprintf("generation %d", t.generation),
+	})
+	if t.member == nil {
+		w.owner(t.group, func(now time.Duration) (e []group.Effect) {
+			t.member, e = t.group.g.Add(now, t.ID, "sim:"+t.ID, t.Zone)
+			return e
+		})
+		if h := t.group.cfg.Health; h != nil {
+			w.At(h.FirstProbe(w.now), func() { w.probe(t) })
+		}
+	}
+	return nil
+}
+
+func (w *World) kill(a plan.Kill) error {
+	t := w.all[a.Target]
+	if t == nil || !t.alive {
+		return fmt.Errorf("kill %s: it is not running", a.Target)
+	}
+	w.end(t, a.Fault, "signal: killed")
+	return nil
+}
+
+// end ends a target's process: what runs on it breaks off.
+func (w *World) end(t *simTarget, fault, status string) {
+	t.alive = false
+	w.emit(plan.Event{Kind: plan.Exited, Group: t.Group, Target: t.ID, Generation: t.generation, Fault: fault, Detail: status})
+	broken := t.running
+	t.running = nil
+	for _, r := range broken {
+		r.target = nil
+		if r.done {
+			continue // the client gave up, and its attempt was released then
+		}
+		w.release(t, r, group.Broken, "connection reset")
+		w.answer(r, 502)
+	}
+}
+
+// probe checks a target at its seeded instants, as the live balancer does.
+func (w *World) probe(t *simTarget) {
+	h := t.group.cfg.Health
+	e := w.active.Touch(&chaos.Exchange{Target: t.ID, Seq: t.probes, Probe: true})
+	t.probes++
+	took, reason := min(e.Delay, h.Timeout), ""
+	switch {
+	case e.Delay >= h.Timeout:
+		reason = fmt.Sprintf("no answer within %v", h.Timeout)
+	case e.Status != 0:
+		reason = fmt.Sprintf("status %d", e.Status)
+	case !t.alive:
+		reason = "connection refused"
+	case w.now+took < t.bootAt:
+		reason = "status 503"
+	}
+	w.At(w.now+took, func() {
+		if t.member.State() == group.Gone {
+			return
+		}
+		w.owner(t.group, func(now time.Duration) []group.Effect { return t.group.g.Probed(now, t.member, reason == "", reason) })
+		w.At(h.NextProbe(w.s.Seed, t.ID, w.now), func() { w.probe(t) })
+	})
+}
+
+// measure tells the counters, and again after the interval.
+func (w *World) measure() {
+	w.emit(plan.Event{Kind: plan.Measured, Stats: w.stats()})
+	w.At(w.now+statsEvery, w.measure)
+}
+
+func (w *World) stats() *plan.Stats {
+	s := &plan.Stats{At: w.now, Requests: w.requests, Retries: w.retries, Unrouted: w.unrouted, Targets: map[string]plan.TargetStats{}}
+	for _, name := range w.order {
+		for _, t := range w.groups[name].targets {
+			st := t.member.Status()
+			s.Targets[t.ID] = plan.TargetStats{
+				Group: name, Address: st.Address, Requests: st.Requests, Discarded: st.Discarded, LastRoute: st.LastRouted,
+				Generation: t.generation, BusyAt: w.now, Busy: t.m.BusyTime(w.now), Slots: t.group.cfg.Service.Model.Concurrency, Served: t.served,
+			}
+		}
+	}
+	return s
+}
+
+// checkEvery is after how many events an end of the context is looked for.
+const checkEvery = 4096
+
+// Play implements the player's world: it runs virtual time until every request has its outcome.
+func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*measure.Sample)) (plan.Played, error) {
+	w.walk, w.sink = sched.Walk(), sink
+	w.nextArrival()
+	w.At(0, w.measure)
+	for n := 1; w.more || w.open > 0; n++ {
+		if n%checkEvery == 0 && ctx.Err() != nil {
+			w.cancel()
+			break
+		}
+		it := w.q.pop()
+		w.now = it.at
+		w.handle(&it)
+	}
+	w.emit(plan.Event{Kind: plan.Measured, Stats: w.stats()})
+	return plan.Played{LagLimit: time.Nanosecond}, nil
+}
+
+// Settle implements the player's world: here every answer comes at once.
+func (w *World) Settle(func() bool) {}
+
+// Close implements the player's world.
+func (w *World) Close() error { return nil }
