@@ -10,7 +10,7 @@ import (
 // fleet is what the player knows of the targets, from events alone.
 type fleet struct {
 	groups  []string
-	members []*memberState // in the order they were first launched
+	members []*memberState // those of the start, then as they were launched
 	byID    map[string]*memberState
 	last    map[string]plan.TargetStats // at the last moment of the timeline
 	lastAt  time.Duration
@@ -50,10 +50,8 @@ func newFleet(s *plan.Scenario) *fleet {
 		for i := range s.Topology.Groups {
 			g := &s.Topology.Groups[i]
 			f.groups = append(f.groups, g.Name)
-			if g.Targets.Run == plan.Addresses { // nobody launches these
-				for n := range g.Targets.Count {
-					f.member(g.Target(n))
-				}
+			for n := range g.Targets.Count { // in their order, whichever is launched first
+				f.member(g.Target(n))
 			}
 		}
 	}

@@ -209,7 +209,7 @@ func (p *player) play(ctx context.Context, sched profile.Schedule) error {
 func (p *player) every(period time.Duration, f func()) {
 	var tick func(t time.Duration)
 	tick = func(t time.Duration) {
-		if t > p.s.Length() {
+		if t >= p.s.Length() {
 			return
 		}
 		p.world.At(t, func() {
