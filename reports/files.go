@@ -79,6 +79,7 @@ func WriteFiles(dir string, r *Result, formats []Format) ([]string, error) {
 func WriteJSON(w io.Writer, r *Result) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", " ")
+	e.SetEscapeHTML(false)
 	return e.Encode(r)
 }
 

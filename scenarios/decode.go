@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -41,11 +42,13 @@ func Decode(src Source, overrides ...Override) (*Decoded, error) {
 	if err := d.err(src); err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(out)
-	if err != nil {
+	var raw bytes.Buffer
+	e := json.NewEncoder(&raw)
+	e.SetEscapeHTML(false) // gates hold < and >, and are read by people
+	if err := e.Encode(out); err != nil {
 		return nil, fmt.Errorf("%s: %w", src.Name, err)
 	}
-	s.Resolved = raw
+	s.Resolved = bytes.TrimSpace(raw.Bytes())
 	return &Decoded{s, out}, nil
 }
 
@@ -294,5 +297,7 @@ func (d *decoder) requests(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		s.Load.Requests = []mix.Request{{Name: "GET /", Method: "GET", Path: "/", Weight: 1}}
 		item := all.sub("GET /")
 		item.leaf("get", "/", "default")
+		item.leaf("name", "GET /", "default")
+		item.leaf("weight", 1, "default")
 	}
 }

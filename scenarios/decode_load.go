@@ -99,9 +99,9 @@ func (d *decoder) scaling(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		d.scaledGroup(b, s, &x, seen)
 		datapoints := 0
 		if t := b.value("timing"); t == nil {
-			c := autoscale.Timings().Table().Default("custom")
+			table := autoscale.Timings().Table()
+			c := byDefault(table, table.Default("custom"), item.sub("timing"))
 			x.Timing, _ = autoscale.Timings().New(c) // custom has no combination that it refuses
-			item.leaf("timing", "custom", "default")
 		} else if c, ok := d.choice(t, "timing", autoscale.Timings().Table(), laterTimings, nil, item.sub("timing")); ok {
 			x.Timing, _ = autoscale.Timings().New(c)
 			datapoints = c.Values.Int("datapoints")

@@ -91,7 +91,9 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 		if key, _ := b.key("listeners"); key == nil && len(groups) == 1 {
 			item := all.sub("1")
 			item.leaf("address", "127.0.0.1:0", "default")
-			item.leaf("forward", groups[0], "default")
+			rules := item.sub("rules")
+			rules.List = true
+			rules.sub("1").leaf("forward", groups[0], "default")
 			s.Topology.Listeners = []plan.Listener{{Address: "127.0.0.1:0", Rules: route.Table{{Forward: groups[0]}}}}
 			reached[groups[0]] = true
 		} else if !b.bad {
@@ -170,8 +172,8 @@ func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 	b.later("sticky", "slow_start", "fail_open", "limits", "zones")
 	strategy := b.value("strategy")
 	if strategy == nil {
-		g.Strategy = pick.Kinds().Table().Default("round_robin")
-		out.leaf("strategy", "round_robin", "default")
+		table := pick.Kinds().Table()
+		g.Strategy = byDefault(table, table.Default("round_robin"), out.sub("strategy"))
 	} else {
 		g.Strategy, _ = d.choice(strategy, "strategy", pick.Kinds().Table(), laterStrategies, nil, out.sub("strategy"))
 	}
@@ -295,8 +297,8 @@ func (d *decoder) service(b *block, g *plan.Group, out *Resolved) {
 			}
 		}
 	} else {
-		g.Service.Time = spec.Choice{Kind: "constant", Values: spec.Values{"mean": defaultServiceTime}}
-		sb.out.leaf("time", defaultServiceTime.String(), "default")
+		constant := spec.Choice{Kind: "constant", Values: spec.Values{"mean": defaultServiceTime}}
+		g.Service.Time = byDefault(model.Times().Table(), constant, sb.out.sub("time"))
 	}
 	v := sb.values([]spec.Param{
 		{Name: "concurrency", Type: spec.Count, Default: defaultSlots, Min: 1, Max: 100000, Doc: "requests served at once"},

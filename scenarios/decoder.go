@@ -223,10 +223,10 @@ func (b *block) values(params []spec.Param) spec.Values {
 	return v
 }
 
-// list returns the members of a list; what is absent is empty.
+// list returns the members of a list; what is absent, or has all its members commented out, is empty.
 func (b *block) list(name string) []*yaml.Node {
 	n := b.value(name)
-	if n == nil {
+	if n == nil || n.Tag == "!!null" {
 		return nil
 	}
 	if n.Kind != yaml.SequenceNode {
@@ -286,6 +286,18 @@ func (d *decoder) choice(n *yaml.Node, what string, table spec.Table, later []st
 	return d.finishChoice(b, e, given, before)
 }
 
+// byDefault writes a choice that the file leaves out.
+func byDefault(table spec.Table, c spec.Choice, out *Resolved) spec.Choice {
+	out.leaf("kind", c.Kind, "default")
+	e, _ := table.Find(c.Kind)
+	for _, p := range e.Params {
+		if v, ok := c.Values[p.Name]; ok {
+			out.leaf(p.Name, p.Format(v), "default")
+		}
+	}
+	return c
+}
+
 // looksPlain reports whether a bare value is meant as a quantity rather than as a kind's name.
 func looksPlain(s string) bool {
 	return s != "" && strings.ContainsRune("+-.0123456789", rune(s[0]))
@@ -309,5 +321,11 @@ func (d *decoder) unknownKind(n *yaml.Node, got, what string, table spec.Table, 
 		d.fail(n, "%s %q is not supported yet", what, got)
 		return
 	}
-	d.fail(n, "unknown %s %q%s: there are %s", what, got, spec.Suggest(got, table.Names()), strings.Join(table.Names(), ", "))
+	plain := ""
+	for _, e := range table {
+		if p, ok := e.Param(e.Plain); ok {
+			plain = p.Type.String() + ", or "
+		}
+	}
+	d.fail(n, "unknown %s %q%s: there are %s%s", what, got, spec.Suggest(got, table.Names()), plain, strings.Join(table.Names(), ", "))
 }

@@ -33,7 +33,7 @@ func (r *Resolved) isLeaf() bool { return r.Origin != "" }
 // MarshalJSON writes the file's shape, keys in the file's order.
 func (r *Resolved) MarshalJSON() ([]byte, error) {
 	if r.isLeaf() {
-		return json.Marshal(r.Value)
+		return plain(r.Value)
 	}
 	var b bytes.Buffer
 	brackets := "{}"
@@ -46,14 +46,14 @@ func (r *Resolved) MarshalJSON() ([]byte, error) {
 			b.WriteByte(',')
 		}
 		if !r.List {
-			key, err := json.Marshal(s.Key)
+			key, err := plain(s.Key)
 			if err != nil {
 				return nil, err
 			}
 			b.Write(key)
 			b.WriteByte(':')
 		}
-		v, err := json.Marshal(s)
+		v, err := s.MarshalJSON()
 		if err != nil {
 			return nil, err
 		}
@@ -61,6 +61,15 @@ func (r *Resolved) MarshalJSON() ([]byte, error) {
 	}
 	b.WriteByte(brackets[1])
 	return b.Bytes(), nil
+}
+
+// plain is json.Marshal without its escapes for HTML.
+func plain(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
 }
 
 // Print writes every value with its path and where it came from.

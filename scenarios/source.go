@@ -43,12 +43,23 @@ func (p *Problems) Error() string {
 		default:
 			fmt.Fprintf(&b, "%s:%d:%d: %s", p.Source.Name, x.Line, x.Column, x.Message)
 			if x.Line <= len(lines) {
-				line := strings.TrimRight(lines[x.Line-1], "\r")
-				fmt.Fprintf(&b, "\n%5d | %s\n      | %s^", x.Line, line, blanks(line, x.Column-1))
+				line, column := excerpt(strings.TrimRight(lines[x.Line-1], "\r"), x.Column)
+				fmt.Fprintf(&b, "\n%5d | %s\n      | %s^", x.Line, line, blanks(line, column-1))
 			}
 		}
 	}
 	return b.String()
+}
+
+// excerpt cuts a long line down to what stands around the column.
+func excerpt(line string, column int) (string, int) {
+	const before, width = 60, 120
+	runes := []rune(line)
+	if len(runes) <= width {
+		return line, column
+	}
+	from := max(0, min(column-before, len(runes)-width))
+	return string(runes[from:min(from+width, len(runes))]), column - from
 }
 
 // blanks returns as much white space as the first n characters of a line take; tabs stay tabs.

@@ -87,7 +87,7 @@ func (u *ui) progress(p scenarios.Progress) {
 		u.clear()
 		fmt.Fprint(u.w, line)
 		u.live = true
-	case p.Now-u.last >= lineEvery:
+	case u.last == 0 || p.Now-u.last >= lineEvery: // the first at once: something happens
 		u.last = p.Now
 		fmt.Fprintln(u.w, line)
 	}

@@ -76,8 +76,8 @@ func (f *Figure) SVG(width, height float64) string {
 	if f.LogX {
 		p.X.Scale = plot.LogScale{}
 	}
-	for i, b := range f.Bands {
-		p.Add(&band{b, low, high, i})
+	for _, b := range f.Bands {
+		p.Add(&band{b})
 	}
 	grid := plotter.NewGrid()
 	grid.Vertical.Width = 0
@@ -92,6 +92,9 @@ func (f *Figure) SVG(width, height float64) string {
 		f.addLayers(p)
 	} else {
 		f.addLines(p)
+	}
+	for i, b := range f.Bands {
+		p.Add(&bandLabel{band{b}, i})
 	}
 	c := newCanvas(width, height)
 	// The margin keeps the last tick's label inside.

@@ -32,25 +32,36 @@ func (l *layer) Plot(c draw.Canvas, p *plot.Plot) {
 	c.Fill(path)
 }
 
-// band shades a stretch of the x axis. Labels of neighbours stand in rows, so that they do not overlap.
-type band struct {
-	Band
-	low, high float64
-	row       int
-}
+// band shades a stretch of the x axis.
+type band struct{ Band }
 
-// labelRows is in how many rows the bands' labels stand.
-const labelRows = 3
+func (b *band) left(c *draw.Canvas, p *plot.Plot) vg.Length {
+	tx, _ := p.Transforms(c)
+	return max(tx(max(b.From, p.X.Min)), c.Min.X)
+}
 
 func (b *band) Plot(c draw.Canvas, p *plot.Plot) {
 	tx, _ := p.Transforms(&c)
-	left, right := max(tx(max(b.From, p.X.Min)), c.Min.X), min(tx(min(b.To, p.X.Max)), c.Max.X)
+	left, right := b.left(&c, p), min(tx(min(b.To, p.X.Max)), c.Max.X)
 	if right <= left {
 		right = left + 1
 	}
 	c.SetColor(b.Ink)
 	c.Fill(vg.Rectangle{Min: vg.Point{X: left, Y: c.Min.Y}, Max: vg.Point{X: right, Y: c.Max.Y}}.Path())
-	at := vg.Point{X: left + 3, Y: c.Max.Y - vg.Length(11+12*(b.row%labelRows))}
+}
+
+// bandLabel is a band's label, above everything else. Labels of neighbours stand in rows, so that they do
+// not overlap.
+type bandLabel struct {
+	band
+	row int
+}
+
+// labelRows is in how many rows the bands' labels stand.
+const labelRows = 3
+
+func (b *bandLabel) Plot(c draw.Canvas, p *plot.Plot) {
+	at := vg.Point{X: b.left(&c, p) + 3, Y: c.Max.Y - vg.Length(11+12*(b.row%labelRows))}
 	label(c, at, b.Label, Ink{b.Ink.Name + "-text", "#6e4b00"})
 }
 

@@ -60,7 +60,10 @@ type ticker struct {
 // Ticks implements plot.Ticker.
 func (t ticker) Ticks(low, high float64) []plot.Tick {
 	var out []plot.Tick
-	add := func(v float64) { out = append(out, plot.Tick{Value: v, Label: t.unit.format(v)}) }
+	add := func(v float64) {
+		v += 0 // a negative zero would be written with its sign
+		out = append(out, plot.Tick{Value: v, Label: t.unit.format(v)})
+	}
 	if t.log {
 		// 1, 2, 5 in each decade while that is not too many; else the decades, which must be a few.
 		decades := math.Log10(high / low)

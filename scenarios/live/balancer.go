@@ -59,21 +59,24 @@ const startTimeout = 20 * time.Second
 func (w *World) startBalancer(ctx context.Context) error {
 	b := &balancerChild{}
 	w.balancer = b
-	conn, err := w.spawn(&b.output, "balance", func(pid int) { b.pid = pid }, func(status string) { w.balancerGone(status) })
+	conn, err := w.spawn(child{
+		command: "balance", output: &b.output,
+		started: func(pid int) { b.pid = pid },
+		exited:  w.balancerGone,
+		receive: func(c *control.Conn) error {
+			var r balancer.Report
+			if err := c.Receive(&r); err != nil {
+				return err
+			}
+			w.post(func() { w.balancerSays(&r) })
+			return nil
+		},
+	})
 	if err != nil {
 		return fmt.Errorf("balancer: %w", err)
 	}
 	b.conn = conn
 	b.send(balancer.Command{Config: w.balancerConfig()})
-	w.work.Go(func() {
-		for {
-			var r balancer.Report
-			if conn.Receive(&r) != nil {
-				return
-			}
-			w.post(func() { w.balancerSays(&r) })
-		}
-	})
 	w.loop(ctx, func() bool { return b.address != "" || b.problem != "" || b.gone }, startTimeout)
 	switch {
 	case ctx.Err() != nil:
@@ -86,29 +89,44 @@ func (w *World) startBalancer(ctx context.Context) error {
 	return nil
 }
 
-// spawn starts a child of our own binary with a control channel.
-func (w *World) spawn(output *tail, command string, started func(pid int), exited func(status string)) (*control.Conn, error) {
+// child is a process of our own binary with a control channel.
+type child struct {
+	command string
+	output  *tail
+	started func(pid int)
+	exited  func(status string)
+	receive func(*control.Conn) error // takes one message in; an error ends the channel
+}
+
+func (w *World) spawn(ch child) (*control.Conn, error) {
 	conn, theirs, err := control.Pair()
 	if err != nil {
 		return nil, err
 	}
 	defer theirs.Close()
-	cmd := exec.Command(w.opts.Exe, command, "--controlled")
+	cmd := exec.Command(w.opts.Exe, ch.command, "--controlled")
 	cmd.Args[0] = programName
 	cmd.ExtraFiles = []*os.File{theirs}
-	cmd.Stdout, cmd.Stderr = output, output
-	if err := w.launch(cmd, started, func(status string) {
+	cmd.Stdout, cmd.Stderr = ch.output, ch.output
+	drained := make(chan struct{})
+	if err := w.launch(cmd, drained, ch.started, func(status string) {
 		conn.Close()
-		exited(status)
+		ch.exited(status)
 	}); err != nil {
 		conn.Close()
 		return nil, err
 	}
+	w.work.Go(func() {
+		defer close(drained)
+		for ch.receive(conn) == nil {
+		}
+	})
 	return conn, nil
 }
 
 // launch starts a process under the guardian's eye. When its leader ends, the rest of its group is killed.
-func (w *World) launch(cmd *exec.Cmd, started func(pid int), exited func(status string)) error {
+// Its exit is told only once its last words have been taken in, which drained tells; nil when it has none.
+func (w *World) launch(cmd *exec.Cmd, drained <-chan struct{}, started func(pid int), exited func(status string)) error {
 	cmd.Env = append(os.Environ(), RunVariable+"="+w.run)
 	// Grandchildren may keep the output pipe open after the leader's end; Wait must not wait for them.
 	cmd.WaitDelay = 100 * time.Millisecond
@@ -125,6 +143,9 @@ func (w *World) launch(cmd *exec.Cmd, started func(pid int), exited func(status 
 			status += " (" + err.Error() + ")"
 		}
 		_ = inject.Kill(pid) // what the leader left behind; a group that is gone is no error
+		if drained != nil {
+			<-drained
+		}
 		w.post(func() {
 			if !w.closing { // at the end the guardian is dismissed with its list
 				w.guardian.tell(guardMessage{Remove: pid})

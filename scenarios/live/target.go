@@ -44,7 +44,10 @@ func (t *target) name() string {
 }
 
 func (t *target) lastTrouble() string {
-	if t.trouble == "" {
+	switch {
+	case !t.added:
+		return "nothing listens at " + t.Address
+	case t.trouble == "":
 		return "no check of it has ended yet"
 	}
 	return t.trouble
@@ -112,7 +115,19 @@ func (t *target) startBuiltin(boot time.Duration) error {
 	w := t.w
 	t.output = &tail{}
 	generation := t.generation
-	conn, err := w.spawn(t.output, "backend", func(pid int) { t.pid = pid }, t.exited(generation))
+	conn, err := w.spawn(child{
+		command: "backend", output: t.output,
+		started: func(pid int) { t.pid = pid },
+		exited:  t.exited(generation),
+		receive: func(c *control.Conn) error {
+			var r backend.Report
+			if err := c.Receive(&r); err != nil {
+				return err
+			}
+			w.post(func() { t.says(generation, &r) })
+			return nil
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -122,22 +137,10 @@ func (t *target) startBuiltin(boot time.Duration) error {
 		listen = "127.0.0.1:0"
 	}
 	c := t.group.Service
-	if err := conn.Send(backend.Command{Config: &backend.Config{
+	return conn.Send(backend.Command{Config: &backend.Config{
 		ID: t.ID, Listen: listen, Time: model.Times().Table().Write(c.Time), Concurrency: c.Model.Concurrency, Queue: c.Model.Queue,
 		Seed: w.s.Seed, Boot: boot,
-	}}); err != nil {
-		return err
-	}
-	w.work.Go(func() {
-		for {
-			var r backend.Report
-			if conn.Receive(&r) != nil {
-				return
-			}
-			w.post(func() { t.says(generation, &r) })
-		}
-	})
-	return nil
+	}})
 }
 
 func (t *target) says(generation int, r *backend.Report) {
@@ -188,7 +191,7 @@ func (t *target) startCommand() error {
 	out := io.MultiWriter(log, t.output)
 	cmd.Stdout, cmd.Stderr = out, out
 	exited := t.exited(t.generation)
-	if err := w.launch(cmd, func(pid int) { t.pid = pid }, func(status string) {
+	if err := w.launch(cmd, nil, func(pid int) { t.pid = pid }, func(status string) {
 		log.Close()
 		exited(status)
 	}); err != nil {

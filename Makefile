@@ -1,0 +1,38 @@
+# make run   plays the first scenario to a finished report
+# make test  runs every test
+# make help  lists the rest
+GO ?= go
+BIN := shakedown
+export CGO_ENABLED ?= 0
+
+.PHONY: run test race lint fuzz build clean help
+
+run: build ## play the embedded first scenario
+	./$(BIN) run
+
+build: ## build the binary
+	$(GO) build -trimpath -o $(BIN) ./cmd/shakedown
+
+test: ## run every test, browser tests included
+	@./.ci/browser
+	$(GO) test ./...
+
+race: ## run the tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+lint: ## formatting, vet and staticcheck
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+FUZZTIME ?= 30s
+fuzz: ## fuzz each parser for FUZZTIME
+	@for t in scenarios:FuzzDecode reports:FuzzRead reports/gate:FuzzParse; do \
+		$(GO) test ./$${t%%:*} -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) || exit 1; \
+	done
+
+clean: ## remove what was built and the reports of runs
+	rm -rf $(BIN) shakedown-out
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'

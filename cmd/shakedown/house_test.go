@@ -1,0 +1,159 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/seed-8025779b/shakedown"
+
+// The storeys of the house. Arrows point down; within a storey a package may import its sub-packages and
+// what the notes below allow, never its parent.
+var storeys = map[int][]string{
+	4: {"cmd/shakedown"},
+	3: {"scenarios", "scenarios/plan", "scenarios/live", "scenarios/sim", "scenarios/library"},
+	2: {"reports", "reports/gate", "reports/chart", "reports/html"},
+	1: {"loadgen", "loadgen/vegeta", "loadgen/pace", "balancer", "balancer/proxy", "balancer/backend", "balancer/control", "chaos/inject"},
+	0: {
+		"loadgen/profile", "loadgen/measure", "loadgen/mix", "balancer/route", "balancer/group", "balancer/pick", "balancer/health",
+		"balancer/autoscale", "balancer/backend/model", "chaos", "scenarios/spec", "scenarios/draw",
+	},
+}
+
+// Leaves of the first storey, which any of its packages may use.
+var leaves = []string{"loadgen/pace", "balancer/control"}
+
+// Arrows between siblings that are meant: both worlds speak the plan's language, the page holds figures.
+var siblings = map[string][]string{
+	"scenarios/live": {"scenarios/plan"},
+	"scenarios/sim":  {"scenarios/plan"},
+	"reports/html":   {"reports/chart"},
+}
+
+type listed struct {
+	ImportPath, Dir string
+	Imports         []string
+	GoFiles         []string
+}
+
+func packages(t *testing.T) map[string]listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json", module+"/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string]listed{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[strings.TrimPrefix(p.ImportPath, module+"/")] = p
+	}
+}
+
+func storeyOf(name string) int {
+	for n, names := range storeys {
+		if slices.Contains(names, name) {
+			return n
+		}
+	}
+	return -1
+}
+
+func TestArrowsPointDown(t *testing.T) {
+	for name, p := range packages(t) {
+		from := storeyOf(name)
+		if from < 0 {
+			t.Errorf("%s has no place in the house: add it to a storey", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			to, ours := strings.CutPrefix(imp, module+"/")
+			if !ours {
+				continue
+			}
+			n := storeyOf(to)
+			below := strings.HasPrefix(to, name+"/")
+			switch {
+			case strings.HasPrefix(name, to+"/") && !(from > n): // a parent on a lower storey is another matter
+				t.Errorf("%s imports its parent %s", name, to)
+			case n > from:
+				t.Errorf("%s (L%d) imports %s (L%d)", name, from, to, n)
+			case n == from && from > 0 && !below && !slices.Contains(siblings[name], to) && !(from == 1 && slices.Contains(leaves, to)):
+				t.Errorf("%s imports its neighbour %s", name, to)
+			}
+		}
+	}
+}
+
+// The lowest storey is pure: no sockets, no clock, no timers, no goroutine, no YAML.
+func TestLowestStoreyIsPure(t *testing.T) {
+	forbiddenImports := []string{"net", "net/http", "os", "os/exec", "os/signal", "syscall", "log", "log/slog", "math/rand", "math/rand/v2", "context", "runtime", "sync"}
+	forbiddenTime := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
+	all := packages(t)
+	for _, name := range storeys[0] {
+		p := all[name]
+		for _, imp := range p.Imports {
+			first, _, _ := strings.Cut(imp, "/")
+			switch {
+			case slices.Contains(forbiddenImports, imp):
+				t.Errorf("%s imports %s", name, imp)
+			case strings.Contains(first, ".") && !strings.HasPrefix(imp, module) && imp != "github.com/HdrHistogram/hdrhistogram-go":
+				t.Errorf("%s imports %s: only the histogram library is allowed", name, imp)
+			}
+		}
+		for _, file := range p.GoFiles {
+			fset := token.NewFileSet()
+			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, file), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.GoStmt:
+					t.Errorf("%s starts a goroutine", fset.Position(n.Pos()))
+				case *ast.SelectorExpr:
+					if x, ok := n.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(forbiddenTime, n.Sel.Name) {
+						t.Errorf("%s uses time.%s", fset.Position(n.Pos()), n.Sel.Name)
+					}
+				case *ast.FuncDecl:
+					if n.Name.Name == "init" && n.Recv == nil {
+						t.Errorf("%s has an init", fset.Position(n.Pos()))
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// Nothing stands at the top but what belongs there.
+func TestTopLevel(t *testing.T) {
+	out, err := exec.Command("git", "-C", "../..", "ls-files").Output()
+	if err != nil {
+		t.Fatalf("git ls-files: %v", err)
+	}
+	allowed := []string{"cmd", "loadgen", "chaos", "balancer", "reports", "scenarios", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"}
+	for _, file := range strings.Fields(string(out)) {
+		top, _, _ := strings.Cut(file, "/")
+		if strings.HasPrefix(top, ".") {
+			continue
+		}
+		if !slices.Contains(allowed, top) {
+			t.Errorf("%s does not belong at the top level", strconv.Quote(top))
+		}
+	}
+}

@@ -1,0 +1,399 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/autoscale"
+	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/scenarios"
+)
+
+func readResult(t testing.TB, dir string) *reports.Result {
+	t.Helper()
+	r, err := reports.Read(filepath.Join(dir, "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// playFile plays a scenario of testdata and returns its result and exit code.
+func playFile(t testing.TB, file string, args ...string) (*reports.Result, int, string) {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("testdata", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := command(t, append([]string{"run", path, "--out", "out"}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if exit, ok := err.(*exec.ExitError); err != nil && !ok {
+		t.Fatalf("%v", exit)
+	}
+	return readResult(t, filepath.Join(cmd.Dir, "out")), cmd.ProcessState.ExitCode(), string(out)
+}
+
+// checkSums checks what always holds between the counts of a result.
+func checkSums(t *testing.T, r *reports.Result) {
+	t.Helper()
+	check := func(where string, x reports.Totals) {
+		if x.Planned != x.Sent+x.Dropped+x.Cancelled || x.Sent != x.Succeeded+x.Failed {
+			t.Errorf("%s: %+v", where, x)
+		}
+	}
+	check("totals", r.Totals)
+	var phases, windows, all uint64
+	for _, p := range r.Phases {
+		check("phase "+p.Name, p.Totals)
+		all += p.Totals.Planned
+		if !p.Discarded {
+			phases += p.Totals.Planned
+		}
+	}
+	for _, w := range r.Windows {
+		check("window "+w.Name, w.Totals)
+		windows += w.Totals.Planned
+	}
+	if phases != r.Totals.Planned || windows != all {
+		t.Errorf("planned: %d in judged phases, %d in totals; %d in all phases, %d in windows", phases, r.Totals.Planned, all, windows)
+	}
+	if n := r.Histograms.Response.Count(); uint64(n) != r.Totals.Succeeded {
+		t.Errorf("the histogram holds %d of %d successes", n, r.Totals.Succeeded)
+	}
+}
+
+// checkAttempts checks that the balancer's counts agree with the generator's, in a run in which the
+// balancer lived and always had a target.
+func checkAttempts(t *testing.T, r *reports.Result) {
+	t.Helper()
+	var attempts uint64
+	for _, x := range r.Targets {
+		attempts += x.Requests
+	}
+	if r.Balancer == nil || r.Balancer.Unrouted != 0 || attempts != r.Totals.Sent+r.Totals.Retries {
+		t.Errorf("the balancer counted %d attempts, of %d sent and %d retries: %+v", attempts, r.Totals.Sent, r.Totals.Retries, r.Balancer)
+	}
+}
+
+// checkEverything checks the result of testdata/everything.yaml, whichever world it was played in.
+func checkEverything(t *testing.T, r *reports.Result) {
+	t.Helper()
+	checkSums(t, r)
+	checkAttempts(t, r)
+	fault := func(id string) reports.Fault {
+		for _, f := range r.Faults {
+			if f.ID == id {
+				return f
+			}
+		}
+		t.Fatalf("no fault %s", id)
+		return reports.Fault{}
+	}
+	kill := fault("kill-one")
+	if kill.Hits != 1 || kill.DetectMS == nil || kill.EjectMS == nil || kill.RecoverMS == nil || kill.RevertedMS == nil {
+		t.Errorf("kill: %+v", kill)
+	}
+	if f := fault("slow"); f.Hits == 0 || f.RevertedMS == nil {
+		t.Errorf("slow: %+v", f)
+	}
+	if f := fault("errors"); f.Hits == 0 || f.RevertedMS == nil || f.Lost == 0 {
+		t.Errorf("errors: %+v", f)
+	}
+	// The killed process was really gone, and the next generation took traffic.
+	victim := r.Targets[slices.IndexFunc(r.Targets, func(x reports.Target) bool { return x.ID == kill.Targets[0] })]
+	if len(victim.Generations) != 2 || victim.Generations[0].Exit != "signal: killed" || victim.Generations[1].Served == nil || *victim.Generations[1].Served == 0 {
+		t.Errorf("victim: %+v", victim.Generations)
+	}
+	if !slices.ContainsFunc(r.Events, func(e reports.Event) bool {
+		return e.Kind == "exited" && e.Target == victim.ID && e.Fault == "kill-one" && strings.Contains(e.Detail, "signal: killed")
+	}) {
+		t.Error("its exit is not in the events")
+	}
+	// The scale-out really happened, stage by stage.
+	if len(r.Scaling) != 1 || len(r.Scaling[0].Waterfall) == 0 {
+		t.Fatalf("scaling: %+v", r.Scaling)
+	}
+	w := r.Scaling[0].Waterfall[0]
+	last := -1.
+	for i, stage := range []*float64{w.BreachMS, w.DecidedMS, w.LaunchedMS, w.BootedMS, w.InServiceMS, w.FirstRequest} {
+		if stage == nil || *stage < last {
+			t.Fatalf("stage %d of %+v", i, w)
+		}
+		last = *stage
+	}
+	replay(t, r)
+}
+
+// replay makes a run's scaling decisions again from its recorded signals.
+func replay(t *testing.T, r *reports.Result) {
+	t.Helper()
+	d, err := scenarios.Decode(scenarios.Source{Name: "resolved", Text: r.Scenario})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range r.Scaling {
+		var signals []autoscale.Signal
+		for _, x := range s.Decisions {
+			signals = append(signals, x.Signal)
+		}
+		again, err := autoscale.Replay(d.Scenario.Scaling[i].Policy, signals)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(again) == 0 {
+			t.Fatal("no decision was recorded")
+		}
+		for j := range again {
+			if again[j] != s.Decisions[j].Decision {
+				t.Errorf("decision %d was %+v, replayed %+v", j, s.Decisions[j].Decision, again[j])
+			}
+		}
+	}
+}
+
+func TestEverythingLive(t *testing.T) {
+	r, code, out := playFile(t, "everything.yaml")
+	if code != exitPassed || r.Verdict != reports.Passed {
+		t.Fatalf("exit code %d, %s %v\n%s", code, r.Verdict, r.Reasons, out)
+	}
+	checkEverything(t, r)
+	// What the targets served themselves agrees with what the balancer counted.
+	for _, x := range r.Targets {
+		if len(x.Generations) == 1 && *x.Generations[0].Served > x.Requests+x.Discarded {
+			t.Errorf("%s served %d of %d", x.ID, *x.Generations[0].Served, x.Requests+x.Discarded)
+		}
+	}
+}
+
+func TestEverythingSimulated(t *testing.T) {
+	r, code, out := playFile(t, "everything.yaml", "--world", "sim")
+	if code != exitPassed {
+		t.Fatalf("exit code %d, %s %v\n%s", code, r.Verdict, r.Reasons, out)
+	}
+	checkEverything(t, r)
+	again, _, _ := playFile(t, "everything.yaml", "--world", "sim")
+	other, _, _ := playFile(t, "everything.yaml", "--world", "sim", "--seed", "8")
+	if a, b := bare(t, r), bare(t, again); a != b {
+		t.Error("one seed gave two results")
+	}
+	if a, b := bare(t, r), bare(t, other); a == b {
+		t.Error("two seeds gave one result")
+	}
+}
+
+// bare is a result without its environment.
+func bare(t *testing.T, r *reports.Result) string {
+	t.Helper()
+	r.Environment = reports.Environment{}
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// A generator that was stopped for a second can't be trusted, whatever the gates say.
+func TestStoppedGeneratorIsInvalid(t *testing.T) {
+	var seen atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen.Add(1) }))
+	defer srv.Close()
+	cmd := command(t, "attack", srv.URL, "--rate", "200/s", "--for", "3s", "--out", "out", "--quiet", "--gate", "error_rate < 1%")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "requests", func() bool { return seen.Load() > 50 })
+	_ = cmd.Process.Signal(syscall.SIGSTOP)
+	time.Sleep(time.Second) // the length of the stall is what is tested
+	_ = cmd.Process.Signal(syscall.SIGCONT)
+	_ = cmd.Wait()
+	r := readResult(t, filepath.Join(cmd.Dir, "out"))
+	if cmd.ProcessState.ExitCode() != exitInvalid || r.Verdict != reports.Invalid || !strings.Contains(strings.Join(r.Reasons, " "), "the generator was late") {
+		t.Fatalf("exit code %d, %s %v", cmd.ProcessState.ExitCode(), r.Verdict, r.Reasons)
+	}
+	if !r.Gates[0].Passed {
+		t.Error("the gate failed: it proves nothing about validity")
+	}
+	checkSums(t, r)
+	// The stall is in the response time, from the due time on, and not in the service time.
+	if r.Latency.Response.Max < 500 || r.Latency.Service.P50 > r.Latency.Response.Max {
+		t.Errorf("response %+v, service %+v", r.Latency.Response, r.Latency.Service)
+	}
+}
+
+func TestInterruptStillReports(t *testing.T) {
+	var seen atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen.Add(1) }))
+	defer srv.Close()
+	cmd := command(t, "attack", srv.URL, "--rate", "100/s", "--for", "60s", "--out", "out")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "requests", func() bool { return seen.Load() > 30 })
+	_ = cmd.Process.Signal(os.Interrupt)
+	_ = cmd.Wait()
+	r := readResult(t, filepath.Join(cmd.Dir, "out"))
+	if cmd.ProcessState.ExitCode() != exitInterrupted || r.Verdict != reports.Interrupted {
+		t.Fatalf("exit code %d, %s\n%s", cmd.ProcessState.ExitCode(), r.Verdict, stderr.String())
+	}
+	checkSums(t, r)
+	if r.Totals.Cancelled == 0 || r.Totals.Succeeded == 0 || r.DurationMS >= 60_000 {
+		t.Errorf("%+v after %v ms", r.Totals, r.DurationMS)
+	}
+	if !strings.Contains(strings.Join(r.Reasons, " "), "interrupted after") || !strings.Contains(stderr.String(), "interrupt again to leave at once") {
+		t.Errorf("reasons %v\n%s", r.Reasons, stderr.String())
+	}
+}
+
+// await waits until a condition holds. It is bounded; the bound decides nothing but how long a failing
+// test takes.
+func await(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !cond(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// proc is a process that carries a test's mark in its environment.
+type proc struct {
+	pid  int
+	args string
+}
+
+// processes lists the processes that carry the mark.
+func processes(mark string) (out []proc) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		env, err := os.ReadFile(filepath.Join(dir, "environ"))
+		if err != nil || !strings.Contains("\x00"+string(env), "\x00"+mark+"\x00") {
+			continue
+		}
+		args, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		if len(args) > 0 {
+			out = append(out, proc{pid, strings.ReplaceAll(string(args), "\x00", " ")})
+		}
+	}
+	return out
+}
+
+// Whatever is killed in mid-run, nothing is left two seconds later, and a run that survives says what
+// happened. The targets have children of their own, one of which has left their process group.
+func TestKilledInMidRun(t *testing.T) {
+	for _, tc := range []struct {
+		victim string // in the command line
+		code   int
+		says   string
+	}{
+		{"run ", -1, ""},
+		{"balance ", exitFailed, "the balancer"},
+		{"guardian ", exitPassed, "the guardian"},
+	} {
+		t.Run(strings.TrimSpace(tc.victim), func(t *testing.T) {
+			t.Parallel()
+			path, err := filepath.Abs("testdata/with-children.yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			exe, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := command(t, "run", path, "--out", "out")
+			mark := fmt.Sprintf("SHAKEDOWN_TEST=%s-%d", strings.TrimSpace(tc.victim), os.Getpid())
+			// The scenario's shell script starts this binary under the name by which it answers as shakedown.
+			bin := t.TempDir()
+			if err := os.Symlink(exe, filepath.Join(bin, "shakedown")); err != nil {
+				t.Fatal(err)
+			}
+			cmd.Env = append(os.Environ(), mark, "PATH="+bin+":"+os.Getenv("PATH"))
+			stderr, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = cmd.Process.Kill() }()
+			lines := bufio.NewScanner(stderr)
+			for lines.Scan() && !strings.Contains(lines.Text(), "done") { // the first line of progress
+			}
+			running := processes(mark)
+			sleeps := 0
+			for _, p := range running {
+				if strings.HasPrefix(p.args, "sleep 4") {
+					sleeps++
+				}
+			}
+			if sleeps != 4 {
+				t.Fatalf("%d of 4 grandchildren run: %v", sleeps, running)
+			}
+			i := slices.IndexFunc(running, func(p proc) bool { return strings.Contains(p.args, "shakedown "+tc.victim) })
+			if i < 0 {
+				t.Fatalf("no %s among %v", tc.victim, running)
+			}
+			if err := syscall.Kill(running[i].pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			rest := ""
+			for lines.Scan() {
+				rest += lines.Text() + "\n"
+			}
+			_ = cmd.Wait()
+			ended := time.Now()
+			for len(processes(mark)) > 0 {
+				if time.Since(ended) > 2*time.Second { // what is promised, not a guess
+					t.Fatalf("left behind: %v", processes(mark))
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			if tc.code < 0 {
+				return // the player is dead: there is nobody to report
+			}
+			r := readResult(t, filepath.Join(cmd.Dir, "out"))
+			if got := cmd.ProcessState.ExitCode(); got != tc.code {
+				t.Errorf("exit code %d, want %d: %s %v\n%s", got, tc.code, r.Verdict, r.Reasons, rest)
+			}
+			if said := strings.Join(append(r.Reasons, r.Warnings...), "\n"); !strings.Contains(said, tc.says) {
+				t.Errorf("the result does not say what happened: %s", said)
+			}
+			checkSums(t, r)
+		})
+	}
+}
+
+func TestAttackAServerOfAnyKind(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != "POST" || r.Header.Get("X-Test") != "yes" || r.Header.Get("Shakedown-Seq") != "" {
+			http.Error(w, "wrong request", 400)
+		}
+	}))
+	defer srv.Close()
+	cmd := command(t, "attack", srv.URL+"/x", "--rate", "200/s", "--for", "1s", "--method", "POST", "--header", "X-Test: yes", "--body", "hello", "--out", "out")
+	out, err := cmd.CombinedOutput()
+	r := readResult(t, filepath.Join(cmd.Dir, "out"))
+	checkSums(t, r)
+	if r.Totals.Planned != 200 || r.Totals.Succeeded != 200 {
+		t.Fatalf("%+v %v\n%s", r.Totals, err, out)
+	}
+	if _, err := os.Stat(filepath.Join(cmd.Dir, "out", "report.html")); err != nil {
+		t.Error(err)
+	}
+}
+

@@ -1,0 +1,256 @@
+package scenarios
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/scenarios/library"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+)
+
+func source(t testing.TB, name string) Source {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Source{Name: name, Text: b}
+}
+
+func decode(t testing.TB, src Source, set ...Override) *Decoded {
+	t.Helper()
+	d, err := Decode(src, set...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestEveryLibraryScenarioIsCorrect(t *testing.T) {
+	for _, name := range library.Names() {
+		text, err := library.Text(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := decode(t, Source{Name: "library:" + name, Text: text}); d.Name != name {
+			t.Errorf("%s calls itself %s", name, d.Name)
+		}
+	}
+}
+
+// The design's own example must be read as it stands.
+func TestLaunchDay(t *testing.T) {
+	s := decode(t, source(t, "launch-day.yaml")).Scenario
+	if s.Name != "launch-day" || s.Seed != 42 || s.Length() != 32*time.Second || len(s.Faults) != 2 || len(s.Gates) != 5 {
+		t.Fatalf("%+v", s)
+	}
+	if f := s.Faults[0]; f.ID != "kill-one" || f.At != 21*time.Second || f.Values.Duration("restart_after") != 4*time.Second {
+		t.Errorf("%+v", f)
+	}
+	api := s.Group("api")
+	if api.Strategy.Kind != "p2c" || api.Targets.Run != plan.Command || api.Targets.Command[2] != "{port}" {
+		t.Errorf("%+v", api)
+	}
+	if got := s.Load.Phases[2]; got.Name != "spike" || got.Start != 12*time.Second || got.End != 20*time.Second {
+		t.Errorf("%+v", got)
+	}
+	if c := s.Scaling[0].Policy.Policies[0]; c.Values.Int("datapoints") != 2 {
+		t.Errorf("timing's datapoints do not reach the policy: %+v", c)
+	}
+}
+
+// What is resolved is a scenario itself, and resolves to the same.
+func TestResolvedReadsBack(t *testing.T) {
+	for _, name := range []string{"launch-day.yaml", "minimal.yaml"} {
+		first := decode(t, source(t, name))
+		again := decode(t, Source{Name: name, Text: first.Scenario.Resolved})
+		if string(again.Scenario.Resolved) != string(first.Scenario.Resolved) {
+			t.Errorf("%s:\n%s\n%s", name, first.Scenario.Resolved, again.Scenario.Resolved)
+		}
+		if !json.Valid(first.Scenario.Resolved) {
+			t.Errorf("%s: not JSON", name)
+		}
+	}
+}
+
+// Eight mistakes, eight messages, each at its place.
+func TestAllMistakesAtOnce(t *testing.T) {
+	_, err := Decode(source(t, "eight-mistakes.yaml"))
+	var p *Problems
+	if !errors.As(err, &p) {
+		t.Fatalf("%v", err)
+	}
+	want := []struct {
+		line    int
+		message string
+	}{
+		{4, `the scenario has no key "sede" (did you mean "seed"?)`},
+		{10, `unknown strategy "least_request" (did you mean "least_requests"?)`},
+		{11, `interval: "1" is not a duration such as 1.5s`},
+		{17, `unknown rate "fast": there are a rate such as 100/s, or hold, ramp`},
+		{18, `two phases are called "ramp"`},
+		{21, `at: 1m40s is outside the run`},
+		{22, `count 9 is more than group "web" ever has: 3`},
+		{25, `no phase or fault is called "spyke" (did you mean "spike"?)`},
+	}
+	if len(p.List) != len(want) {
+		t.Fatalf("%d problems:\n%v", len(p.List), err)
+	}
+	for i, w := range want {
+		got := p.List[i]
+		if got.Line != w.line || got.Column == 0 || !strings.Contains(got.Message, w.message) {
+			t.Errorf("problem %d: %d:%d %s; want line %d: %s", i, got.Line, got.Column, got.Message, w.line, w.message)
+		}
+	}
+	if text := err.Error(); !strings.Contains(text, "eight-mistakes.yaml:4:1: ") || !strings.Contains(text, "    4 | sede: 42\n      | ^") {
+		t.Errorf("no caret:\n%s", text)
+	}
+}
+
+// edit returns the minimal scenario with something replaced.
+func edit(t testing.TB, old, new string) Source {
+	src := source(t, "minimal.yaml")
+	text := strings.Replace(string(src.Text), old, new, 1)
+	if text == string(src.Text) && old != "" {
+		t.Fatalf("%q does not stand in minimal.yaml", old)
+	}
+	src.Text = []byte(text)
+	return src
+}
+
+func TestMistakes(t *testing.T) {
+	const target = "targets: {count: 2}"
+	for _, tc := range []struct{ old, new, message string }{
+		{"version: 1", "version: 2", "version 2 is not known"},
+		{"version: 1\n", "", `needs "version"`},
+		{"version: 1", "version: 1\nversion: 1", "stands here twice"},
+		{"version: 1", "version: [1]", "must be a whole number, not a list"},
+		{"version: 1", "version: 1\nregions: {}", `"regions" is not supported yet`},
+		{"version: 1", "version: 1\nname: a/b", "letters, digits"},
+		{"version: 1", "version: 1\ntarget: http://127.0.0.1:1", "exclude each other"},
+		{"version: 1", "version: 1\n\tx: 1", "not valid YAML"},
+		{target, "targets: {image: x}", `"image" is not supported yet`},
+		{target, "targets: {command: [./server]}", "no argument holds {port}"},
+		{target, "targets: {command: [s, '{port}'], addresses: [a:1]}", "exclude each other"},
+		{target, "targets: {addresses: [nonsense]}", "is not HOST:PORT"},
+		{target, "targets: {count: 0}", "the least is 1"},
+		{target, "targets: 3", "must be a mapping"},
+		{target, target + "\n      strategy: maglev", `strategy "maglev" is not supported yet`},
+		{target, target + "\n      strategy: {kind: p2c, choises: 2}", `did you mean "choices"`},
+		{target, target + "\n      service: {time: {kind: lognormal, mean: 10ms, p99: 1s}}", "no lognormal"},
+		{target, target + "\n      health: {unhealthy: 99}", "the most is 10"},
+		{target, target + "\n    spare:\n      targets: {count: 1}", "topology needs listeners"},
+		{"groups:", "listeners: [{rules: [{forward: web}, {path: /x, forward: web}]}]\n  groups:", "never reached"},
+		{"groups:", "listeners: [{rules: [{path: x, forward: web}]}]\n  groups:", "does not start with a slash"},
+		{"groups:", "listeners: [{rules: [{forward: wbe}]}]\n  groups:", `did you mean "web"`},
+		{"groups:", "listeners: [{address: nonsense, rules: [{forward: web}]}]\n  groups:", "is not HOST:PORT"},
+		{"groups:", "balancer: {replicas: 2}\n  groups:", "more than one balancer is not supported yet"},
+		{"rate: 100/s", "rate: 0/s", "must be more than 0/s"},
+		{"rate: 100/s", "rate: -5/s", "must be more than 0/s"},
+		{"rate: 100/s", "rate: 1e12/s", "the most is"},
+		{"rate: 100/s", "rate: 100", "is not a rate"},
+		{"rate: 100/s", "rate: {kind: sine}", `rate "sine" is not supported yet`},
+		{"rate: 100/s", "rate: {kind: ramp, from: 0/s, to: 0/s}", "never asks for a request"},
+		{"rate: 100/s", "users: 5", `"users" is not supported yet`},
+		{"for: 2s", "for: 2s, discard: true", "every phase is discarded"},
+		{"for: 2s", "for: 0s", "must be more than 0s"},
+		{"  phases:", "  requests: [{get: x}]\n  phases:", "must start with a slash"},
+		{"  phases:", "  requests: [{get: /, post: /}]\n  phases:", "two methods"},
+		{"  phases:", "  requests: [{get: /, weight: 0}]\n  phases:", "must be more than 0"},
+		{"  phases:", "  requests: [{weight: 1}]\n  phases:", "needs a method"},
+		{"gates:", "faults: [{id: f, at: 1s, kind: kil, target: {group: web, all: true}}]\ngates:", `did you mean "kill"`},
+		{"gates:", "faults: [{id: f, at: 1s, kind: pause, target: {group: web, all: true}}]\ngates:", "not supported yet"},
+		{"gates:", "faults: [{id: f, at: mein+1s, kind: kill, target: {group: web, all: true}}]\ngates:", `did you mean "main"`},
+		{"gates:", "faults: [{id: f, at: 1s, for: 9s, kind: error, target: {group: web, all: true}}]\ngates:", "after the run"},
+		{"gates:", "faults: [{id: f, at: 1s, for: 1s, kind: kill, target: {group: web, all: true}}]\ngates:", "use restart_after"},
+		{"gates:", "faults: [{id: f, at: 1s, kind: kill, target: {group: web}}]\ngates:", "exactly one of"},
+		{"gates:", "faults: [{id: f, at: 1s, kind: kill, target: {group: web, id: web-9}}]\ngates:", "never has a target"},
+		{"gates:", "faults: [{id: f, at: 1s, kind: kill, target: {group: web, zone: z}}]\ngates:", "can match no target"},
+		{"gates:", "faults: [{id: f, at: 1s, kind: kill, target: {balancer: active}}]\ngates:", `"balancer" is not supported yet`},
+		{"gates:", "faults: [{id: f, at: 1s, kind: latency, target: {group: web, all: true}}]\ngates:", `needs "delay"`},
+		{"gates:", "faults: [{id: main, at: 1s, kind: kill, target: {group: web, all: true}}]\ngates:", "name of a phase too"},
+		{"gates:", "faults: [{id: f, at: 1s, kind: error, where: target, target: {group: web, all: true}}]\ngates:", "not supported yet"},
+		{"gates:", "scaling: [{group: web, max: 1, policies: [{kind: target_tracking, target: 60%}]}]\ngates:", "not within 1 to 1"},
+		{"gates:", "scaling: [{group: web, max: 4}]\ngates:", "needs policies"},
+		{"gates:", "scaling: [{group: web, max: 4, policies: [hpa]}]\ngates:", `policy "hpa" is not supported yet`},
+		{"gates:", "abort: [{when: p99 > 1s}]\ngates:", "only error_rate is"},
+		{"p99 < 1s", "p99 < 1s, p99 < 1s", "stands here twice"},
+		{"p99 < 1s", "p98765432 < 1s", "unknown metric"},
+		{"p99 < 1s", "lost(f) < 1", "no fault has the id"},
+	} {
+		_, err := Decode(edit(t, tc.old, tc.new))
+		if err == nil || !strings.Contains(err.Error(), tc.message) {
+			t.Errorf("%s:\n  got  %v\n  want %s", tc.new, err, tc.message)
+		}
+	}
+	for _, text := range []string{"", "   \n# nothing\n", "[]", "5", "a: [", "&a [*a]"} {
+		if _, err := Decode(Source{Name: "x.yaml", Text: []byte(text)}); err == nil {
+			t.Errorf("%q was accepted", text)
+		}
+	}
+}
+
+func TestOverrides(t *testing.T) {
+	src := source(t, "launch-day.yaml")
+	set := func(s ...string) (out []Override) {
+		for _, x := range s {
+			o, err := ParseOverride(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, o)
+		}
+		return out
+	}
+	d := decode(t, src, set("topology.groups.web.strategy=p2c", "faults.slow.delay=300ms", "load.phases.spike.rate=2000/s", "scaling.web.max=9", "seed=7",
+		"topology.groups.web.strategy.choices=3")...)
+	if d.Group("web").Strategy.Values.Int("choices") != 3 || d.Faults[1].Values.Duration("delay") != 300*time.Millisecond ||
+		d.Load.Phases[2].Rate.Values.Float("rate") != 2000 || d.Scenario.Scaling[0].Policy.Max != 9 || d.Seed != 7 {
+		t.Errorf("%s", d.Scenario.Resolved)
+	}
+	var b strings.Builder
+	if err := Explain(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"faults.slow.delay", "--set faults.slow.delay", "default", "line 5", "fault kill-one: kill on [web-"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("explain does not say %q:\n%s", want, b.String())
+		}
+	}
+	for _, tc := range []struct{ set, message string }{
+		{"faults.slo.delay=1s", `no member is called "slo": there are kill-one, slow`},
+		{"load.phases.spike.rate=0/s", "--set load.phases.spike.rate: rate: "},
+		{"sede=4", `--set sede: the scenario has no key "sede"`},
+	} {
+		if _, err := Decode(src, set(tc.set)...); err == nil || !strings.Contains(err.Error(), tc.message) {
+			t.Errorf("%s: %v", tc.set, err)
+		}
+	}
+	if _, err := ParseOverride("nonsense"); err == nil {
+		t.Error("an override without a value was accepted")
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, name := range []string{"launch-day.yaml", "minimal.yaml", "eight-mistakes.yaml"} {
+		f.Add(source(f, name).Text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d, err := Decode(Source{Name: "fuzz.yaml", Text: text})
+		if err != nil {
+			_ = err.Error() // must not panic either
+			return
+		}
+		if _, err := d.Schedule(); err != nil {
+			t.Fatalf("a scenario that was accepted has no schedule: %v", err)
+		}
+		if _, err := Decode(Source{Name: "fuzz.yaml", Text: d.Scenario.Resolved}); err != nil {
+			t.Fatalf("what was resolved is refused: %v\n%s", err, d.Scenario.Resolved)
+		}
+	})
+}
