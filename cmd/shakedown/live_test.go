@@ -396,4 +396,3 @@ func TestAttackAServerOfAnyKind(t *testing.T) {
 		t.Error(err)
 	}
 }
-

@@ -41,7 +41,7 @@ type Figure struct {
 	XUnit       Unit
 	XMin, XMax  float64
 	LogX, LogY  bool
-	Stacked     bool // the series are layers; each has the same X values
+	Stacked     bool // the series are layers, each with the same X values; the y axis is never logarithmic then
 	Steps       bool // a value holds until the next point
 	Marks       []Mark
 	Bands       []Band
@@ -62,6 +62,11 @@ const (
 
 // SVG draws the figure at a size in pixels.
 func (f *Figure) SVG(width, height float64) string {
+	if f.Stacked && f.LogY {
+		linear := *f
+		linear.LogY = false
+		f = &linear
+	}
 	narrow := width < 600
 	p := plot.New()
 	style(p)

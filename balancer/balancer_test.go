@@ -1,0 +1,351 @@
+package balancer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/route"
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// server is a target that says who it is.
+func server(t *testing.T, name string) *httptest.Server {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s %s xff=%s %s", name, r.Method, r.URL.Path, r.Header.Get("X-Forwarded-For"), body)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func address(s *httptest.Server) string { return s.Listener.Addr().String() }
+
+// running is a balancer under test, with the states its targets went through.
+type running struct {
+	*Balancer
+	url    string
+	mu     sync.Mutex
+	states []string
+	stop   func()
+}
+
+func (r *running) has(state string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.states {
+		if s == state {
+			return true
+		}
+	}
+	return false
+}
+
+func start(t *testing.T, cfg Config, touch func(*chaos.Exchange) chaos.Effect) *running {
+	t.Helper()
+	r := &running{}
+	b, err := New(cfg, Options{Touch: touch, Events: func(_ string, e group.Effect) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if e.Kind == group.Changed {
+			r.states = append(r.states, e.Target+" "+string(e.To))
+		} else {
+			r.states = append(r.states, e.Target+" trouble")
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	r.Balancer, r.url = b, "http://"+b.Addresses()[0]
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Serve(ctx) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	t.Cleanup(r.stop)
+	return r
+}
+
+func config(targets ...*httptest.Server) Config {
+	g := Group{Name: "web", Strategy: spec.Written{Kind: "round_robin"}, Drain: time.Second}
+	for i, s := range targets {
+		g.Targets = append(g.Targets, Target{ID: fmt.Sprint("web-", i+1), Address: address(s)})
+	}
+	return Config{Groups: []Group{g}, Listeners: []Listener{{Address: "127.0.0.1:0", Rules: route.Table{{Forward: "web"}}}}}
+}
+
+// get asks without keeping the connection, so that no idle one outlives the test.
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, _ := io.ReadAll(res.Body)
+	return res.StatusCode, string(b)
+}
+
+func await(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func TestProxies(t *testing.T) {
+	r := start(t, config(server(t, "one"), server(t, "two")), nil)
+	for i, want := range []string{"one", "two", "one"} {
+		if code, body := get(t, r.url+"/some/path"); code != 200 || body != want+" GET /some/path xff=127.0.0.1 " {
+			t.Fatalf("answer %d: %d %q", i, code, body)
+		}
+	}
+	res, err := http.Post(r.url+"/p", "text/plain", strings.NewReader(strings.Repeat("x", 100_000)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := io.ReadAll(res.Body)
+	res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	if len(b) < 100_000 {
+		t.Fatalf("%d bytes came back", len(b))
+	}
+	s := r.Stats()
+	if n := s.Groups["web"][0].Requests + s.Groups["web"][1].Requests; n != 4 || s.Requests != 4 {
+		t.Fatalf("%+v", s)
+	}
+}
+
+func TestRulesAndNoTarget(t *testing.T) {
+	cfg := config(server(t, "web"))
+	cfg.Groups = append(cfg.Groups, Group{Name: "empty", Strategy: spec.Written{Kind: "p2c"}})
+	cfg.Listeners[0].Rules = route.Table{{Path: "/empty/*", Forward: "empty"}, {Path: "/web", Forward: "web"}}
+	r := start(t, cfg, nil)
+	for path, want := range map[string]int{"/web": 200, "/empty/x": 503, "/other": 503} {
+		if code, _ := get(t, r.url+path); code != want {
+			t.Errorf("%s: %d, want %d", path, code, want)
+		}
+	}
+	if s := r.Stats(); s.Unrouted != 2 {
+		t.Errorf("%d unrouted", s.Unrouted)
+	}
+}
+
+func TestRetriesElsewhereWhenNoConnectionCouldBeMade(t *testing.T) {
+	dead, alive := server(t, "dead"), server(t, "alive")
+	dead.Close()
+	cfg := config(dead, alive)
+	cfg.Groups[0].Retries = 1
+	cfg.Groups[0].Outliers = &health.OutlierConfig{Consecutive: 2, EjectFor: time.Hour, MaxEjectFor: time.Hour, MaxEjected: .5}
+	r := start(t, cfg, nil)
+	for range 6 {
+		if code, body := get(t, r.url); code != 200 || !strings.HasPrefix(body, "alive") {
+			t.Fatalf("%d %s", code, body)
+		}
+	}
+	if !r.has("web-1 trouble") || !r.has("web-1 ejected") {
+		t.Errorf("states %v", r.states)
+	}
+	if s := r.Stats(); s.Retries != 2 || s.Groups["web"][0].Requests != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A request whose bytes were sent is not repeated: it may have been carried out.
+func TestDoesNotRetryWhatWasSent(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var seen atomic.Int64
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 4096))
+			seen.Add(1)
+			c.Close()
+		}
+	}()
+	cfg := config(server(t, "other"))
+	cfg.Groups[0].Targets = append([]Target{{ID: "rude", Address: l.Addr().String()}}, cfg.Groups[0].Targets...)
+	cfg.Groups[0].Retries = 3
+	r := start(t, cfg, nil)
+	if code, _ := get(t, r.url); code != 502 || seen.Load() != 1 {
+		t.Fatalf("status %d after %d attempts", code, seen.Load())
+	}
+}
+
+func TestActiveChecks(t *testing.T) {
+	var sick atomic.Bool
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/health" && sick.Load() {
+			http.Error(w, "sick", 503)
+		}
+	}))
+	defer s.Close()
+	cfg := config(s)
+	cfg.Groups[0].Health = &health.Config{Path: "/health", Interval: 10 * time.Millisecond, Timeout: 5 * time.Second, Healthy: 2, Unhealthy: 2}
+	r := start(t, cfg, nil)
+	await(t, "healthy", func() bool { return r.has("web-1 healthy") })
+	sick.Store(true)
+	await(t, "unhealthy", func() bool { return r.has("web-1 unhealthy") })
+	if code, _ := get(t, r.url); code != 503 {
+		t.Fatalf("status %d from an unhealthy group", code)
+	}
+	sick.Store(false)
+	await(t, "service", func() bool { code, _ := get(t, r.url); return code == 200 })
+}
+
+func TestFaultsActOnExchangesAndProbes(t *testing.T) {
+	var on atomic.Bool
+	cfg := config(server(t, "web"))
+	cfg.Groups[0].Health = &health.Config{Path: "/health", Interval: 10 * time.Millisecond, Timeout: 5 * time.Second, Healthy: 1, Unhealthy: 2}
+	r := start(t, cfg, func(x *chaos.Exchange) (e chaos.Effect) {
+		if on.Load() && x.Target == "web-1" {
+			e.Status = 500
+			e.Delay = time.Millisecond
+		}
+		return e
+	})
+	await(t, "healthy", func() bool { return r.has("web-1 healthy") })
+	on.Store(true)
+	if code, _ := get(t, r.url); code != 500 && code != 503 { // 503 when the probes were faster
+		t.Fatalf("status %d", code)
+	}
+	await(t, "probes to fail", func() bool { return r.has("web-1 unhealthy") })
+}
+
+// At full load a target is drained and another added: no request fails.
+func TestChangesLoseNothing(t *testing.T) {
+	one, two, three := server(t, "one"), server(t, "two"), server(t, "three")
+	r := start(t, config(one, two), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	var sent, failed atomic.Int64
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
+	for range 8 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				res, err := client.Get(r.url)
+				sent.Add(1)
+				if err != nil {
+					failed.Add(1)
+					continue
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+				res.Body.Close()
+				if res.StatusCode != 200 {
+					failed.Add(1)
+				}
+			}
+		})
+	}
+	await(t, "traffic", func() bool { return sent.Load() > 200 })
+	if err := r.Drain("web", "web-1"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "web-1 to be gone", func() bool { return r.has("web-1 gone") })
+	one.Close()
+	if err := r.Add("web", Target{ID: "web-3", Address: address(three)}); err != nil {
+		t.Fatal(err)
+	}
+	before := sent.Load()
+	await(t, "more traffic", func() bool { return sent.Load() > before+200 })
+	cancel()
+	wg.Wait()
+	client.CloseIdleConnections()
+	if failed.Load() != 0 {
+		t.Fatalf("%d of %d requests failed", failed.Load(), sent.Load())
+	}
+	s := r.Stats().Groups["web"]
+	if len(s) != 3 || s[2].Requests == 0 {
+		t.Fatalf("%+v", s)
+	}
+	if err := r.Add("web", Target{ID: "web-2"}); err == nil {
+		t.Error("an id was given twice")
+	}
+	if r.Drain("web", "nobody") == nil || r.Drain("nowhere", "web-1") == nil {
+		t.Error("what is not there was drained")
+	}
+}
+
+func TestDiscardedRequestsAreCountedApart(t *testing.T) {
+	cfg := config(server(t, "web"))
+	cfg.Discard = []Span{{0, 10}}
+	r := start(t, cfg, nil)
+	for _, seq := range []string{"3", "9", "10"} {
+		req, _ := http.NewRequest("GET", r.url, nil)
+		req.Header.Set("Shakedown-Seq", seq)
+		req.Close = true
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+	}
+	if s := r.Stats().Groups["web"][0]; s.Discarded != 2 || s.Requests != 1 {
+		t.Fatalf("%+v", s)
+	}
+}
+
+func TestBadConfigurations(t *testing.T) {
+	good := func() Config { return config() }
+	for name, change := range map[string]func(*Config){
+		"strategy":  func(c *Config) { c.Groups[0].Strategy.Kind = "magic" },
+		"parameter": func(c *Config) { c.Groups[0].Strategy.Values = map[string]string{"x": "1"} },
+		"rule":      func(c *Config) { c.Listeners[0].Rules[0].Forward = "nowhere" },
+	} {
+		c := good()
+		change(&c)
+		if _, err := New(c, Options{}); err == nil {
+			t.Errorf("%s was accepted", name)
+		}
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	c := good()
+	c.Listeners[0].Address = taken.Addr().String()
+	b, err := New(c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Listen(); err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,125 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/xml"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func fixture(t testing.TB) *Result {
+	t.Helper()
+	r, err := Read("testdata/result.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Every output is made from the result alone, and always the same.
+func TestGoldens(t *testing.T) {
+	r := fixture(t)
+	for _, f := range Formats() {
+		var b bytes.Buffer
+		if err := f.Write(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("testdata", "golden-"+f.File)
+		if *update {
+			if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(want, b.Bytes()) {
+			t.Errorf("%s differs from its golden file; look at it, then run with -update", f.File)
+		}
+	}
+}
+
+func TestWhatIsWrittenReadsBack(t *testing.T) {
+	dir := t.TempDir()
+	r := fixture(t)
+	formats, err := FindFormats([]string{"json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := WriteFiles(dir, r, formats)
+	if err != nil || len(paths) != 1 {
+		t.Fatal(paths, err)
+	}
+	again, err := Read(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a, b bytes.Buffer
+	if WriteJSON(&a, r) != nil || WriteJSON(&b, again) != nil || !bytes.Equal(a.Bytes(), b.Bytes()) {
+		t.Error("the result changed on the way")
+	}
+	if leftovers, _ := filepath.Glob(filepath.Join(dir, "*.tmp")); len(leftovers) > 0 {
+		t.Errorf("left behind: %v", leftovers)
+	}
+	if _, err := WriteFiles(filepath.Join(dir, "nowhere"), r, formats); err == nil {
+		t.Error("a folder that is not there was written into")
+	}
+}
+
+func TestJUnitTellsFailuresFromErrors(t *testing.T) {
+	for verdict, want := range map[Verdict][2]int{Passed: {0, 0}, Failed: {1, 0}, Invalid: {0, 1}, Interrupted: {0, 1}, Aborted: {1, 0}} {
+		r := &Result{Name: "x", Verdict: verdict, Reasons: []string{"because <of> & that"}, Gates: []Gate{{Expr: "p99 < 1s", Passed: verdict != Failed}}}
+		var b bytes.Buffer
+		if err := WriteJUnit(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		var s junitSuite
+		if err := xml.Unmarshal(b.Bytes(), &s); err != nil {
+			t.Fatalf("%v\n%s", err, b.String())
+		}
+		if s.Tests != 2 || s.Failures != want[0] || s.Errors != want[1] {
+			t.Errorf("%s: %d tests, %d failures, %d errors", verdict, s.Tests, s.Failures, s.Errors)
+		}
+	}
+}
+
+func TestReportOfAnEmptyRun(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteHTML(&b, &Result{Schema: Schema, Name: "<script>alert(1)</script>", Verdict: Interrupted}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "<script>") {
+		t.Error("a name was not escaped")
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	whole, err := os.ReadFile("testdata/result.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(`{"schema": "shakedown.result/v1", "name": "x"}`))
+	f.Add([]byte(`{"schema": 5}`))
+	f.Add([]byte("{"))
+	f.Add(whole[:4000])
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := filepath.Join(dir, "result.json")
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Read(path)
+		if err != nil {
+			return
+		}
+		for _, format := range Formats() { // what was read can be written, or refused, but must not panic
+			_ = format.Write(&bytes.Buffer{}, r)
+		}
+	})
+}
