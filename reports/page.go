@@ -68,7 +68,7 @@ func tone(v Verdict) html.Tone {
 }
 
 func gatesSection(r *Result) html.Section {
-	t := &html.Table{Head: []string{"gate", "observed", "limit", "margin", ""}}
+	t := &html.Table{Head: []string{"", "gate", "observed", "limit", "margin"}}
 	for _, g := range r.Gates {
 		verdict, margin := html.Cell{Text: "passed", Tone: html.Good}, ""
 		if !g.Passed {
@@ -81,7 +81,7 @@ func gatesSection(r *Result) html.Section {
 			}
 			margin = fmt.Sprintf("%+.0f %% of the limit", share)
 		}
-		t.Rows = append(t.Rows, []html.Cell{html.Text(g.Expr), html.Num(g.ObservedText()), html.Num(g.Op + " " + Quantity(g.Limit, g.Unit)), html.Num(margin), verdict})
+		t.Rows = append(t.Rows, []html.Cell{verdict, html.Text(g.Expr), html.Num(g.ObservedText()), html.Num(g.Op + " " + Quantity(g.Limit, g.Unit)), html.Num(margin)})
 	}
 	return html.Section{ID: "gates", Title: "Gates", Blocks: []html.Block{{Table: t}}}
 }
