@@ -212,7 +212,7 @@ func TestActiveChecks(t *testing.T) {
 	var sick atomic.Bool
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/health" && sick.Load() {
-			http.Error(w, "sick", 503)
+			http.Error(w, "sick", http.StatusServiceUnavailable)
 		}
 	}))
 	defer s.Close()

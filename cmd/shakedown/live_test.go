@@ -332,7 +332,9 @@ func TestKilledInMidRun(t *testing.T) {
 			}
 			defer func() { _ = cmd.Process.Kill() }()
 			lines := bufio.NewScanner(stderr)
+			said := ""
 			for lines.Scan() && !strings.Contains(lines.Text(), "done") { // the first line of progress
+				said += lines.Text() + "\n"
 			}
 			running := processes(mark)
 			sleeps := 0
@@ -342,7 +344,7 @@ func TestKilledInMidRun(t *testing.T) {
 				}
 			}
 			if sleeps != 4 {
-				t.Fatalf("%d of 4 grandchildren run: %v", sleeps, running)
+				t.Fatalf("%d of 4 grandchildren run: %v\n%s", sleeps, running, said)
 			}
 			i := slices.IndexFunc(running, func(p proc) bool { return strings.Contains(p.args, "shakedown "+tc.victim) })
 			if i < 0 {

@@ -113,6 +113,9 @@ func (t *target) launched() {
 
 func (t *target) startBuiltin(boot time.Duration) error {
 	w := t.w
+	if err := t.assignAddress(); err != nil {
+		return err
+	}
 	t.output = &tail{}
 	generation := t.generation
 	conn, err := w.spawn(child{
@@ -132,13 +135,9 @@ func (t *target) startBuiltin(boot time.Duration) error {
 		return err
 	}
 	t.conn = conn
-	listen := t.Address
-	if listen == "" {
-		listen = "127.0.0.1:0"
-	}
 	c := t.group.Service
 	return conn.Send(backend.Command{Config: &backend.Config{
-		ID: t.ID, Listen: listen, Time: model.Times().Table().Write(c.Time), Concurrency: c.Model.Concurrency, Queue: c.Model.Queue,
+		ID: t.ID, Listen: t.Address, Time: model.Times().Table().Write(c.Time), Concurrency: c.Model.Concurrency, Queue: c.Model.Queue,
 		Seed: w.s.Seed, Boot: boot,
 	}})
 }
@@ -170,12 +169,8 @@ func (t *target) fail(err error) {
 
 func (t *target) startCommand() error {
 	w := t.w
-	if t.Address == "" {
-		port, err := freePort()
-		if err != nil {
-			return err
-		}
-		t.Address = fmt.Sprintf("127.0.0.1:%d", port)
+	if err := t.assignAddress(); err != nil {
+		return err
 	}
 	log, err := w.logFile(t.ID)
 	if err != nil {
@@ -208,16 +203,6 @@ func (t *target) startCommand() error {
 		})
 	}
 	return nil
-}
-
-// freePort asks the system for a port that nobody listens on.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // waitListening tries to connect until it succeeds or the context ends.
