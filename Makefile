@@ -28,7 +28,7 @@ lint: ## formatting, vet and staticcheck
 FUZZTIME ?= 30s
 fuzz: ## fuzz each parser for FUZZTIME
 	@for t in scenarios:FuzzDecode reports:FuzzRead reports/gate:FuzzParse; do \
-		$(GO) test ./$${t%%:*} -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) || exit 1; \
+		$(GO) test ./$${t%%:*} -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; \
 	done
 
 clean: ## remove what was built and the reports of runs

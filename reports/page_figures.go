@@ -92,6 +92,9 @@ func rateFigure(r *Result) *chart.Figure {
 func latencyFigure(r *Result) *chart.Figure {
 	f := timeFigure(r, "Response time of succeeded requests", chart.Milliseconds)
 	f.LogY = true
+	for _, l := range r.Objective.Latency {
+		f.Marks = append(f.Marks, chart.Mark{Y: l.LimitMS, Label: fmt.Sprintf("objective p%g", l.Percentile)})
+	}
 	line := func(name string, ink chart.Ink, of func(*measure.Hist) time.Duration) {
 		s := chart.Series{Name: name, Ink: ink}
 		cols := columns(r)

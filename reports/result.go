@@ -41,6 +41,7 @@ type Result struct {
 	DurationMS float64  `json:"duration_ms"`
 	PlannedMS  float64  `json:"planned_duration_ms"`
 
+	Objective  Objective         `json:"objective"`
 	Validity   Validity          `json:"validity"`
 	Totals     Totals            `json:"totals"`
 	Rates      Rates             `json:"rates"`
@@ -64,6 +65,19 @@ type Result struct {
 
 	Environment Environment     `json:"environment"`
 	Scenario    json.RawMessage `json:"scenario"`
+}
+
+// Objective is the scenario's own definition of healthy, which recovery refers to.
+type Objective struct {
+	Latency   []Limit `json:"latency"`
+	ErrorRate float64 `json:"error_rate"` // a share
+	WindowMS  float64 `json:"window_ms"`
+}
+
+// Limit is a limit on a percentile of the response time.
+type Limit struct {
+	Percentile float64 `json:"percentile"` // 99 for p99
+	LimitMS    float64 `json:"limit_ms"`
 }
 
 // Validity says whether the run can be trusted.
@@ -157,7 +171,7 @@ type Target struct {
 	Discarded   uint64       `json:"discarded"`
 	Share       float64      `json:"share"` // of its group's requests
 	Generations []Generation `json:"generations"`
-	Changes     []Change     `json:"changes"`
+	Changes     []Change     `json:"state_changes"`
 }
 
 // Generation is one start of a target's process.

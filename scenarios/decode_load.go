@@ -36,11 +36,19 @@ func (d *decoder) load(b *block, s *plan.Scenario, out *Resolved) {
 		}
 		s.Load.Phases = append(s.Load.Phases, p)
 	}
+	if len(d.problems) == 0 && len(s.Load.Phases) > 0 {
+		if sched, err := s.Schedule(); err == nil && sched.Profile.Total() > maxRequests {
+			d.fail(lb.value("phases"), "the load asks for %.3g requests: the most is %.0g in one run", sched.Profile.Total(), maxRequests)
+		}
+	}
 	if len(list) > 0 && !judged && len(d.problems) == 0 {
 		d.fail(lb.value("phases"), "every phase is discarded: nothing would be judged")
 	}
 	lb.close()
 }
+
+// maxRequests bounds a run: its schedule is walked beforehand, at some 40 ns a request.
+const maxRequests = 1e9
 
 func (d *decoder) phase(n *yaml.Node, start time.Duration, names map[string]bool, all *Resolved) (plan.Phase, bool) {
 	item := all.sub("")

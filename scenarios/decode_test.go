@@ -153,6 +153,7 @@ func TestMistakes(t *testing.T) {
 		{"rate: 100/s", "rate: 0/s", "must be more than 0/s"},
 		{"rate: 100/s", "rate: -5/s", "must be more than 0/s"},
 		{"rate: 100/s", "rate: 1e12/s", "the most is"},
+		{"rate: 100/s, for: 2s", "rate: 1000000/s, for: 24h", "the load asks for 8.64e+10 requests"},
 		{"rate: 100/s", "rate: 100", "is not a rate"},
 		{"rate: 100/s", "rate: {kind: sine}", `rate "sine" is not supported yet`},
 		{"rate: 100/s", "rate: {kind: ramp, from: 0/s, to: 0/s}", "never asks for a request"},

@@ -90,8 +90,8 @@ type player struct {
 	opts  Options
 	world stage
 
-	planned  []uint64       // by phase
-	perBin   map[int]uint64 // planned, by window of the recorder's first width
+	planned  []uint64 // by phase
+	perBin   []uint64 // planned, by window of the recorder's first width
 	binWidth time.Duration
 
 	mu       sync.Mutex // guards what samples touch
@@ -175,6 +175,9 @@ func (p *player) open(ctx context.Context) (err error) {
 	return nil
 }
 
+// maxMoments bounds the timeline, so that the memory of a run does not grow with its length.
+const maxMoments = 600
+
 var (
 	errInterrupted = errors.New("interrupted")
 	errAborted     = errors.New("aborted")
@@ -185,7 +188,7 @@ func (p *player) play(ctx context.Context, sched profile.Schedule) error {
 	defer p.cancel(nil)
 	p.scheduleFaults()
 	p.scheduleScaling()
-	p.every(time.Second, p.observe)
+	p.every(max(time.Second, p.s.Length()/maxMoments), p.observe)
 	p.every(time.Second, p.progress)
 	if len(p.s.Abort) > 0 {
 		p.every(abortEvery, p.checkAbort)

@@ -20,6 +20,10 @@ func (p *player) result() *reports.Result {
 		Reasons: []string{}, Targets: []reports.Target{}, Faults: []reports.Fault{}, Scaling: []reports.Scaling{},
 		Gates: []reports.Gate{}, Events: []reports.Event{}, Examples: map[string]string{},
 	}
+	r.Objective = reports.Objective{ErrorRate: p.s.Objective.ErrorRate, WindowMS: reports.MS(p.s.Objective.Window), Latency: []reports.Limit{}}
+	for _, q := range p.s.Objective.Quantiles {
+		r.Objective.Latency = append(r.Objective.Latency, reports.Limit{Percentile: q.Q * 100, LimitMS: reports.MS(q.Limit)})
+	}
 	judged := p.periods(r)
 	h := newCondition(p.recorder.Windows(), p.recorder.Width(), p.s.Objective)
 	impacts := p.faultResults(r, h)

@@ -134,6 +134,18 @@ func checkEverything(t *testing.T, r *reports.Result) {
 		}
 		last = *stage
 	}
+	// The scale-in drained a server that then ended by itself.
+	if !slices.ContainsFunc(r.Targets, func(x reports.Target) bool {
+		n := len(x.Changes)
+		return n > 1 && x.Changes[n-2].To == "draining" && x.Changes[n-1].To == "gone" && x.Generations[len(x.Generations)-1].Exit == "exit status 0"
+	}) {
+		t.Error("no server was drained and stopped")
+	}
+	for _, p := range r.Phases {
+		if p.Name == "quiet" && p.Totals.Failed+p.Totals.Dropped > 0 {
+			t.Errorf("the scale-in lost requests: %+v", p.Totals)
+		}
+	}
 	replay(t, r)
 }
 

@@ -120,6 +120,9 @@ func style(p *plot.Plot) {
 	p.BackgroundColor = nil
 }
 
+// markRoom is up to how many times the data's maximum the y axis is stretched to show a mark.
+const markRoom = 4
+
 // yRange is the range of the y axis: from zero, or for a logarithmic one around the data.
 func (f *Figure) yRange() (low, high float64) {
 	low, high = math.Inf(1), 0
@@ -135,6 +138,11 @@ func (f *Figure) yRange() (low, high float64) {
 				y = sums[i]
 			}
 			low, high = min(low, y), max(high, y)
+		}
+	}
+	for _, m := range f.Marks { // a mark is shown while it does not flatten what it marks
+		if high > 0 && m.Y > high && m.Y < markRoom*high {
+			high = m.Y
 		}
 	}
 	if f.LogY {

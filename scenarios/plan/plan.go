@@ -191,8 +191,8 @@ func (s *Scenario) Schedule() (profile.Schedule, error) {
 
 // Count walks the schedule and says how many requests are due in each phase and in each stretch of the
 // given width.
-func (s *Scenario) Count(sched profile.Schedule, width time.Duration) (phases []uint64, windows map[int]uint64) {
-	phases, windows = make([]uint64, len(s.Load.Phases)), map[int]uint64{}
+func (s *Scenario) Count(sched profile.Schedule, width time.Duration) (phases, windows []uint64) {
+	phases, windows = make([]uint64, len(s.Load.Phases)), make([]uint64, s.Length()/width+1)
 	i := 0
 	for w := sched.Walk(); ; {
 		_, due, ok := w.Next()
@@ -203,6 +203,6 @@ func (s *Scenario) Count(sched profile.Schedule, width time.Duration) (phases []
 			i++
 		}
 		phases[i]++
-		windows[int(due/width)]++
+		windows[due/width]++
 	}
 }
