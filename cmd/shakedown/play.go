@@ -42,7 +42,8 @@ func (f *playFlags) parseFormats() ([]reports.Format, error) {
 // output is a run's folder. What it created is taken away again when there is nothing to report.
 type output struct {
 	dir     string
-	created []string // deepest last
+	created []string        // folders, deepest last
+	before  map[string]bool // what stood in the folder already
 }
 
 // openOutput makes the folder and checks that files can be written into it, before anything is started.
@@ -61,6 +62,15 @@ func openOutput(dir, name string) (*output, error) {
 		o.discard()
 		return nil, fmt.Errorf("output folder: %w", err)
 	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		o.discard()
+		return nil, fmt.Errorf("output folder: %w", err)
+	}
+	o.before = map[string]bool{}
+	for _, e := range entries {
+		o.before[e.Name()] = true
+	}
 	probe, err := os.CreateTemp(dir, ".write-*")
 	if err != nil {
 		o.discard()
@@ -78,8 +88,16 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// discard removes what openOutput created. Folders that stood before stay, with all they hold.
+// discard removes what openOutput created, and the logs of what did not start. What stood before stays.
 func (o *output) discard() {
+	if len(o.created) == 0 && o.before != nil {
+		logs, _ := filepath.Glob(filepath.Join(o.dir, "*.log")) // the pattern is correct
+		for _, log := range logs {
+			if !o.before[filepath.Base(log)] {
+				_ = os.Remove(log) // it is clutter, not harm
+			}
+		}
+	}
 	for i := len(o.created) - 1; i >= 0; i-- {
 		if i == len(o.created)-1 {
 			_ = os.RemoveAll(o.created[i]) // our own folder, with the logs of what did not start

@@ -117,7 +117,9 @@ func (u *ui) summary(r *reports.Result, paths []string) {
 	}
 	if r.Verdict != reports.Passed {
 		for _, reason := range r.Reasons {
-			fmt.Fprintf(&b, "  %s\n", reason)
+			if !aboutGate(r, reason) { // the gates stand above
+				fmt.Fprintf(&b, "  %s\n", reason)
+			}
 		}
 	}
 	t, l := r.Totals, r.Latency.Response
@@ -130,4 +132,13 @@ func (u *ui) summary(r *reports.Result, paths []string) {
 		fmt.Fprintf(&b, "  %s\n", p)
 	}
 	u.say(strings.TrimRight(b.String(), "\n"))
+}
+
+func aboutGate(r *reports.Result, reason string) bool {
+	for _, g := range r.Gates {
+		if strings.HasPrefix(reason, g.Expr+": ") {
+			return true
+		}
+	}
+	return false
 }

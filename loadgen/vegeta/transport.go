@@ -63,9 +63,17 @@ func (t *transport) exchange(ctx context.Context, r *mix.Request, s *measure.Sam
 	s.Status, s.BytesIn = status, n
 	if err != nil {
 		s.Outcome, s.Class, s.Detail = measure.Failed, classify(err, s), err.Error()
+		if within, ok := timeouts[s.Class]; ok {
+			s.Detail = within + " within " + t.e.cfg.Timeout.String() + " of when it was due"
+		}
 	} else if c := measure.ClassOfStatus(status); c != "" {
 		s.Outcome, s.Class, s.Detail = measure.Failed, c, "status "+strconv.Itoa(status)
 	}
+}
+
+// timeouts says what did not come in time, for each class of timeout.
+var timeouts = map[measure.Class]string{
+	measure.ConnectTimeout: "no connection", measure.FirstByteTimeout: "no answer", measure.Timeout: "no complete answer",
 }
 
 func (t *transport) do(ctx context.Context, r *mix.Request, seq uint64) (status int, n int64, err error) {

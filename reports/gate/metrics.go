@@ -48,15 +48,7 @@ type metric struct {
 	value    func(f *Facts, g Gate) (float64, error)
 }
 
-// Metrics lists the metrics' names and what each is, for documentation.
-func Metrics() spec.Table {
-	t := spec.Table{{Name: "p50 … p999", Doc: "percentiles of the response time of succeeded requests; p99_all: of all, failures at the moment the client gave up"}}
-	for _, m := range metrics() {
-		t = append(t, m.Entry)
-	}
-	return t
-}
-
+// metrics is the table of metrics; percentiles come beside it, see find.
 func metrics() []metric {
 	return []metric{
 		latencyMetric("mean", "mean response time", (*measure.Hist).Mean),

@@ -17,18 +17,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer"
-	"github.com/seed-8025779b/shakedown/chaos"
-	"github.com/seed-8025779b/shakedown/loadgen"
-	"github.com/seed-8025779b/shakedown/loadgen/measure"
-	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
-	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
@@ -237,129 +230,6 @@ func (w *World) emitAt(at time.Duration, e plan.Event) {
 	}
 	e.At = at - w.epoch
 	w.opts.Events(e)
-}
-
-// Now implements the player's world.
-func (w *World) Now() time.Duration { return w.clock.Now() - w.epoch }
-
-type alarm struct {
-	at      time.Duration
-	f       func()
-	timer   *time.Timer
-	stopped bool
-}
-
-// At implements the player's world.
-func (w *World) At(t time.Duration, f func()) (stop func() bool) {
-	a := &alarm{at: t}
-	fired := false
-	a.f = func() {
-		if !a.stopped {
-			fired = true
-			f()
-		}
-	}
-	if w.started {
-		w.arm(a)
-	} else {
-		w.alarms = append(w.alarms, a)
-	}
-	return func() bool {
-		if a.timer != nil {
-			a.timer.Stop()
-		}
-		a.stopped = true
-		return !fired
-	}
-}
-
-func (w *World) arm(a *alarm) {
-	a.timer = time.AfterFunc(a.at-w.Now(), func() { w.post(a.f) })
-}
-
-// lead is the time between the decision to begin and the begin of the load, in which everything is armed.
-const lead = 20 * time.Millisecond
-
-// Play implements the player's world.
-func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*measure.Sample)) (plan.Played, error) {
-	target := w.s.Target
-	if target == "" {
-		target = "http://" + w.balancer.address
-	}
-	requests, err := mix.New(w.s.Seed, w.s.Load.Requests)
-	if err != nil {
-		return plan.Played{}, err
-	}
-	engine, err := loadgen.New(loadgen.Config{
-		Target: target, Mix: requests, Timeout: w.s.Client.Timeout, Connections: w.s.Client.Connections, Identify: w.s.Client.Identify,
-	})
-	if err != nil {
-		return plan.Played{}, err
-	}
-	w.begin()
-	cpu := cpuTime()
-	began := time.Now()
-	done := make(chan error, 1)
-	w.work.Go(func() { done <- engine.Play(ctx, sched, pace.NewClock(w.epoch), sink) })
-	for {
-		select {
-		case f := <-w.inbox:
-			f()
-		case err := <-done:
-			used := (cpuTime() - cpu).Seconds() / (time.Since(began).Seconds() * float64(runtime.GOMAXPROCS(0)))
-			return plan.Played{CPU: used, LagLimit: vegeta.LagLimit}, err
-		}
-	}
-}
-
-func (w *World) begin() {
-	w.epoch = w.clock.Now() + lead
-	w.started = true
-	if w.balancer != nil {
-		w.balancer.send(balancer.Command{Origin: &w.epoch})
-	}
-	for _, e := range w.early {
-		w.emitAt(e.At, e)
-	}
-	w.early = nil
-	for _, a := range w.alarms {
-		w.arm(a)
-	}
-	w.alarms = nil
-}
-
-// cpuTime is the CPU that this process has used.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// Do implements the player's world.
-func (w *World) Do(a plan.Action) error {
-	switch a := a.(type) {
-	case plan.Start:
-		return w.start(a)
-	case plan.Kill:
-		return w.kill(a)
-	case plan.WireOn:
-		w.balancer.send(balancer.Command{FaultOn: &balancer.Fault{
-			ID: a.Fault.ID, Kind: chaos.Kinds().Table().Write(a.Fault.Choice), Targets: a.Targets,
-		}})
-		return nil
-	case plan.WireOff:
-		w.balancer.send(balancer.Command{FaultOff: a.Fault})
-		return nil
-	case plan.Retire:
-		w.balancer.send(balancer.Command{Drain: &balancer.Member{Group: a.Group, Target: balancer.Target{ID: a.Target}}})
-		if t := w.targets[a.Target]; t != nil {
-			t.retiring = true
-		}
-		return nil
-	}
-	return fmt.Errorf("live world: unknown action %T", a)
 }
 
 // settleFor is how long the end of a run waits for what was asked to stop.

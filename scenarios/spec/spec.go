@@ -172,16 +172,3 @@ func (p Param) Format(v any) any {
 	}
 	return v
 }
-
-// Range tells the allowed values in words, or "" when there is nothing to tell.
-func (p Param) Range() string {
-	switch {
-	case len(p.Enum) > 0:
-		return strings.Join(p.Enum, " | ")
-	case p.Max != 0:
-		return p.bound(p.Min) + " to " + p.bound(p.Max)
-	case p.Above:
-		return "more than " + p.bound(p.Min)
-	}
-	return ""
-}
