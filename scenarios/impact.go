@@ -18,12 +18,15 @@ type condition struct {
 	cache   map[int]bool
 }
 
-func newCondition(windows []measure.Window, width time.Duration, o plan.Objective) *condition {
-	h := &condition{windows: map[int]*measure.Tally{}, width: width, span: max(1, int((o.Window+width-1)/width)), o: o, cache: map[int]bool{}}
+// newCondition takes the windows of a run that ended at the given time; those without requests may be left
+// out.
+func newCondition(windows []measure.Window, width, ended time.Duration, o plan.Objective) *condition {
+	h := &condition{
+		windows: map[int]*measure.Tally{}, width: width, span: max(1, int((o.Window+width-1)/width)),
+		last: int(max(ended-1, 0) / width), o: o, cache: map[int]bool{},
+	}
 	for _, w := range windows {
-		i := int(w.Start / width)
-		h.windows[i] = w.Tally
-		h.last = max(h.last, i)
+		h.windows[int(w.Start/width)] = w.Tally
 	}
 	return h
 }

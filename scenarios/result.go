@@ -25,7 +25,7 @@ func (p *player) result() *reports.Result {
 		r.Objective.Latency = append(r.Objective.Latency, reports.Limit{Percentile: q.Q * 100, LimitMS: reports.MS(q.Limit)})
 	}
 	judged := p.periods(r)
-	h := newCondition(p.recorder.Windows(), p.recorder.Width(), p.s.Objective)
+	h := newCondition(p.recorder.Windows(), p.recorder.Width(), p.ended, p.s.Objective)
 	impacts := p.faultResults(r, h)
 	p.targetResults(r)
 	p.scalingResults(r)
