@@ -97,7 +97,7 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 		tgt.Method, tgt.URL = http.MethodGet, e.base.String() // the transport makes the real request
 		return nil
 	}
-	for r := range a.Attack(targeter, &pacer{t, s.Walk()}, 0, "") {
+	for r := range a.Attack(targeter, &pacer{t: t, walk: s.Walk()}, 0, "") {
 		_ = r // its sample was delivered by the transport, which knows more
 	}
 	return nil
@@ -106,17 +106,25 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 // pacer releases each request at its due time. It sleeps itself, because vegeta's sleep can't be
 // interrupted, and returns a wait of zero.
 type pacer struct {
-	t    *transport
-	walk *profile.Walk
+	t      *transport
+	walk   *profile.Walk
+	waiter *pace.Waiter
 }
 
+// Pace is called by one goroutine of vegeta's, which ends after the last call.
 func (p *pacer) Pace(time.Duration, uint64) (wait time.Duration, stop bool) {
-	seq, due, ok := p.walk.Next()
-	if !ok {
-		return 0, true
+	if p.waiter == nil {
+		p.waiter = pace.NewWaiter(p.t.clock)
 	}
-	p.t.expect(seq, due)
-	return 0, p.t.clock.Sleep(p.t.ctx, due) != nil
+	seq, due, ok := p.walk.Next()
+	if ok {
+		p.t.expect(seq, due)
+		ok = p.waiter.Wait(p.t.ctx, due) == nil
+	}
+	if !ok {
+		p.waiter.Close()
+	}
+	return 0, !ok
 }
 
 // Rate is only asked for by vegeta's own reports.

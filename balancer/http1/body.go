@@ -1,0 +1,155 @@
+package http1
+
+// Body follows a message's body through what is read. The zero Body has ended.
+type Body struct {
+	state bodyState
+	left  int64 // bytes of the body, or of the present chunk, still to come
+	digit int   // digits of a chunk's size seen so far
+	line  int   // bytes of the present line of chunk extension or trailer
+}
+
+type bodyState uint8
+
+const (
+	ended bodyState = iota
+	counted
+	untilClose
+	chunkSize
+	chunkExtension
+	chunkSizeLF
+	chunkData
+	chunkDataCR
+	chunkDataLF
+	trailerStart
+	trailerLine
+	trailerLF
+	lastLF
+)
+
+// Start prepares for the body of a response.
+func (b *Body) Start(r *Response) {
+	*b = Body{left: r.Length}
+	switch {
+	case r.Chunked:
+		b.state = chunkSize
+	case r.Length > 0:
+		b.state = counted
+	case r.Length < 0:
+		b.state = untilClose
+	}
+}
+
+// Ended reports whether the body is whole.
+func (b *Body) Ended() bool { return b.state == ended }
+
+// UntilClose reports whether only the end of the connection ends the body.
+func (b *Body) UntilClose() bool { return b.state == untilClose }
+
+// Feed takes input in and returns how much of it belongs to the message: all of it until the body has
+// ended. data is how many bytes of content were among it.
+func (b *Body) Feed(p []byte) (n int, data int64, err error) {
+	for n < len(p) && b.state != ended {
+		switch b.state {
+		case untilClose:
+			return len(p), data + int64(len(p)-n), nil
+		case counted, chunkData:
+			k := min(b.left, int64(len(p)-n))
+			b.left -= k
+			n += int(k)
+			data += k
+			if b.left == 0 {
+				if b.state == counted {
+					b.state = ended
+				} else {
+					b.state = chunkDataCR
+				}
+			}
+		default:
+			if err := b.chunkByte(p[n]); err != nil {
+				return n, data, err
+			}
+			n++
+		}
+	}
+	return n, data, nil
+}
+
+// maxChunkDigits bounds a chunk's size to what fits an int64.
+const maxChunkDigits = 15
+
+// chunkByte takes in one byte of chunked framing.
+func (b *Body) chunkByte(c byte) error {
+	next := func(ok bool, s bodyState) error {
+		if !ok {
+			return ErrChunk
+		}
+		b.state = s
+		return nil
+	}
+	switch b.state {
+	case chunkSize:
+		if v, ok := hex(c); ok {
+			b.left = b.left*16 + v
+			if b.digit == 0 {
+				b.left = v
+			}
+			b.digit++
+			return next(b.digit <= maxChunkDigits, chunkSize)
+		}
+		if b.digit == 0 {
+			return ErrChunk
+		}
+		b.line = 0
+		if c == '\r' {
+			return next(true, chunkSizeLF)
+		}
+		return next(c == ';' || c == ' ' || c == '\t', chunkExtension)
+	case chunkExtension:
+		if c == '\r' {
+			return next(true, chunkSizeLF)
+		}
+		b.line++
+		return next(printable(c) && b.line <= MaxLine, chunkExtension)
+	case chunkSizeLF:
+		b.digit = 0
+		if b.left == 0 {
+			return next(c == '\n', trailerStart)
+		}
+		return next(c == '\n', chunkData)
+	case chunkDataCR:
+		return next(c == '\r', chunkDataLF)
+	case chunkDataLF:
+		return next(c == '\n', chunkSize)
+	case trailerStart:
+		if c == '\r' {
+			return next(true, lastLF)
+		}
+		b.line++
+		return next(tokenByte[c], trailerLine)
+	case trailerLine:
+		if c == '\r' {
+			return next(true, trailerLF)
+		}
+		b.line++
+		return next(printable(c) && b.line <= MaxHead, trailerLine)
+	case trailerLF:
+		return next(c == '\n', trailerStart)
+	case lastLF:
+		return next(c == '\n', ended)
+	}
+	return ErrChunk
+}
+
+func printable(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }
+
+func hex(c byte) (int64, bool) {
+	switch {
+	case c >= '0' && c <= '9':
+		return int64(c - '0'), true
+	case c >= 'a' && c <= 'f':
+		return int64(c-'a') + 10, true
+	case c >= 'A' && c <= 'F':
+		return int64(c-'A') + 10, true
+	}
+	return 0, false
+}

@@ -1,0 +1,127 @@
+// Package http1 reads and writes HTTP/1.1 messages on byte slices: strictly, per RFC 9112, and without
+// allocating.
+//
+// Parsers are incremental: they are given what has been read so far, and answer "more" until a head is
+// whole. A body is fed through a Body, which says how much of the input belongs to it and when it has ended.
+// What is ambiguous is refused, never guessed.
+package http1
+
+import "errors"
+
+// Limits on a message's head, in bytes; an application load balancer's.
+const (
+	MaxLine = 16 << 10 // the first line, or one header
+	MaxHead = 64 << 10
+)
+
+// The reasons for refusing a message.
+var (
+	ErrLine          = errors.New("malformed first line")
+	ErrVersion       = errors.New("not HTTP/1.0 or 1.1")
+	ErrHeader        = errors.New("malformed header")
+	ErrHeadTooLarge  = errors.New("head larger than 64 KiB, or a line larger than 16 KiB")
+	ErrContentLength = errors.New("malformed or contradictory Content-Length")
+	ErrFraming       = errors.New("both Content-Length and Transfer-Encoding")
+	ErrCoding        = errors.New("transfer coding other than chunked")
+	ErrChunk         = errors.New("malformed chunk")
+)
+
+// line returns the line that starts b, without its CRLF, and what follows. more is true when it is not
+// whole yet. A bare LF, a bare CR and control bytes other than tab are refused.
+func line(b []byte) (l, rest []byte, more bool, err error) {
+	for i, c := range b {
+		switch {
+		case c == '\r':
+			if i+1 == len(b) {
+				return nil, nil, true, nil
+			}
+			if b[i+1] != '\n' {
+				return nil, nil, false, ErrHeader
+			}
+			return b[:i], b[i+2:], false, nil
+		case c == '\n', c < ' ' && c != '\t', c == 0x7f:
+			return nil, nil, false, ErrHeader
+		case i >= MaxLine:
+			return nil, nil, false, ErrHeadTooLarge
+		}
+	}
+	return nil, nil, true, nil
+}
+
+// header splits a header line. The name must be a token directly before the colon; a line that begins with
+// white space (obs-fold) has none.
+func header(l []byte) (name, value []byte, err error) {
+	i := 0
+	for i < len(l) && tokenByte[l[i]] {
+		i++
+	}
+	if i == 0 || i == len(l) || l[i] != ':' {
+		return nil, nil, ErrHeader
+	}
+	return l[:i], trim(l[i+1:]), nil
+}
+
+func trim(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// tokenByte says which bytes may stand in a token (RFC 9110, 5.6.2).
+var tokenByte = func() (t [256]bool) {
+	for _, c := range "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+		t[c] = true
+	}
+	return t
+}()
+
+// is compares a name with a lower-case one, without regard to case.
+func is(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i := range b {
+		c := b[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// hasToken reports whether a comma-separated list holds a token.
+func hasToken(list []byte, lower string) bool {
+	for len(list) > 0 {
+		i := 0
+		for i < len(list) && list[i] != ',' {
+			i++
+		}
+		if is(trim(list[:i]), lower) {
+			return true
+		}
+		list = list[min(i+1, len(list)):]
+	}
+	return false
+}
+
+// length reads a Content-Length: digits only, and it must fit.
+func length(b []byte) (int64, bool) {
+	if len(b) == 0 || len(b) > 18 {
+		return 0, false
+	}
+	n := int64(0)
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}

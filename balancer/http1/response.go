@@ -1,0 +1,105 @@
+package http1
+
+// Response is the head of a response, as far as its reader needs it. It keeps no reference to the input.
+type Response struct {
+	Status  int
+	Minor   int   // of HTTP/1.x
+	Length  int64 // of the body; -1 when it is not known beforehand
+	Chunked bool
+	Close   bool // the connection can't be used again
+}
+
+// ParseResponse reads the head of a response from what was read so far. n is its length, 0 while it is not
+// whole. each, when not nil, is called for every header with slices of the input.
+//
+// head says that the request was a HEAD: then there is no body, whatever the headers say.
+func ParseResponse(b []byte, head bool, r *Response, each func(name, value []byte)) (n int, err error) {
+	l, rest, more, err := line(b)
+	if err != nil {
+		return 0, firstLine(err)
+	}
+	if more {
+		return 0, tooLong(len(b), MaxLine)
+	}
+	if err := statusLine(l, r); err != nil {
+		return 0, err
+	}
+	f := framing{length: -1}
+	for {
+		l, rest, more, err = line(rest)
+		switch {
+		case err != nil:
+			return 0, err
+		case more:
+			return 0, tooLong(len(b), MaxHead)
+		case len(b)-len(rest) > MaxHead:
+			return 0, ErrHeadTooLarge
+		case len(l) == 0:
+			r.frame(&f, head)
+			return len(b) - len(rest), nil
+		}
+		name, value, err := header(l)
+		if err == nil {
+			err = f.note(name, value)
+		}
+		if err != nil {
+			return 0, err
+		}
+		if each != nil {
+			each(name, value)
+		}
+	}
+}
+
+func firstLine(err error) error {
+	if err == ErrHeader {
+		return ErrLine
+	}
+	return err
+}
+
+func tooLong(n, limit int) error {
+	if n > limit {
+		return ErrHeadTooLarge
+	}
+	return nil
+}
+
+// statusLine reads "HTTP/1.1 200 OK"; the reason may be empty.
+func statusLine(l []byte, r *Response) error {
+	const prefix = "HTTP/1."
+	if len(l) < len(prefix)+5 || string(l[:len(prefix)]) != prefix {
+		return ErrLine
+	}
+	l = l[len(prefix):]
+	if (l[0] != '0' && l[0] != '1') || l[1] != ' ' {
+		return ErrVersion
+	}
+	r.Minor = int(l[0] - '0')
+	l = l[2:]
+	status := 0
+	for i := range 3 {
+		if l[i] < '0' || l[i] > '9' {
+			return ErrLine
+		}
+		status = status*10 + int(l[i]-'0')
+	}
+	if status < 100 || (len(l) > 3 && l[3] != ' ') {
+		return ErrLine
+	}
+	r.Status = status
+	return nil
+}
+
+// frame decides how the body is delimited (RFC 9112, 6.3).
+func (r *Response) frame(f *framing, head bool) {
+	r.Length, r.Chunked = f.length, f.chunked
+	r.Close = f.close || (r.Minor == 0 && !f.keep)
+	switch {
+	case head, r.Status < 200, r.Status == 204, r.Status == 304:
+		r.Length, r.Chunked = 0, false
+	case r.Chunked, r.Length >= 0:
+	default:
+		r.Close = true // the body lasts until the connection ends
+	}
+}
