@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/seed-8025779b/shakedown/loadgen"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
@@ -149,11 +150,12 @@ func (d *decoder) client(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 		identify = "true"
 	}
 	v := b.values([]spec.Param{
+		{Name: "engine", Type: spec.Text, Default: loadgen.Names()[0], Enum: loadgen.Names(), Doc: "wire: HTTP/1.1 of our own, light and exact; vegeta: by way of vegeta's library and net/http"},
 		{Name: "timeout", Type: spec.Duration, Default: "5s", Min: .001, Max: 600, Doc: "from the due time to the end of the exchange"},
 		{Name: "connections", Type: spec.Count, Default: "512", Min: 1, Max: 60000, Doc: "exchanges at once; more wait in order of due time"},
 		{Name: "identify", Type: spec.Bool, Default: identify, Doc: "send each request's number in the header shakedown-seq"},
 	})
-	s.Client = plan.Client{Timeout: v.Duration("timeout"), Connections: v.Int("connections"), Identify: v.Bool("identify")}
+	s.Client = plan.Client{Engine: v.Text("engine"), Timeout: v.Duration("timeout"), Connections: v.Int("connections"), Identify: v.Bool("identify")}
 	b.close()
 }
 

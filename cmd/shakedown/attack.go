@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed-8025779b/shakedown/loadgen"
 	"github.com/seed-8025779b/shakedown/scenarios"
 )
 
@@ -46,6 +47,7 @@ when each request was due.`,
 	cmd.Flags().StringVar(&a.arrivals, "arrivals", "even", "even or poisson")
 	cmd.Flags().DurationVar(&a.timeout, "timeout", 5*time.Second, "from when a request is due to the end of its exchange")
 	cmd.Flags().IntVar(&a.connections, "connections", 512, "exchanges at once; more wait")
+	cmd.Flags().StringVar(&a.engine, "engine", loadgen.Names()[0], "what plays the load: "+strings.Join(loadgen.Names(), " or "))
 	cmd.Flags().StringVar(&a.method, "method", "GET", "HTTP method")
 	cmd.Flags().StringArrayVar(&a.headers, "header", nil, "NAME: VALUE, may be repeated")
 	cmd.Flags().StringVar(&a.body, "body", "", "request body; @FILE reads it from a file")
@@ -56,11 +58,11 @@ when each request was due.`,
 
 // attack is a scenario of one phase, written by flags.
 type attack struct {
-	url, rate, rampFrom, arrivals, method, body string
-	length, timeout                             time.Duration
-	connections                                 int
-	headers, gates                              []string
-	seed                                        int64
+	url, rate, rampFrom, arrivals, method, body, engine string
+	length, timeout                                     time.Duration
+	connections                                         int
+	headers, gates                                      []string
+	seed                                                int64
 }
 
 // decode writes the scenario's file and reads it as any other: the same checks, defaults and resolved form.
@@ -97,7 +99,7 @@ func (a *attack) decode() (*scenarios.Decoded, error) {
 	}
 	text, err := json.MarshalIndent(map[string]any{ // JSON is YAML too
 		"version": 1, "name": "attack", "target": a.url, "seed": a.seed,
-		"client": map[string]any{"timeout": a.timeout.String(), "connections": a.connections},
+		"client": map[string]any{"engine": a.engine, "timeout": a.timeout.String(), "connections": a.connections},
 		"load": map[string]any{
 			"arrivals": a.arrivals, "requests": []any{request},
 			"phases": []any{map[string]any{"name": "attack", "rate": rate, "for": a.length.String()}},

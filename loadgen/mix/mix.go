@@ -48,16 +48,22 @@ func New(seed draw.Seed, requests []Request) (*Mix, error) {
 	return m, nil
 }
 
+// Requests lists the kinds of request.
+func (m *Mix) Requests() []Request { return m.requests }
+
 // At returns the request of a sequence number.
-func (m *Mix) At(seq uint64) *Request {
+func (m *Mix) At(seq uint64) *Request { return &m.requests[m.Index(seq)] }
+
+// Index returns the place in Requests of the request of a sequence number.
+func (m *Mix) Index(seq uint64) int {
 	if len(m.requests) == 1 {
-		return &m.requests[0]
+		return 0
 	}
 	u := m.stream.Float(seq, 0) * m.upTo[len(m.upTo)-1]
 	for i, upTo := range m.upTo {
 		if u < upTo {
-			return &m.requests[i]
+			return i
 		}
 	}
-	return &m.requests[len(m.requests)-1] // rounding
+	return len(m.requests) - 1 // rounding
 }

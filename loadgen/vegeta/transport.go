@@ -2,22 +2,19 @@ package vegeta
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
+	"github.com/seed-8025779b/shakedown/loadgen/neterr"
 )
 
 // RoundTrip carries out the request whose number vegeta's client sends along, delivers its sample, and
@@ -62,18 +59,11 @@ func (t *transport) exchange(ctx context.Context, r *mix.Request, s *measure.Sam
 	s.Sent, s.First = time.Duration(sent.Load()), time.Duration(first.Load())
 	s.Status, s.BytesIn = status, n
 	if err != nil {
-		s.Outcome, s.Class, s.Detail = measure.Failed, classify(err, s), err.Error()
-		if within, ok := timeouts[s.Class]; ok {
-			s.Detail = within + " within " + t.e.cfg.Timeout.String() + " of when it was due"
-		}
+		s.Outcome = measure.Failed
+		s.Class, s.Detail = neterr.Classify(err, neterr.StageOf(s), t.e.cfg.Timeout)
 	} else if c := measure.ClassOfStatus(status); c != "" {
 		s.Outcome, s.Class, s.Detail = measure.Failed, c, "status "+strconv.Itoa(status)
 	}
-}
-
-// timeouts says what did not come in time, for each class of timeout.
-var timeouts = map[measure.Class]string{
-	measure.ConnectTimeout: "no connection", measure.FirstByteTimeout: "no answer", measure.Timeout: "no complete answer",
 }
 
 func (t *transport) do(ctx context.Context, r *mix.Request, seq uint64) (status int, n int64, err error) {
@@ -106,50 +96,4 @@ func (t *transport) do(ctx context.Context, r *mix.Request, seq uint64) (status 
 	defer res.Body.Close()
 	n, err = io.Copy(io.Discard, res.Body)
 	return res.StatusCode, n, err
-}
-
-// classify puts an error into one of the bounded classes; the stage reached tells timeouts apart.
-func classify(err error, s *measure.Sample) measure.Class {
-	var (
-		dns     *net.DNSError
-		record  tls.RecordHeaderError
-		cert    *tls.CertificateVerificationError
-		unknown x509.UnknownAuthorityError
-		alert   tls.AlertError
-		proto   textproto.ProtocolError
-		timeout interface{ Timeout() bool }
-	)
-	is := func(targets ...error) bool {
-		for _, t := range targets {
-			if errors.Is(err, t) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case errors.As(err, &dns):
-		return measure.DNS
-	case errors.As(err, &timeout) && timeout.Timeout(), is(context.DeadlineExceeded):
-		switch {
-		case s.Sent == 0:
-			return measure.ConnectTimeout
-		case s.First == 0:
-			return measure.FirstByteTimeout
-		}
-		return measure.Timeout
-	case is(syscall.ECONNREFUSED):
-		return measure.Refused
-	case is(syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EADDRNOTAVAIL):
-		return measure.Unreachable
-	case errors.As(err, &record), errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &alert):
-		return measure.TLS
-	case is(syscall.ECONNRESET, syscall.EPIPE):
-		return measure.Reset
-	case is(io.EOF, io.ErrUnexpectedEOF), strings.Contains(err.Error(), "server closed"):
-		return measure.ClosedEarly
-	case errors.As(err, &proto), strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "invalid"):
-		return measure.Malformed
-	}
-	return measure.Other
 }

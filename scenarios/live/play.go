@@ -14,7 +14,6 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
-	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
@@ -69,8 +68,8 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 	if err != nil {
 		return plan.Played{}, err
 	}
-	engine, err := loadgen.New(loadgen.Config{
-		Target: target, Mix: requests, Timeout: w.s.Client.Timeout, Connections: w.s.Client.Connections, Identify: w.s.Client.Identify,
+	engine, lagLimit, err := loadgen.New(loadgen.Config{
+		Engine: w.s.Client.Engine, Target: target, Mix: requests, Timeout: w.s.Client.Timeout, Connections: w.s.Client.Connections, Identify: w.s.Client.Identify,
 	})
 	if err != nil {
 		return plan.Played{}, err
@@ -86,7 +85,7 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 			f()
 		case err := <-done:
 			used := (cpuTime() - cpu).Seconds() / (time.Since(began).Seconds() * float64(runtime.GOMAXPROCS(0)))
-			return plan.Played{CPU: used, LagLimit: vegeta.LagLimit}, err
+			return plan.Played{CPU: used, LagLimit: lagLimit}, err
 		}
 	}
 }

@@ -121,6 +121,7 @@ func (g *Group) Target(n int) Target {
 
 // Client is the generator's side of the load.
 type Client struct {
+	Engine      string // a name of loadgen.Names
 	Timeout     time.Duration
 	Connections int
 	Identify    bool // send sequence numbers along

@@ -1,4 +1,4 @@
-package vegeta
+package loadgen
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -26,7 +25,7 @@ func play(t *testing.T, ctx context.Context, c Config, rate, seconds float64) []
 		t.Fatal(err)
 	}
 	c.Mix = m
-	e, err := New(c)
+	e, _, err := New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +35,8 @@ func play(t *testing.T, ctx context.Context, c Config, rate, seconds float64) []
 	err = e.Play(ctx, s, pace.NewClock(pace.Monotonic()), func(s *measure.Sample) {
 		mu.Lock()
 		defer mu.Unlock()
-		out = append(out, s)
+		kept := *s // the engine may use its own again
+		out = append(out, &kept)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,16 @@ func play(t *testing.T, ctx context.Context, c Config, rate, seconds float64) []
 	return out
 }
 
-func TestSamplesCarryIdentityAndStages(t *testing.T) {
+// each runs a test for every engine: they keep one contract.
+func each(t *testing.T, test func(t *testing.T, engine string)) {
+	for _, engine := range Names() {
+		t.Run(engine, func(t *testing.T) { test(t, engine) })
+	}
+}
+
+func TestSamplesCarryIdentityAndStages(t *testing.T) { each(t, samplesCarryIdentityAndStages) }
+
+func samplesCarryIdentityAndStages(t *testing.T, engine string) {
 	var mu sync.Mutex
 	seen := map[string]int{}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +66,7 @@ func TestSamplesCarryIdentityAndStages(t *testing.T) {
 		io.WriteString(w, "hello")
 	}))
 	defer srv.Close()
-	got := play(t, t.Context(), Config{Target: srv.URL + "/base/", Timeout: 5 * time.Second, Connections: 4, Identify: true}, 200, .5)
+	got := play(t, t.Context(), Config{Engine: engine, Target: srv.URL + "/base/", Timeout: 5 * time.Second, Connections: 4, Identify: true}, 200, .5)
 	if len(got) != 100 || len(seen) != 100 {
 		t.Fatalf("%d samples, %d identities", len(got), len(seen))
 	}
@@ -74,12 +83,14 @@ func TestSamplesCarryIdentityAndStages(t *testing.T) {
 
 // One connection, held by a server that never answers, and a burst: what finds no connection in time is
 // dropped, as slow as the timeout; nothing is lost from the count.
-func TestDropsWhenNoConnectionIsFree(t *testing.T) {
+func TestDropsWhenNoConnectionIsFree(t *testing.T) { each(t, dropsWhenNoConnectionIsFree) }
+
+func dropsWhenNoConnectionIsFree(t *testing.T, engine string) {
 	release := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer srv.Close()
 	defer close(release)
-	got := play(t, t.Context(), Config{Target: srv.URL, Timeout: 200 * time.Millisecond, Connections: 1}, 100_000, .001)
+	got := play(t, t.Context(), Config{Engine: engine, Target: srv.URL, Timeout: 200 * time.Millisecond, Connections: 1}, 100_000, .001)
 	dropped := 0
 	for _, s := range got {
 		if s.Outcome == measure.Succeeded {
@@ -97,14 +108,16 @@ func TestDropsWhenNoConnectionIsFree(t *testing.T) {
 	}
 }
 
-func TestCancelledIsNeitherSuccessNorFailure(t *testing.T) {
+func TestCancelledIsNeitherSuccessNorFailure(t *testing.T) { each(t, cancelledIsNeither) }
+
+func cancelledIsNeither(t *testing.T, engine string) {
 	release := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-release }))
 	defer srv.Close()
 	defer close(release)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	got := play(t, ctx, Config{Target: srv.URL, Timeout: time.Minute, Connections: 100}, 50, 60)
+	got := play(t, ctx, Config{Engine: engine, Target: srv.URL, Timeout: time.Minute, Connections: 100}, 50, 60)
 	if len(got) == 0 || len(got) > 50 {
 		t.Fatalf("%d samples", len(got))
 	}
@@ -116,7 +129,9 @@ func TestCancelledIsNeitherSuccessNorFailure(t *testing.T) {
 }
 
 // Every class comes from a real misbehaving server.
-func TestClasses(t *testing.T) {
+func TestClasses(t *testing.T) { each(t, classes) }
+
+func classes(t *testing.T, engine string) {
 	raw := func(answer func(net.Conn)) string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -165,7 +180,7 @@ func TestClasses(t *testing.T) {
 		{"endless", raw(func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\na"); hold(c) }), measure.Timeout},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := play(t, t.Context(), Config{Target: tc.target, Timeout: 300 * time.Millisecond, Connections: 2}, 10, .15)
+			got := play(t, t.Context(), Config{Engine: engine, Target: tc.target, Timeout: 300 * time.Millisecond, Connections: 2}, 10, .15)
 			if len(got) != 2 { // due at 50 and 150 ms, the second on the edge
 				if len(got) != 1 {
 					t.Fatalf("%d samples", len(got))
@@ -178,45 +193,19 @@ func TestClasses(t *testing.T) {
 	}
 }
 
-func TestQueueServesInOrderOfDueTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(1)
-		if !q.acquire(t.Context(), 0) {
-			t.Fatal("no permit")
-		}
-		var mu sync.Mutex
-		var order []time.Duration
-		var wg sync.WaitGroup
-		for _, due := range []time.Duration{3, 1, 2} {
-			wg.Go(func() {
-				if q.acquire(t.Context(), due) {
-					mu.Lock()
-					order = append(order, due)
-					mu.Unlock()
-					q.release()
-				}
-			})
-		}
-		gone, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if q.acquire(gone, 0) {
-			t.Fatal("two holders of one permit")
-		}
-		q.release()
-		wg.Wait()
-		if fmt.Sprint(order) != "[1ns 2ns 3ns]" {
-			t.Fatalf("order %v", order)
-		}
-		if q.free != 1 {
-			t.Fatalf("%d permits at the end", q.free)
+func TestBadConfigurations(t *testing.T) {
+	m, err := mix.New(1, []mix.Request{{Name: "get", Method: "GET", Path: "/", Weight: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	each(t, func(t *testing.T, engine string) {
+		for _, target := range []string{"", "ftp://x", "127.0.0.1:80", "http://", "http://a b"} {
+			if _, _, err := New(Config{Engine: engine, Target: target, Mix: m}); err == nil {
+				t.Errorf("%q was accepted", target)
+			}
 		}
 	})
-}
-
-func TestBadTargets(t *testing.T) {
-	for _, target := range []string{"", "ftp://x", "127.0.0.1:80", "http://", "http://a b"} {
-		if _, err := New(Config{Target: target}); err == nil {
-			t.Errorf("%q was accepted", target)
-		}
+	if _, _, err := New(Config{Engine: "warp", Target: "http://x", Mix: m}); err == nil {
+		t.Error("an unknown engine was accepted")
 	}
 }

@@ -1,0 +1,264 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/neterr"
+)
+
+const (
+	// bufferSize is what a connection reads at once; a head that does not fit grows it.
+	bufferSize = 8 << 10
+	// staleAfter is how long a connection may have been idle before it is looked at: a server that closed it
+	// meanwhile would fail a request that it never saw.
+	staleAfter = time.Millisecond
+)
+
+// conn is one connection's worth of exchanges. It belongs to its goroutine, but for interrupt.
+type conn struct {
+	p      *play
+	wake   chan job
+	out    []byte
+	buf    []byte
+	sample measure.Sample // reused: a sink does not keep it
+	res    http1.Response
+	body   http1.Body
+	last   time.Duration // end of the last exchange
+
+	mu  sync.Mutex // guards nc against interrupt
+	nc  net.Conn
+	raw *net.TCPConn // beneath TLS
+}
+
+// run carries out requests until there are none.
+func (c *conn) run(j job) {
+	defer c.close()
+	for ok := true; ok; j, ok = c.p.next(c) {
+		if j.offered == 0 {
+			// It did not wait for a connection: what has passed since it was due is the generator's lateness,
+			// the waking of this goroutine included.
+			j.offered = c.p.clock.Now()
+		}
+		c.exchange(j)
+	}
+}
+
+func (c *conn) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nc != nil {
+		_ = c.nc.SetDeadline(time.Unix(1, 0)) // a connection that is closed already needs none
+	}
+}
+
+func (c *conn) set(nc net.Conn, raw *net.TCPConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nc, c.raw = nc, raw
+}
+
+func (c *conn) close() {
+	if c.nc != nil {
+		c.nc.Close()
+		c.set(nil, nil)
+	}
+}
+
+func (c *conn) begin(j job) *prepared {
+	i := c.p.e.cfg.Mix.Index(j.seq)
+	r := &c.p.e.prepared[i]
+	c.sample = measure.Sample{Seq: j.seq, Request: r.name, Due: j.due, Offered: j.offered, BytesOut: r.bodyBytes}
+	return r
+}
+
+// drop tells of a request that found no free connection in time.
+func (c *conn) drop(j job) {
+	c.begin(j)
+	s := &c.sample
+	s.Outcome, s.Class, s.Detail = measure.Dropped, measure.NoConnection, "no connection became free before the timeout"
+	s.Done = j.due + c.p.e.cfg.Timeout
+	c.deliver()
+}
+
+func (c *conn) deliver() {
+	s := &c.sample
+	if s.Outcome != measure.Succeeded && c.p.cancelled.Load() {
+		s.Outcome, s.Class, s.Detail = measure.Cancelled, "", ""
+	}
+	c.p.sink(s)
+}
+
+// exchange carries out one request.
+func (c *conn) exchange(j job) {
+	r := c.begin(j)
+	s := &c.sample
+	err := c.roundTrip(r, j)
+	s.Done = c.p.clock.Now()
+	c.last = s.Done
+	if err != nil {
+		c.close()
+		s.Outcome = measure.Failed
+		s.Class, s.Detail = neterr.Classify(err, neterr.StageOf(s), c.p.e.cfg.Timeout)
+	} else if class := measure.ClassOfStatus(s.Status); class != "" {
+		s.Outcome, s.Class, s.Detail = measure.Failed, class, statusDetail(s.Status)
+	}
+	c.deliver()
+}
+
+// statusDetail does not allocate for the statuses that a failing system answers by the thousand.
+func statusDetail(status int) string {
+	switch status {
+	case 500:
+		return "status 500"
+	case 502:
+		return "status 502"
+	case 503:
+		return "status 503"
+	case 504:
+		return "status 504"
+	}
+	return "status " + strconv.Itoa(status)
+}
+
+func (c *conn) roundTrip(r *prepared, j job) error {
+	p := c.p
+	deadline := time.Now().Add(j.due + p.e.cfg.Timeout - p.clock.Now())
+	if c.nc != nil && p.clock.Now()-c.last > staleAfter && !alive(c.raw) {
+		c.close()
+	}
+	if c.nc == nil {
+		if err := c.dial(deadline); err != nil {
+			return err
+		}
+	}
+	if err := c.nc.SetDeadline(deadline); err != nil {
+		return err
+	}
+	if p.cancelled.Load() {
+		return context.Canceled
+	}
+	out := r.tail
+	if r.head != nil {
+		c.out = append(c.out[:0], r.head...)
+		c.out = strconv.AppendUint(c.out, j.seq, 10)
+		c.out = append(c.out, r.tail...)
+		out = c.out
+	}
+	c.sample.Sent = p.clock.Now()
+	if _, err := c.nc.Write(out); err != nil {
+		return err
+	}
+	return c.receive(r.isHead)
+}
+
+// receive reads one response, and whatever 1xx go before it.
+func (c *conn) receive(head bool) error {
+	c.buf = c.buf[:0]
+	for {
+		n, err := http1.ParseResponse(c.buf, head, &c.res, nil)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			if err := c.read(); err != nil {
+				return err
+			}
+			continue
+		}
+		c.buf = c.buf[:copy(c.buf, c.buf[n:])]
+		if c.res.Status >= 200 || c.res.Status == 101 {
+			break
+		}
+	}
+	c.sample.Status = c.res.Status
+	c.body.Start(&c.res)
+	for {
+		n, data, err := c.body.Feed(c.buf)
+		c.sample.BytesIn += data
+		if err != nil {
+			return err
+		}
+		if c.body.Ended() {
+			if c.res.Close || n < len(c.buf) || c.res.Status == 101 { // or it said something unasked
+				c.close()
+			}
+			return nil
+		}
+		c.buf = c.buf[:0]
+		if err := c.read(); err != nil {
+			if errors.Is(err, io.EOF) && c.body.UntilClose() {
+				c.close()
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// read appends what has come to the buffer.
+func (c *conn) read() error {
+	if len(c.buf) == cap(c.buf) {
+		c.buf = append(make([]byte, 0, 2*cap(c.buf)), c.buf...) // a large head; the parser bounds it
+	}
+	n, err := c.nc.Read(c.buf[len(c.buf):cap(c.buf)])
+	if n > 0 {
+		if c.sample.First == 0 {
+			c.sample.First = c.p.clock.Now()
+		}
+		c.buf = c.buf[:len(c.buf)+n]
+		return nil
+	}
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+// dial makes a new connection. Names are resolved each time, so that a change is followed.
+func (c *conn) dial(deadline time.Time) error {
+	ctx, cancel := context.WithDeadline(c.p.ctx, deadline)
+	defer cancel()
+	d := net.Dialer{KeepAlive: 30 * time.Second}
+	nc, err := d.DialContext(ctx, "tcp", c.p.e.address)
+	if err != nil {
+		return err
+	}
+	raw := nc.(*net.TCPConn)
+	if c.p.e.tls != nil {
+		t := tls.Client(nc, c.p.e.tls)
+		if err := t.HandshakeContext(ctx); err != nil {
+			nc.Close()
+			return err
+		}
+		nc = t
+	}
+	c.set(nc, raw)
+	return nil
+}
+
+// alive reports whether an idle connection is still open and silent.
+func alive(c *net.TCPConn) bool {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return false
+	}
+	ok := false
+	err = raw.Read(func(fd uintptr) bool {
+		var b [1]byte
+		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		ok = errors.Is(err, unix.EAGAIN)
+		return true
+	})
+	return err == nil && ok
+}
