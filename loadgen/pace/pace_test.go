@@ -35,7 +35,10 @@ func TestSleepIsNeverEarlyAndEndsWithItsContext(t *testing.T) {
 
 func TestWaiterIsNeverEarlyAndEndsWithItsContext(t *testing.T) {
 	c := NewClock(Monotonic())
-	w := NewWaiter(c)
+	w, err := NewWaiter(c)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer w.Close()
 	for range 20 {
 		at := c.Now() + 500*time.Microsecond
@@ -48,6 +51,7 @@ func TestWaiterIsNeverEarlyAndEndsWithItsContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
+	defer context.AfterFunc(ctx, w.Interrupt)()
 	if err := w.Wait(ctx, c.Now()+time.Hour); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("error %v", err)
 	}
@@ -57,8 +61,11 @@ func TestWaiterIsNeverEarlyAndEndsWithItsContext(t *testing.T) {
 func BenchmarkLate(b *testing.B) {
 	for name, wait := range map[string]func(Clock) (func(time.Duration), func()){
 		"waiter": func(c Clock) (func(time.Duration), func()) {
-			w := NewWaiter(c)
-			return func(t time.Duration) { _ = w.Wait(b.Context(), t) }, w.Close
+			w, err := NewWaiter(c)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return func(t time.Duration) { _ = w.Wait(b.Context(), t) }, func() { w.Close() }
 		},
 		"timer": func(c Clock) (func(time.Duration), func()) {
 			return func(t time.Duration) { _ = c.Sleep(b.Context(), t) }, func() {}

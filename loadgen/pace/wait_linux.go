@@ -2,50 +2,58 @@ package pace
 
 import (
 	"context"
-	"runtime"
+	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// slackNanos is the timer slack asked of the kernel: the least it takes. The default of 50 µs is for saving
-// power.
-const slackNanos = 1
-
-// slice bounds one sleep of the kernel's, so that the end of a context is noticed.
-const slice = 20 * time.Millisecond
-
-// defaultSlack makes the kernel return to the thread's default.
-const defaultSlack = 0
-
-// NewWaiter locks the calling goroutine to its thread until Close: the precision of a sleep belongs to the
-// thread. Go's own timers, when the process is idle, wake on the poller's whole milliseconds; a thread that
-// sleeps until an absolute instant with the least slack wakes some microseconds late, and burns nothing.
-func NewWaiter(c Clock) *Waiter {
-	runtime.LockOSThread()
-	// Without it the sleeps are some 50 µs less exact, which is no reason to refuse to run.
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, slackNanos, 0, 0, 0)
-	return &Waiter{clock: c, zero: Monotonic() - c.Now()}
+// Waiter waits until instants of a clock, to microseconds. It belongs to one goroutine, which must Close
+// it.
+//
+// It is a timerfd read through Go's poller. Go's own timers, when the process is idle, wake on the poller's
+// whole milliseconds; a timerfd makes the poller wake at the instant. A thread of our own in
+// clock_nanosleep wakes as exactly, but while it sleeps it keeps a processor from the other goroutines until
+// the runtime takes it away, up to 10 ms later, which on one core stalls everything else.
+type Waiter struct {
+	clock Clock
+	zero  time.Duration // the clock's zero on CLOCK_MONOTONIC
+	fd    int // of file, whose own Fd would make it blocking
+	file  *os.File
+	buf   [8]byte
 }
 
-// Wait returns when the clock shows t, or soon after the context has ended, with its error.
+// NewWaiter returns a waiter on the clock.
+func NewWaiter(c Clock) (*Waiter, error) {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("timer: %w", err)
+	}
+	return &Waiter{clock: c, zero: Monotonic() - c.Now(), fd: fd, file: os.NewFile(uintptr(fd), "timerfd")}, nil
+}
+
+// Wait returns when the clock shows t, or when the context has ended, with its error.
 func (w *Waiter) Wait(ctx context.Context, t time.Duration) error {
 	for {
-		now := w.clock.Now()
-		if now >= t {
+		if w.clock.Now() >= t {
 			return ctx.Err()
 		}
-		until := unix.NsecToTimespec(int64(w.zero + min(t, now+slice)))
-		// A signal ends the sleep early; the loop looks at the clock again whatever the call returns.
-		_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &until, nil)
-		if err := ctx.Err(); err != nil {
-			return err
+		at := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(w.zero + t))}
+		if err := unix.TimerfdSettime(w.fd, unix.TFD_TIMER_ABSTIME, &at, nil); err != nil {
+			return fmt.Errorf("timer: %w", err)
+		}
+		if _, err := w.file.Read(w.buf[:]); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("timer: %w", err)
 		}
 	}
 }
 
-// Close gives the thread back.
-func (w *Waiter) Close() {
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, defaultSlack, 0, 0, 0)
-	runtime.UnlockOSThread()
-}
+// Interrupt ends a Wait in progress and all later ones. It may be called by any goroutine.
+func (w *Waiter) Interrupt() { _ = w.file.SetReadDeadline(time.Unix(1, 0)) }
+
+// Close frees the timer.
+func (w *Waiter) Close() error { return w.file.Close() }

@@ -91,13 +91,21 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}))
-	stop := context.AfterFunc(ctx, func() { a.Stop() })
+	waiter, err := pace.NewWaiter(clock)
+	if err != nil {
+		return err
+	}
+	defer waiter.Close()
+	stop := context.AfterFunc(ctx, func() {
+		a.Stop()
+		waiter.Interrupt()
+	})
 	defer stop()
 	targeter := func(tgt *vegeta.Target) error {
 		tgt.Method, tgt.URL = http.MethodGet, e.base.String() // the transport makes the real request
 		return nil
 	}
-	for r := range a.Attack(targeter, &pacer{t: t, walk: s.Walk()}, 0, "") {
+	for r := range a.Attack(targeter, &pacer{t, s.Walk(), waiter}, 0, "") {
 		_ = r // its sample was delivered by the transport, which knows more
 	}
 	return nil
@@ -111,18 +119,11 @@ type pacer struct {
 	waiter *pace.Waiter
 }
 
-// Pace is called by one goroutine of vegeta's, which ends after the last call.
 func (p *pacer) Pace(time.Duration, uint64) (wait time.Duration, stop bool) {
-	if p.waiter == nil {
-		p.waiter = pace.NewWaiter(p.t.clock)
-	}
 	seq, due, ok := p.walk.Next()
 	if ok {
 		p.t.expect(seq, due)
 		ok = p.waiter.Wait(p.t.ctx, due) == nil
-	}
-	if !ok {
-		p.waiter.Close()
 	}
 	return 0, !ok
 }

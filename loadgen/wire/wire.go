@@ -158,9 +158,16 @@ type play struct {
 // Play implements loadgen.Engine.
 func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock, sink func(*measure.Sample)) error {
 	p := &play{e: e, ctx: ctx, clock: clock, sink: sink}
-	stop := context.AfterFunc(ctx, p.cancel)
+	waiter, err := pace.NewWaiter(clock)
+	if err != nil {
+		return err
+	}
+	defer waiter.Close()
+	stop := context.AfterFunc(ctx, func() {
+		waiter.Interrupt()
+		p.cancel()
+	})
 	defer stop()
-	waiter := pace.NewWaiter(clock)
 	for w := s.Walk(); ; {
 		seq, due, ok := w.Next()
 		if !ok || waiter.Wait(ctx, due) != nil {
@@ -168,7 +175,6 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 		}
 		p.offer(job{seq: seq, due: due})
 	}
-	waiter.Close()
 	p.finish()
 	p.conns.Wait()
 	return nil
