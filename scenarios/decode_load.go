@@ -29,7 +29,7 @@ func (d *decoder) load(b *block, s *plan.Scenario, out *Resolved) {
 	names := map[string]bool{}
 	judged := false
 	for _, n := range list {
-		p, ok := d.phase(n, at, names, all)
+		p, ok := d.phase(n, s, at, names, all)
 		if ok {
 			at = p.End
 			judged = judged || !p.Discard
@@ -50,10 +50,9 @@ func (d *decoder) load(b *block, s *plan.Scenario, out *Resolved) {
 // maxRequests bounds a run: its schedule is walked beforehand, at some 40 ns a request.
 const maxRequests = 1e9
 
-func (d *decoder) phase(n *yaml.Node, start time.Duration, names map[string]bool, all *Resolved) (plan.Phase, bool) {
+func (d *decoder) phase(n *yaml.Node, s *plan.Scenario, start time.Duration, names map[string]bool, all *Resolved) (plan.Phase, bool) {
 	item := all.sub("")
 	b := d.block(n, "phase", item)
-	b.later("users", "think_time")
 	v := b.values([]spec.Param{
 		{Name: "name", Type: spec.Text, Required: true, Doc: "what gates and faults call it"},
 		{Name: "for", Type: spec.Duration, Required: true, Above: true, Max: 7 * 86400, Doc: "how long it lasts"},
@@ -66,7 +65,11 @@ func (d *decoder) phase(n *yaml.Node, start time.Duration, names map[string]bool
 		d.fail(b.value("name"), "two phases are called %q", p.Name)
 	}
 	names[p.Name] = true
-	rate := b.require("rate")
+	rate := d.users(b, s, &p, item)
+	if p.Users > 0 {
+		b.close()
+		return p, v.Has("for")
+	}
 	ok := rate != nil && v.Has("for")
 	if rate != nil {
 		var good bool
@@ -80,6 +83,36 @@ func (d *decoder) phase(n *yaml.Node, start time.Duration, names map[string]bool
 	}
 	b.close()
 	return p, ok
+}
+
+// users reads a closed-loop phase: `users: N`, or `rate: max`, which is as many users as the client has
+// connections. For any other phase it returns the node of its rate.
+func (d *decoder) users(b *block, s *plan.Scenario, p *plan.Phase, item *Resolved) *yaml.Node {
+	key, _ := b.key("users")
+	rate := b.value("rate")
+	max := rate != nil && rate.Kind == yaml.ScalarNode && rate.Value == "max"
+	switch {
+	case key != nil && rate != nil:
+		d.fail(key, "users and rate exclude each other: a closed loop has no rate of its own")
+	case key == nil && rate == nil:
+		b.require("rate")
+	case key == nil && !max:
+		return rate
+	case max:
+		p.Users = s.Client.Connections
+		item.leaf("rate", "max", d.origin(rate))
+	default:
+		v, _ := b.param(spec.Param{Name: "users", Type: spec.Count, Min: 1, Max: 60000, Doc: "each sends its next request when the last was answered"})
+		p.Users, _ = v.(int)
+		if p.Users > s.Client.Connections {
+			d.fail(b.value("users"), "%d users need as many connections: client.connections is %d", p.Users, s.Client.Connections)
+		}
+	}
+	p.Think = b.values([]spec.Param{{Name: "think_time", Type: spec.Duration, Default: "0s", Max: 3600, Doc: "between an answer and the user's next request"}}).Duration("think_time")
+	if s.Client.Engine == "vegeta" {
+		d.fail(b.n, "engine vegeta has no closed loop: use wire")
+	}
+	return nil
 }
 
 func (d *decoder) scaling(list []*yaml.Node, s *plan.Scenario, out *Resolved) {

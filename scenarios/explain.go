@@ -30,6 +30,10 @@ func Explain(w io.Writer, d *Decoded) error {
 	}
 	var rows []row
 	for i, p := range s.Load.Phases {
+		if p.Users > 0 {
+			rows = append(rows, row{p.Start, fmt.Sprintf("phase %s: %d users in a closed loop for %v", p.Name, p.Users, p.End-p.Start)})
+			continue
+		}
 		text := fmt.Sprintf("phase %s: %.0f/s to %.0f/s for %v, %d requests", p.Name,
 			sched.Profile.Rate(p.Start.Seconds()+1e-9), sched.Profile.Rate(p.End.Seconds()-1e-9), p.End-p.Start, planned[i])
 		if p.Discard {

@@ -143,6 +143,13 @@ func (p *player) discarded() (spans []balancer.Span) {
 	from := uint64(0)
 	for i, ph := range p.s.Load.Phases {
 		to := from + p.planned[i]
+		if ph.Users > 0 {
+			if ph.Discard {
+				first, last := profile.ClosedSeqs(i)
+				spans = append(spans, balancer.Span{From: first, To: last})
+			}
+			continue
+		}
 		if ph.Discard {
 			spans = append(spans, balancer.Span{From: from, To: to})
 		}
@@ -229,6 +236,10 @@ func (p *player) every(period time.Duration, f func()) {
 func (p *player) sample(s *measure.Sample) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if i := p.recorder.PhaseAt(s.Due); p.s.Load.Phases[i].Users > 0 { // no plan says how many a closed loop sends
+		p.planned[i]++
+		p.perBin[min(int(s.Due/p.binWidth), len(p.perBin)-1)]++
+	}
 	p.recorder.Add(s)
 	p.recent.Add(s)
 	for _, t := range p.trailing {

@@ -41,7 +41,9 @@ when each request was due.`,
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().StringVar(&a.rate, "rate", "50/s", "requests a second (/s), minute (/m) or hour (/h)")
+	cmd.Flags().StringVar(&a.rate, "rate", "50/s", "requests a second (/s), minute (/m) or hour (/h); max: as many as --connections can carry")
+	cmd.Flags().IntVar(&a.users, "users", 0, "instead of a rate, so many users who each wait for their answer")
+	cmd.Flags().DurationVar(&a.think, "think-time", 0, "with --users: between an answer and the next request")
 	cmd.Flags().StringVar(&a.rampFrom, "ramp-from", "", "begin at this rate and ramp to --rate")
 	cmd.Flags().DurationVar(&a.length, "for", 10*time.Second, "how long")
 	cmd.Flags().StringVar(&a.arrivals, "arrivals", "even", "even or poisson")
@@ -59,8 +61,8 @@ when each request was due.`,
 // attack is a scenario of one phase, written by flags.
 type attack struct {
 	url, rate, rampFrom, arrivals, method, body, engine string
-	length, timeout                                     time.Duration
-	connections                                         int
+	length, timeout, think                              time.Duration
+	connections, users                                  int
 	headers, gates                                      []string
 	seed                                                int64
 }
@@ -70,8 +72,8 @@ func (a *attack) decode() (*scenarios.Decoded, error) {
 	if err := scenarios.CheckURL(a.url); err != nil {
 		return nil, err
 	}
-	if a.rate == "max" {
-		return nil, fmt.Errorf("--rate max is not supported yet: give a rate such as 500/s")
+	if a.rampFrom != "" && (a.rate == "max" || a.users > 0) {
+		return nil, fmt.Errorf("--ramp-from needs a rate to ramp to")
 	}
 	body := a.body
 	if name, ok := strings.CutPrefix(body, "@"); ok {
@@ -97,12 +99,17 @@ func (a *attack) decode() (*scenarios.Decoded, error) {
 	if a.rampFrom != "" {
 		rate = map[string]any{"kind": "ramp", "from": a.rampFrom, "to": a.rate}
 	}
+	phase := map[string]any{"name": "attack", "rate": rate, "for": a.length.String()}
+	if a.users > 0 {
+		delete(phase, "rate")
+		phase["users"], phase["think_time"] = a.users, a.think.String()
+	}
 	text, err := json.MarshalIndent(map[string]any{ // JSON is YAML too
 		"version": 1, "name": "attack", "target": a.url, "seed": a.seed,
 		"client": map[string]any{"engine": a.engine, "timeout": a.timeout.String(), "connections": a.connections},
 		"load": map[string]any{
 			"arrivals": a.arrivals, "requests": []any{request},
-			"phases": []any{map[string]any{"name": "attack", "rate": rate, "for": a.length.String()}},
+			"phases": []any{phase},
 		},
 		"gates": a.gates,
 	}, "", "  ")

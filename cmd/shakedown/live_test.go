@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -215,6 +216,35 @@ func bare(t *testing.T, r *reports.Result) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// Closed loops count what they sent, in both worlds: four users with 10 ms of service and 10 ms of thought
+// make at most 200 requests a second, and the system's eight slots at most 800.
+func TestClosedLoop(t *testing.T) {
+	for _, world := range []string{"live", "sim"} {
+		r, code, out := playFile(t, "closed.yaml", "--world", world)
+		if code != exitPassed {
+			t.Fatalf("%s: exit code %d\n%s", world, code, out)
+		}
+		checkSums(t, r)
+		checkAttempts(t, r)
+		for _, tc := range []struct {
+			phase int
+			most  float64
+		}{{2, 200}, {3, 800}} {
+			p := r.Phases[tc.phase]
+			// One more for each user than the rate allows: those on their way at the end.
+			if n := float64(p.Totals.Succeeded); n > tc.most+20 || n < tc.most/20 || p.Totals.Planned != p.Totals.Succeeded {
+				t.Errorf("%s, %s: %+v", world, p.Name, p.Totals)
+			}
+			if world == "sim" && math.Abs(float64(p.Totals.Succeeded)-tc.most) > 20 {
+				t.Errorf("simulated %s: %d requests, want %v", p.Name, p.Totals.Succeeded, tc.most)
+			}
+		}
+		if !strings.Contains(strings.Join(r.Warnings, " "), "throughput") {
+			t.Errorf("%s: the report does not say what a closed loop measures", world)
+		}
+	}
 }
 
 // A generator that was stopped for a second can't be trusted, whatever the gates say.

@@ -19,7 +19,7 @@ import (
 type Waiter struct {
 	clock Clock
 	zero  time.Duration // the clock's zero on CLOCK_MONOTONIC
-	fd    int // of file, whose own Fd would make it blocking
+	fd    int           // of file, whose own Fd would make it blocking
 	file  *os.File
 	buf   [8]byte
 }

@@ -22,6 +22,7 @@ type Schedule struct {
 	Profile  *Profile
 	Arrivals Arrivals
 	Seed     draw.Seed
+	Closed   []Closed // stretches of closed-loop load, during which the profile pauses
 }
 
 // Walk starts at the first request.

@@ -152,7 +152,8 @@ type play struct {
 	all     []*conn
 	idle    []*conn // the last one used is used next, so that the excess stays idle
 	waiting ring
-	closing bool // nothing more will be offered
+	closing bool    // nothing more will be offered
+	users   []*conn // of closed-loop stretches
 }
 
 // Play implements loadgen.Engine.
@@ -168,6 +169,9 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 		p.cancel()
 	})
 	defer stop()
+	for _, closed := range s.Closed {
+		p.conns.Go(func() { p.playClosed(closed) })
+	}
 	for w := s.Walk(); ; {
 		seq, due, ok := w.Next()
 		if !ok || waiter.Wait(ctx, due) != nil {
@@ -243,6 +247,9 @@ func (p *play) cancel() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.all {
+		c.interrupt()
+	}
+	for _, c := range p.users {
 		c.interrupt()
 	}
 }

@@ -138,7 +138,9 @@ type Load struct {
 type Phase struct {
 	Name       string
 	Start, End time.Duration
-	Rate       spec.Choice // a kind of profile.Kinds, with its length
+	Rate       spec.Choice // a kind of profile.Kinds, with its length; empty for a closed-loop phase
+	Users      int         // of a closed-loop phase; 0 for one with a rate
+	Think      time.Duration
 	Discard    bool
 }
 
@@ -177,17 +179,34 @@ func (s *Scenario) Group(name string) *Group {
 	return nil
 }
 
+// HasClosed reports whether a phase is a closed loop.
+func (s *Scenario) HasClosed() bool {
+	for _, p := range s.Load.Phases {
+		if p.Users > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Schedule is when each request is due.
 func (s *Scenario) Schedule() (profile.Schedule, error) {
 	var segments []profile.Segment
-	for _, p := range s.Load.Phases {
+	var closed []profile.Closed
+	for i, p := range s.Load.Phases {
+		if p.Users > 0 {
+			first, _ := profile.ClosedSeqs(i)
+			closed = append(closed, profile.Closed{From: p.Start, To: p.End, Users: p.Users, Think: p.Think, FirstSeq: first})
+			segments = append(segments, profile.Pause{Seconds: (p.End - p.Start).Seconds()})
+			continue
+		}
 		seg, err := profile.Kinds().New(p.Rate)
 		if err != nil {
 			return profile.Schedule{}, fmt.Errorf("phase %s: %w", p.Name, err)
 		}
 		segments = append(segments, seg)
 	}
-	return profile.Schedule{Profile: profile.New(segments...), Arrivals: s.Load.Arrivals, Seed: s.Seed}, nil
+	return profile.Schedule{Profile: profile.New(segments...), Arrivals: s.Load.Arrivals, Seed: s.Seed, Closed: closed}, nil
 }
 
 // Count walks the schedule and says how many requests are due in each phase and in each stretch of the

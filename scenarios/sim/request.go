@@ -22,6 +22,7 @@ type request struct {
 	status int
 	sent   bool
 	done   bool // the client has its outcome
+	user   *user
 }
 
 func (w *World) handle(it *item) {
@@ -55,7 +56,9 @@ func (w *World) nextArrival() {
 
 // arrive offers a request: it takes a connection or waits for one, in order of due time.
 func (w *World) arrive(r *request) {
-	w.nextArrival()
+	if r.user == nil {
+		w.nextArrival()
+	}
 	w.open++
 	r.Request = w.mix.At(r.Seq).Name
 	w.q.push(item{at: r.Due + w.s.Client.Timeout, kind: deadline, r: r})
@@ -240,6 +243,9 @@ func (w *World) deliver(r *request) {
 	r.done = true
 	w.open--
 	w.sink(&r.Sample)
+	if r.user != nil {
+		w.At(max(w.now+r.user.think, r.Due+leastTurn), func() { w.use(r.user) })
+	}
 }
 
 // cancel ends every request that is on its way, because the run was stopped early.
@@ -251,5 +257,5 @@ func (w *World) cancel() {
 			w.sink(&it.r.Sample)
 		}
 	}
-	w.more, w.open = false, 0
+	w.more, w.open, w.users = false, 0, 0
 }

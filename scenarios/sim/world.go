@@ -43,6 +43,7 @@ type World struct {
 
 	walk    *profile.Walk
 	more    bool // requests to come
+	users   int  // of closed loops, at it or still to come
 	open    int  // requests without an outcome
 	inUse   int  // connections
 	waiting []*request
@@ -298,8 +299,12 @@ const checkEvery = 4096
 func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*measure.Sample)) (plan.Played, error) {
 	w.walk, w.sink = sched.Walk(), sink
 	w.nextArrival()
+	for _, c := range sched.Closed {
+		w.users += c.Users
+		w.At(c.From, func() { w.beginClosed(c) })
+	}
 	w.At(0, w.measure)
-	for n := 1; w.more || w.open > 0; n++ {
+	for n := 1; w.more || w.open > 0 || w.users > 0; n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {
 			w.cancel()
 			break

@@ -1,0 +1,33 @@
+package profile
+
+import "time"
+
+// Closed is a stretch of closed-loop load: a number of users, each of whom sends its next request when the
+// last one was answered and it has thought about it. It has no schedule: how many requests there are depends
+// on the system, and its figures tell of throughput, not of the response time at a rate.
+type Closed struct {
+	From, To time.Duration
+	Users    int
+	Think    time.Duration
+	FirstSeq uint64 // sequence number of its first request
+}
+
+// closedSeq is where the sequence numbers of closed-loop requests begin: no schedule gets that far.
+const closedSeq = 1 << 48
+
+// closedSpan is how many sequence numbers a closed stretch has.
+const closedSpan = 1 << 40
+
+// ClosedSeqs returns the sequence numbers [from, to) of the i-th phase, were it a closed one.
+func ClosedSeqs(i int) (from, to uint64) {
+	from = closedSeq + uint64(i)*closedSpan
+	return from, from + closedSpan
+}
+
+// Pause is a stretch without scheduled requests.
+type Pause struct{ Seconds float64 }
+
+func (s Pause) Length() float64        { return s.Seconds }
+func (s Pause) Rate(float64) float64   { return 0 }
+func (s Pause) Hits(float64) float64   { return 0 }
+func (s Pause) Time(h float64) float64 { return 0 }

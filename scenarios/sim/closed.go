@@ -1,0 +1,38 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
+)
+
+// user is one user of a closed loop.
+type user struct {
+	seq   *uint64 // shared by the users of a stretch
+	until time.Duration
+	think time.Duration
+}
+
+// leastTurn is the least time from one request of a user to the next: where an answer takes no virtual time
+// at all, as a refusal may, a loop would otherwise never let time pass.
+const leastTurn = 100 * time.Microsecond
+
+func (w *World) beginClosed(c profile.Closed) {
+	seq := c.FirstSeq
+	for range c.Users {
+		w.use(&user{&seq, c.To, c.Think})
+	}
+}
+
+// use sends a user's next request, or ends the user.
+func (w *World) use(u *user) {
+	if w.now >= u.until {
+		w.users--
+		return
+	}
+	r := &request{Sample: measure.Sample{Seq: *u.seq, Due: w.now, Offered: w.now}, pick: pick.Request{Seq: *u.seq}, user: u}
+	*u.seq++
+	w.arrive(r)
+}
