@@ -5,7 +5,7 @@ GO ?= go
 BIN := shakedown
 export CGO_ENABLED ?= 0
 
-.PHONY: run test race lint fuzz build clean help
+.PHONY: run test race lint fuzz build bench-loadgen clean help
 
 run: build ## play the embedded first scenario
 	./$(BIN) run
@@ -31,8 +31,11 @@ fuzz: ## fuzz each parser for FUZZTIME
 		$(GO) test ./$${t%%:*} -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; \
 	done
 
+bench-loadgen: build ## compare the load generator with the peers that are installed
+	$(GO) run ./cmd/bench loadgen --shakedown ./$(BIN)
+
 clean: ## remove what was built and the reports of runs
 	rm -rf $(BIN) shakedown-out
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'

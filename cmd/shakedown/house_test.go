@@ -20,7 +20,7 @@ const module = "github.com/seed-8025779b/shakedown"
 // The storeys of the house. Arrows point down; within a storey a package may import its sub-packages and
 // what the notes below allow, never its parent.
 var storeys = map[int][]string{
-	4: {"cmd/shakedown"},
+	4: {"cmd/shakedown", "cmd/bench"},
 	3: {"scenarios", "scenarios/plan", "scenarios/live", "scenarios/sim", "scenarios/library"},
 	2: {"reports", "reports/gate", "reports/chart", "reports/html"},
 	1: {"loadgen", "loadgen/wire", "loadgen/vegeta", "loadgen/pace", "loadgen/neterr", "balancer", "balancer/proxy", "balancer/backend", "balancer/control", "chaos/inject"},
