@@ -20,6 +20,7 @@ func MSPtr(d *time.Duration) *float64 {
 
 // FiguresOf summarises a histogram.
 func FiguresOf(h *measure.Hist) Figures {
+	h = h.Dense()
 	return Figures{
 		Mean: MS(h.Mean()), P50: MS(h.Quantile(.5)), P90: MS(h.Quantile(.9)), P95: MS(h.Quantile(.95)),
 		P99: MS(h.Quantile(.99)), P999: MS(h.Quantile(.999)), Max: MS(h.Max()), Count: h.Count(),
@@ -28,6 +29,7 @@ func FiguresOf(h *measure.Hist) Figures {
 
 // LagOf summarises the generator's lateness.
 func LagOf(h *measure.Hist) Lag {
+	h = h.Dense()
 	return Lag{P50: MS(h.Quantile(.5)), P99: MS(h.Quantile(.99)), Max: MS(h.Max())}
 }
 
@@ -35,17 +37,19 @@ func LagOf(h *measure.Hist) Lag {
 // was cancelled.
 func PeriodOf(name string, start, end time.Duration, t *measure.Tally, planned uint64) Period {
 	seconds := (end - start).Seconds()
+	all := t.All()
 	p := Period{
 		Name: name, StartMS: MS(start), EndMS: MS(end),
 		Totals: Totals{
 			Planned: planned, Sent: t.Sent(), Succeeded: t.Succeeded, Failed: t.Failed, Dropped: t.Dropped,
 			Cancelled: planned - t.Sent() - t.Dropped,
 		},
-		Latency:    Latency{FiguresOf(&t.Response), FiguresOf(&t.Service), FiguresOf(&t.All)},
+		Latency:    Latency{FiguresOf(&t.Response), FiguresOf(&t.Service), FiguresOf(all)},
 		Lag:        LagOf(&t.Lag),
 		Errors:     ErrorsOf(t),
-		Histograms: Histograms{t.Response, t.Service, t.All},
+		Histograms: Histograms{t.Response, t.Service, *all},
 	}
+	p.Histograms.All.Pack()
 	if seconds > 0 {
 		p.Rates = Rates{float64(planned) / seconds, float64(t.Finished()) / seconds, float64(t.Succeeded) / seconds}
 	}

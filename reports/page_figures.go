@@ -3,7 +3,6 @@ package reports
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports/chart"
@@ -38,7 +37,7 @@ type column struct {
 	from, to                    float64 // seconds
 	planned, offered, succeeded uint64
 	errors                      map[string]uint64
-	response                    measure.Hist
+	p50, p99, max               float64 // ms; not a number when nothing succeeded
 }
 
 // shortest is the least width of a column: shorter ones hold too few requests for a percentile.
@@ -51,6 +50,7 @@ func columns(r *Result) []column {
 	width := r.Windows[0].EndMS - r.Windows[0].StartMS
 	per := max(int(math.Ceil(shortest/width)), (len(r.Windows)+maxColumns-1)/maxColumns)
 	var out []column
+	var response measure.Hist // of the present column: one is dense at a time
 	for i := range r.Windows {
 		w := &r.Windows[i]
 		if w.StartMS >= r.DurationMS {
@@ -58,6 +58,7 @@ func columns(r *Result) []column {
 		}
 		if i%per == 0 {
 			out = append(out, column{from: w.StartMS / 1000, errors: map[string]uint64{}})
+			response = measure.Hist{}
 		}
 		c := &out[len(out)-1]
 		c.to = min(w.EndMS, r.DurationMS) / 1000
@@ -67,16 +68,20 @@ func columns(r *Result) []column {
 		for class, n := range w.Errors {
 			c.errors[class] += n
 		}
-		c.response.Merge(&w.Histograms.Response)
+		response.Merge(&w.Histograms.Response)
+		c.p50, c.p99, c.max = math.NaN(), math.NaN(), math.NaN()
+		if response.Count() > 0 {
+			c.p50, c.p99, c.max = MS(response.Quantile(.5)), MS(response.Quantile(.99)), MS(response.Max())
+		}
 	}
 	return out
 }
 
 func rateFigure(r *Result) *chart.Figure {
 	f := timeFigure(r, "Requests a second", chart.PerSecond)
+	cols := columns(r)
 	line := func(name string, ink chart.Ink, dashed bool, of func(*column) uint64) {
 		s := chart.Series{Name: name, Ink: ink, Dashed: dashed}
-		cols := columns(r)
 		for i := range cols {
 			c := &cols[i]
 			s.Points = append(s.Points, chart.Point{X: (c.from + c.to) / 2, Y: float64(of(c)) / (c.to - c.from)})
@@ -95,22 +100,17 @@ func latencyFigure(r *Result) *chart.Figure {
 	for _, l := range r.Objective.Latency {
 		f.Marks = append(f.Marks, chart.Mark{Y: l.LimitMS, Label: fmt.Sprintf("objective p%g", l.Percentile)})
 	}
-	line := func(name string, ink chart.Ink, of func(*measure.Hist) time.Duration) {
+	cols := columns(r)
+	line := func(name string, ink chart.Ink, of func(*column) float64) {
 		s := chart.Series{Name: name, Ink: ink}
-		cols := columns(r)
 		for i := range cols {
-			c := &cols[i]
-			y := math.NaN()
-			if c.response.Count() > 0 {
-				y = MS(of(&c.response))
-			}
-			s.Points = append(s.Points, chart.Point{X: (c.from + c.to) / 2, Y: y})
+			s.Points = append(s.Points, chart.Point{X: (cols[i].from + cols[i].to) / 2, Y: of(&cols[i])})
 		}
 		f.Series = append(f.Series, s)
 	}
-	line("max", chart.Extreme, (*measure.Hist).Max)
-	line("p99", chart.Tail, func(h *measure.Hist) time.Duration { return h.Quantile(.99) })
-	line("p50", chart.Median, func(h *measure.Hist) time.Duration { return h.Quantile(.5) })
+	line("max", chart.Extreme, func(c *column) float64 { return c.max })
+	line("p99", chart.Tail, func(c *column) float64 { return c.p99 })
+	line("p50", chart.Median, func(c *column) float64 { return c.p50 })
 	return described(f)
 }
 

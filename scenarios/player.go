@@ -265,7 +265,7 @@ func (p *player) checkAbort() {
 func (p *player) progress() {
 	now := p.world.Now()
 	p.mu.Lock()
-	p.recorder.Close(now - p.s.Client.Timeout - time.Second)
+	p.recorder.Close(now)
 	pr := Progress{Now: now, Length: p.s.Length(), P50: p.recent.Response.Quantile(.5), P99: p.recent.Response.Quantile(.99)}
 	p.recent = measure.Tally{}
 	for i, ph := range p.s.Load.Phases {

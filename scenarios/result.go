@@ -24,6 +24,7 @@ func (p *player) result() *reports.Result {
 	for _, q := range p.s.Objective.Quantiles {
 		r.Objective.Latency = append(r.Objective.Latency, reports.Limit{Percentile: q.Q * 100, LimitMS: reports.MS(q.Limit)})
 	}
+	p.recorder.Finish()
 	judged := p.periods(r)
 	h := newCondition(p.recorder.Windows(), p.recorder.Width(), p.ended, p.s.Objective)
 	impacts := p.faultResults(r, h)

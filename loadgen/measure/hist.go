@@ -15,61 +15,105 @@ const (
 	digits        = 3
 )
 
-// Hist is a histogram of durations. The zero Hist is empty; it allocates on the first Record.
+// Hist is a histogram of durations. The zero Hist is empty; it allocates on the first Record. It is dense,
+// 184 KiB, while values come in, and some hundred bytes once packed. Reading a packed one works on a dense
+// copy, so whoever reads much of it calls Dense first.
 type Hist struct {
-	h *hdrhistogram.Histogram
+	h      *hdrhistogram.Histogram
+	packed []byte // HdrHistogram's V2 compressed encoding, when h is nil
 }
 
 // Record adds one duration; what lies outside the range counts at its nearer end.
 func (h *Hist) Record(d time.Duration) {
-	if h.h == nil {
-		h.h = hdrhistogram.New(lowestMicros, highestMicros, digits)
-	}
+	h.open()
 	// The value is clamped to the range, which is the only thing RecordValue refuses.
 	_ = h.h.RecordValue(min(max(d.Microseconds(), lowestMicros), highestMicros))
 }
 
-// Merge adds another histogram's values exactly.
-func (h *Hist) Merge(o *Hist) {
-	if o == nil || o.h == nil {
-		return
+// open makes the histogram dense.
+func (h *Hist) open() {
+	if h.h == nil {
+		h.h, h.packed = h.dense(), nil
 	}
 	if h.h == nil {
 		h.h = hdrhistogram.New(lowestMicros, highestMicros, digits)
 	}
-	h.h.Merge(o.h)
+}
+
+// dense returns the values in dense form without keeping it; nil when there are none.
+func (h *Hist) dense() *hdrhistogram.Histogram {
+	switch {
+	case h == nil:
+		return nil
+	case h.h != nil || h.packed == nil:
+		return h.h
+	}
+	d, err := decode(h.packed)
+	if err != nil {
+		panic("measure: decode a histogram that was checked: " + err.Error())
+	}
+	return d
+}
+
+// Dense returns the histogram in dense form, for a row of questions.
+func (h *Hist) Dense() *Hist { return &Hist{h: h.dense()} }
+
+// Pack puts the histogram into its packed form.
+func (h *Hist) Pack() {
+	if h.h == nil {
+		return
+	}
+	if h.h.TotalCount() == 0 {
+		h.h = nil
+		return
+	}
+	b, err := h.h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		panic(fmt.Sprintf("measure: encode a histogram of our own: %v", err))
+	}
+	h.h, h.packed = nil, b
+}
+
+// Merge adds another histogram's values exactly.
+func (h *Hist) Merge(o *Hist) {
+	d := o.dense()
+	if d == nil {
+		return
+	}
+	h.open()
+	h.h.Merge(d)
 }
 
 // Count is the number of values recorded.
 func (h *Hist) Count() int64 {
-	if h == nil || h.h == nil {
-		return 0
+	if d := h.dense(); d != nil {
+		return d.TotalCount()
 	}
-	return h.h.TotalCount()
+	return 0
 }
 
 // Quantile returns the value at quantile q in [0, 1]; 0 when the histogram is empty.
 func (h *Hist) Quantile(q float64) time.Duration {
-	if h.Count() == 0 {
-		return 0
+	if d := h.dense(); d != nil {
+		return time.Duration(d.ValueAtQuantile(q*100)) * time.Microsecond
 	}
-	return time.Duration(h.h.ValueAtQuantile(q*100)) * time.Microsecond
+	return 0
 }
 
 // Max returns the largest value, to the histogram's precision.
 func (h *Hist) Max() time.Duration {
-	if h.Count() == 0 {
-		return 0
+	if d := h.dense(); d != nil {
+		return time.Duration(d.Max()) * time.Microsecond
 	}
-	return time.Duration(h.h.Max()) * time.Microsecond
+	return 0
 }
 
 // Mean returns the mean of the recorded values, to the histogram's precision.
 func (h *Hist) Mean() time.Duration {
-	if h.Count() == 0 {
-		return 0
+	if d := h.dense(); d != nil && d.TotalCount() > 0 {
+		return time.Duration(d.Mean() * float64(time.Microsecond))
 	}
-	return time.Duration(h.h.Mean() * float64(time.Microsecond))
+	return 0
 }
 
 // Step is one point of a cumulative distribution: the share Q of values is at most Value.
@@ -80,32 +124,19 @@ type Step struct {
 
 // Distribution returns the cumulative distribution, finer towards the tail.
 func (h *Hist) Distribution() []Step {
-	if h.Count() == 0 {
+	d := h.dense()
+	if d == nil {
 		return nil
 	}
 	var steps []Step
-	for _, b := range h.h.CumulativeDistributionWithTicks(5) {
+	for _, b := range d.CumulativeDistributionWithTicks(5) {
 		steps = append(steps, Step{b.Quantile / 100, time.Duration(b.ValueAt) * time.Microsecond})
 	}
 	return steps
 }
 
-// pack returns the histogram in HdrHistogram's V2 compressed encoding, nil when it is empty.
-func (h *Hist) pack() []byte {
-	if h.Count() == 0 {
-		return nil
-	}
-	b, err := h.h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
-	if err != nil {
-		panic(fmt.Sprintf("measure: encode a histogram of our own: %v", err))
-	}
-	return b
-}
-
-func unpack(b []byte) (*Hist, error) {
-	if len(b) == 0 {
-		return &Hist{}, nil
-	}
+// decode reads HdrHistogram's encoding and checks that the range is ours.
+func decode(b []byte) (*hdrhistogram.Histogram, error) {
 	h, err := hdrhistogram.Decode(b)
 	if err != nil {
 		return nil, fmt.Errorf("histogram: %w", err)
@@ -113,22 +144,28 @@ func unpack(b []byte) (*Hist, error) {
 	if h.LowestTrackableValue() != lowestMicros || h.HighestTrackableValue() != highestMicros || h.SignificantFigures() != digits {
 		return nil, fmt.Errorf("histogram of another range: %d to %d, %d digits", h.LowestTrackableValue(), h.HighestTrackableValue(), h.SignificantFigures())
 	}
-	return &Hist{h: h}, nil
+	return h, nil
 }
 
 // MarshalJSON writes HdrHistogram's V2 compressed encoding, of microseconds, as text.
-func (h Hist) MarshalJSON() ([]byte, error) { return json.Marshal(string(h.pack())) }
+func (h Hist) MarshalJSON() ([]byte, error) {
+	h.Pack() // the copy's
+	return json.Marshal(string(h.packed))
+}
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads what MarshalJSON wrote, and keeps it packed.
 func (h *Hist) UnmarshalJSON(b []byte) error {
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {
 		return err
 	}
-	got, err := unpack([]byte(s))
-	if err != nil {
+	*h = Hist{}
+	if s == "" {
+		return nil
+	}
+	if _, err := decode([]byte(s)); err != nil {
 		return err
 	}
-	*h = *got
+	h.packed = []byte(s)
 	return nil
 }

@@ -33,8 +33,8 @@ func TestSuccessesAndFailuresStayApart(t *testing.T) {
 	if got := tl.Service.Quantile(.5).Round(ms); got != 98*ms {
 		t.Errorf("service p50 = %v", got)
 	}
-	if tl.All.Count() != 3 || tl.All.Max().Round(10*ms) != 2000*ms {
-		t.Errorf("all: %d, max %v", tl.All.Count(), tl.All.Max())
+	if tl.All().Count() != 3 || tl.All().Max().Round(10*ms) != 2000*ms {
+		t.Errorf("all: %d, max %v", tl.All().Count(), tl.All().Max())
 	}
 	if tl.Errors[Refused] != 1 || tl.Errors[NoConnection] != 1 {
 		t.Errorf("errors %v", tl.Errors)
@@ -107,7 +107,7 @@ func TestMarginalsAgree(t *testing.T) {
 		if a, b := phases.Finished()+phases.Cancelled, windows.Finished()+windows.Cancelled; a != uint64(n) || b != uint64(n) {
 			t.Fatalf("phases hold %d, windows %d, added %d", a, b, n)
 		}
-		if phases.All.Quantile(.99) != windows.All.Quantile(.99) {
+		if phases.All().Quantile(.99) != windows.All().Quantile(.99) {
 			t.Fatal("marginals disagree on p99")
 		}
 	})

@@ -16,9 +16,8 @@ type Recorder struct {
 	requests map[string]*Tally
 	examples map[Class]string
 
-	width  time.Duration
-	open   map[int]*Tally
-	packed map[int]*packed
+	width   time.Duration
+	windows map[int]*Tally
 }
 
 // NewRecorder returns a recorder for phases that end at the given times, in order, with windows of the
@@ -26,8 +25,7 @@ type Recorder struct {
 func NewRecorder(phaseEnds []time.Duration, width time.Duration) *Recorder {
 	r := &Recorder{
 		ends: phaseEnds, width: width,
-		requests: map[string]*Tally{}, examples: map[Class]string{},
-		open: map[int]*Tally{}, packed: map[int]*packed{},
+		requests: map[string]*Tally{}, examples: map[Class]string{}, windows: map[int]*Tally{},
 	}
 	for range phaseEnds {
 		r.phases = append(r.phases, &Tally{})
@@ -62,26 +60,29 @@ func (r *Recorder) window(due time.Duration) *Tally {
 		r.widen()
 	}
 	i := int(due / r.width)
-	t, ok := r.open[i]
+	t, ok := r.windows[i]
 	if !ok {
-		if p, wasPacked := r.packed[i]; wasPacked { // a late sample opens its window again
-			t = p.open()
-			delete(r.packed, i)
-		} else {
-			t = &Tally{}
-		}
-		r.open[i] = t
+		t = &Tally{}
+		r.windows[i] = t
 	}
 	return t
 }
 
-// Close packs the windows that end at or before t. It is a hint: a later sample is still counted.
+// Close packs the windows that end at or before t and got no sample since the last call. A later sample
+// opens its window again; those that a slow system still answers requests of stay open.
 func (r *Recorder) Close(t time.Duration) {
-	for i, w := range r.open {
-		if time.Duration(i+1)*r.width <= t {
-			r.packed[i] = pack(w)
-			delete(r.open, i)
+	for i, w := range r.windows {
+		if time.Duration(i+1)*r.width <= t && !w.touched {
+			w.Pack()
 		}
+		w.touched = false
+	}
+}
+
+// Finish packs every window: no sample is to come.
+func (r *Recorder) Finish() {
+	for _, w := range r.windows {
+		w.Pack()
 	}
 }
 
@@ -90,15 +91,14 @@ func (r *Recorder) widen() {
 	for _, w := range r.Windows() {
 		i := int(w.Start / (2 * r.width))
 		if merged[i] == nil {
-			merged[i] = &Tally{}
+			merged[i] = w.Tally
+			continue
 		}
 		merged[i].Merge(w.Tally)
+		merged[i].Pack()
 	}
 	r.width *= 2
-	r.open, r.packed = map[int]*Tally{}, map[int]*packed{}
-	for i, t := range merged {
-		r.packed[i] = pack(t)
-	}
+	r.windows = merged
 }
 
 // Window is the figures of the requests due in [Start, End).
@@ -107,17 +107,11 @@ type Window struct {
 	*Tally
 }
 
-// Windows returns every window that holds a request, in order of time, unpacked.
+// Windows returns every window that holds a request, in order of time.
 func (r *Recorder) Windows() []Window {
 	var out []Window
-	add := func(i int, t *Tally) {
+	for i, t := range r.windows {
 		out = append(out, Window{time.Duration(i) * r.width, time.Duration(i+1) * r.width, t})
-	}
-	for i, t := range r.open {
-		add(i, t)
-	}
-	for i, p := range r.packed {
-		add(i, p.open())
 	}
 	sort.Slice(out, func(a, b int) bool { return out[a].Start < out[b].Start })
 	return out

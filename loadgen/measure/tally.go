@@ -6,9 +6,19 @@ type Tally struct {
 	Errors                                map[Class]uint64
 
 	Response Hist // of succeeded requests, from the due time: what gates judge
-	All      Hist // of succeeded, failed and dropped ones; failures at the moment the client gave up
+	Bad      Hist // of failed and dropped ones, until the client gave up
 	Service  Hist // of succeeded requests, from the first byte sent: what a naive tool would say
 	Lag      Hist // the generator's lateness, of every request offered
+
+	touched bool // since the recorder last looked
+}
+
+// All is the response time of every finished request, failures at the moment the client gave up.
+func (t *Tally) All() *Hist {
+	h := &Hist{}
+	h.Merge(&t.Response)
+	h.Merge(&t.Bad)
+	return h
 }
 
 // Sent is how many requests were handed to a connection.
@@ -38,11 +48,13 @@ func (t *Tally) Add(s *Sample) {
 	case Failed:
 		t.Failed++
 		t.blame(s.Class, 1)
+		t.Bad.Record(s.Response())
 	case Dropped:
 		t.Dropped++
 		t.blame(NoConnection, 1)
+		t.Bad.Record(s.Response())
 	}
-	t.All.Record(s.Response())
+	t.touched = true
 	t.Lag.Record(s.Lag())
 }
 
@@ -63,39 +75,14 @@ func (t *Tally) Merge(o *Tally) {
 		t.blame(c, n)
 	}
 	t.Response.Merge(&o.Response)
-	t.All.Merge(&o.All)
+	t.Bad.Merge(&o.Bad)
 	t.Service.Merge(&o.Service)
 	t.Lag.Merge(&o.Lag)
 }
 
-// packed is a tally whose histograms are compressed: some hundred bytes instead of 736 KiB.
-type packed struct {
-	counts                      Tally // with empty histograms
-	response, all, service, lag []byte
-}
-
-func pack(t *Tally) *packed {
-	p := &packed{response: t.Response.pack(), all: t.All.pack(), service: t.Service.pack(), lag: t.Lag.pack()}
-	p.counts = *t
-	p.counts.Response, p.counts.All, p.counts.Service, p.counts.Lag = Hist{}, Hist{}, Hist{}, Hist{}
-	return p
-}
-
-func (p *packed) open() *Tally {
-	t := p.counts
-	t.Errors = nil
-	for c, n := range p.counts.Errors {
-		t.blame(c, n)
+// Pack packs the histograms: some hundred bytes instead of up to 736 KiB.
+func (t *Tally) Pack() {
+	for _, h := range []*Hist{&t.Response, &t.Bad, &t.Service, &t.Lag} {
+		h.Pack()
 	}
-	for _, f := range []struct {
-		to   *Hist
-		from []byte
-	}{{&t.Response, p.response}, {&t.All, p.all}, {&t.Service, p.service}, {&t.Lag, p.lag}} {
-		h, err := unpack(f.from)
-		if err != nil {
-			panic("measure: decode a histogram of our own: " + err.Error())
-		}
-		*f.to = *h
-	}
-	return &t
 }

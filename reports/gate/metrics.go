@@ -119,7 +119,7 @@ func latencyMetric(name, doc string, of func(*measure.Hist) time.Duration) metri
 		}
 		h := &w.Response
 		if strings.HasSuffix(g.Metric, "_all") {
-			h = &w.All
+			h = w.All()
 		}
 		if h.Count() == 0 {
 			return 0, errNever // every request failed: there is no success to judge, and the gate has failed

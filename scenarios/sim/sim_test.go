@@ -166,8 +166,8 @@ func TestNothingIsLostWhateverHappens(t *testing.T) {
 		if tally.Finished() != planned[0] || tally.Cancelled != 0 {
 			rt.Fatalf("%d of %d requests have an outcome", tally.Finished(), planned[0])
 		}
-		if tally.All.Max() > s.Client.Timeout+s.Client.Timeout/500+time.Microsecond { // to the histogram's precision
-			rt.Fatalf("a client waited %v with a timeout of %v", tally.All.Max(), s.Client.Timeout)
+		if tally.All().Max() > s.Client.Timeout+s.Client.Timeout/500+time.Microsecond { // to the histogram's precision
+			rt.Fatalf("a client waited %v with a timeout of %v", tally.All().Max(), s.Client.Timeout)
 		}
 	})
 }
