@@ -21,6 +21,7 @@ type Waiter struct {
 	zero  time.Duration // the clock's zero on CLOCK_MONOTONIC
 	fd    int           // of file, whose own Fd would make it blocking
 	file  *os.File
+	spec  unix.ItimerSpec // here, not on the stack: the call would make it escape each time
 	buf   [8]byte
 }
 
@@ -39,8 +40,8 @@ func (w *Waiter) Wait(ctx context.Context, t time.Duration) error {
 		if w.clock.Now() >= t {
 			return ctx.Err()
 		}
-		at := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(w.zero + t))}
-		if err := unix.TimerfdSettime(w.fd, unix.TFD_TIMER_ABSTIME, &at, nil); err != nil {
+		w.spec.Value = unix.NsecToTimespec(int64(w.zero + t))
+		if err := unix.TimerfdSettime(w.fd, unix.TFD_TIMER_ABSTIME, &w.spec, nil); err != nil {
 			return fmt.Errorf("timer: %w", err)
 		}
 		if _, err := w.file.Read(w.buf[:]); err != nil {

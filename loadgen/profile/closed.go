@@ -23,11 +23,3 @@ func ClosedSeqs(i int) (from, to uint64) {
 	from = closedSeq + uint64(i)*closedSpan
 	return from, from + closedSpan
 }
-
-// Pause is a stretch without scheduled requests.
-type Pause struct{ Seconds float64 }
-
-func (s Pause) Length() float64        { return s.Seconds }
-func (s Pause) Rate(float64) float64   { return 0 }
-func (s Pause) Hits(float64) float64   { return 0 }
-func (s Pause) Time(h float64) float64 { return 0 }

@@ -23,7 +23,7 @@ type Segment interface {
 }
 
 // Kinds is the table of rate shapes. Each takes `for`, the segment's length, besides its own parameters.
-func Kinds() spec.Kinds[Segment] { return spec.Kinds[Segment]{hold, ramp} }
+func Kinds() spec.Kinds[Segment] { return spec.Kinds[Segment]{hold, ramp, steps, sine, spike, pause} }
 
 // length is the parameter that every rate shape has; the file writes it beside the rate, as the phase's `for`.
 var length = spec.Param{Name: "for", Type: spec.Duration, Doc: "how long it lasts", Required: true, Above: true}

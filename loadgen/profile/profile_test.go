@@ -22,8 +22,16 @@ func TestRampAgainstVegetasTable(t *testing.T) {
 func segment() *rapid.Generator[Segment] {
 	return rapid.Custom(func(t *rapid.T) Segment {
 		length := rapid.Float64Range(.1, 100).Draw(t, "length")
-		if rapid.Bool().Draw(t, "hold") {
-			return Hold{rapid.Float64Range(.5, 5000).Draw(t, "rate"), length}
+		rate := rapid.Float64Range(.5, 5000).Draw(t, "rate")
+		switch rapid.IntRange(0, 4).Draw(t, "kind") {
+		case 0:
+			return Hold{rate, length}
+		case 1:
+			return Steps{rapid.Float64Range(0, 5000).Draw(t, "from"), rate, rapid.IntRange(2, 50).Draw(t, "count"), length}
+		case 2:
+			return Sine{rate, rate * rapid.SampledFrom([]float64{0, .5, 1}).Draw(t, "swing"), rapid.Float64Range(.1, 200).Draw(t, "period"), length}
+		case 3:
+			return chain{New(Pause{length / 3}, Hold{rate, length / 3}, Pause{length / 3})}
 		}
 		r := Ramp{rapid.Float64Range(0, 5000).Draw(t, "from"), rapid.Float64Range(0, 5000).Draw(t, "to"), length}
 		if r.From+r.To < 1 {
@@ -110,4 +118,30 @@ func ks(x []float64, rate float64) float64 {
 		d = max(d, math.Abs(f-float64(i)/float64(len(x))), math.Abs(f-float64(i+1)/float64(len(x))))
 	}
 	return d
+}
+
+// The shapes' arrivals by time against their closed forms, within one request.
+func TestShapesAgainstTheirClosedForms(t *testing.T) {
+	for name, tc := range map[string]struct {
+		s    Segment
+		hits map[float64]float64
+	}{
+		"ramp from 0":   {Ramp{0, 100, 10}, map[float64]float64{1: 5, 5: 125, 10: 500}},
+		"ramp to 0":     {Ramp{100, 0, 10}, map[float64]float64{1: 95, 5: 375, 10: 500}},
+		"steps":         {Steps{100, 300, 3, 9}, map[float64]float64{3: 300, 4.5: 600, 6: 900, 9: 1800}},
+		"sine at zero":  {Sine{50, 50, 4, 8}, map[float64]float64{2: 100 + 200/math.Pi, 4: 200, 8: 400}},
+		"a pause first": {chain{New(Pause{2}, Hold{10, 2})}, map[float64]float64{1: 0, 2: 0, 3: 10, 4: 20}},
+	} {
+		w := Schedule{Profile: New(tc.s), Arrivals: Even}.Walk()
+		var due []float64
+		for _, at, ok := w.Next(); ok; _, at, ok = w.Next() {
+			due = append(due, at.Seconds())
+		}
+		for at, want := range tc.hits {
+			n, _ := slices.BinarySearch(due, at)
+			if math.Abs(float64(n)-want) > 1 {
+				t.Errorf("%s: %d arrivals by %v s, want %.2f", name, n, at, want)
+			}
+		}
+	}
 }

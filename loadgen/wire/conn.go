@@ -28,6 +28,7 @@ const (
 // conn is one connection's worth of exchanges. It belongs to its goroutine, but for interrupt.
 type conn struct {
 	p      *play
+	first  job // the one it was made for
 	wake   chan job
 	out    []byte
 	buf    []byte
@@ -36,15 +37,16 @@ type conn struct {
 	body   http1.Body
 	last   time.Duration // end of the last exchange
 
-	mu  sync.Mutex // guards nc against interrupt
-	nc  net.Conn
-	raw *net.TCPConn // beneath TLS
+	mu sync.Mutex // guards nc against interrupt
+	nc net.Conn
+
+	silent func() bool // whether nc is open and nothing has come unasked
 }
 
 // run carries out requests until there are none.
-func (c *conn) run(j job) {
+func (c *conn) run() {
 	defer c.close()
-	for ok := true; ok; j, ok = c.p.next(c) {
+	for j, ok := c.first, true; ok; j, ok = c.p.next(c) {
 		if j.offered == 0 {
 			// It did not wait for a connection: what has passed since it was due is the generator's lateness,
 			// the waking of this goroutine included.
@@ -62,16 +64,16 @@ func (c *conn) interrupt() {
 	}
 }
 
-func (c *conn) set(nc net.Conn, raw *net.TCPConn) {
+func (c *conn) set(nc net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.nc, c.raw = nc, raw
+	c.nc = nc
 }
 
 func (c *conn) close() {
 	if c.nc != nil {
 		c.nc.Close()
-		c.set(nil, nil)
+		c.set(nil)
 	}
 }
 
@@ -134,7 +136,7 @@ func statusDetail(status int) string {
 func (c *conn) roundTrip(r *prepared, j job) error {
 	p := c.p
 	deadline := time.Now().Add(j.due + p.e.cfg.Timeout - p.clock.Now())
-	if c.nc != nil && p.clock.Now()-c.last > staleAfter && !alive(c.raw) {
+	if c.nc != nil && p.clock.Now()-c.last > staleAfter && !c.silent() {
 		c.close()
 	}
 	if c.nc == nil {
@@ -234,7 +236,10 @@ func (c *conn) dial(deadline time.Time) error {
 	if err != nil {
 		return err
 	}
-	raw := nc.(*net.TCPConn)
+	if c.silent, err = silence(nc.(*net.TCPConn)); err != nil {
+		nc.Close()
+		return err
+	}
 	if c.p.e.tls != nil {
 		t := tls.Client(nc, c.p.e.tls)
 		if err := t.HandshakeContext(ctx); err != nil {
@@ -243,22 +248,26 @@ func (c *conn) dial(deadline time.Time) error {
 		}
 		nc = t
 	}
-	c.set(nc, raw)
+	c.set(nc)
 	return nil
 }
 
-// alive reports whether an idle connection is still open and silent.
-func alive(c *net.TCPConn) bool {
+// silence returns a function that reports whether an idle connection is still open and nothing has come on
+// it unasked. It is made once a connection, so that asking does not allocate.
+func silence(c *net.TCPConn) (func() bool, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return false
+		return nil, err
 	}
-	ok := false
-	err = raw.Read(func(fd uintptr) bool {
-		var b [1]byte
-		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		ok = errors.Is(err, unix.EAGAIN)
-		return true
-	})
-	return err == nil && ok
+	var poll [1]unix.PollFd
+	quiet := false
+	look := func(fd uintptr) {
+		poll[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+		n, err := unix.Poll(poll[:], 0) // readable means data or the end
+		quiet = n == 0 && err == nil
+	}
+	return func() bool {
+		quiet = false
+		return raw.Control(look) == nil && quiet
+	}, nil
 }

@@ -195,10 +195,10 @@ func (p *play) offer(j job) {
 		return
 	}
 	if len(p.all) < p.e.cfg.Connections {
-		c := &conn{p: p, wake: make(chan job, 1), buf: make([]byte, 0, bufferSize)}
+		c := &conn{p: p, first: j, wake: make(chan job, 1), buf: make([]byte, 0, bufferSize)}
 		p.all = append(p.all, c)
 		p.mu.Unlock()
-		p.conns.Go(func() { c.run(j) })
+		p.conns.Go(c.run)
 		return
 	}
 	j.offered = p.clock.Now()

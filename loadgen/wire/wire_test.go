@@ -1,0 +1,151 @@
+package wire
+
+import (
+	"bytes"
+	"net"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
+	"github.com/seed-8025779b/shakedown/loadgen/pace"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
+)
+
+// raw is a server that answers each request head with the same bytes, without allocating, so that what is
+// allocated is the engine's.
+func raw(t *testing.T, answer string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	out, end := []byte(answer), []byte("\r\n\r\n")
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				buf := make([]byte, 4096)
+				for {
+					n, err := c.Read(buf)
+					if err != nil || !bytes.HasSuffix(buf[:n], end) {
+						return
+					}
+					if _, err := c.Write(out); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+func engine(t *testing.T, target string, connections int) *Engine {
+	t.Helper()
+	m, err := mix.New(1, []mix.Request{{Name: "a", Method: "GET", Path: "/a", Weight: 1}, {Name: "b", Method: "GET", Path: "/b?c=d", Weight: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(Config{Target: target, Mix: m, Timeout: 10 * time.Second, Connections: connections, Identify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// In the steady state a request allocates nothing, in open and in closed loop.
+func TestRequestsDoNotAllocate(t *testing.T) {
+	url := raw(t, "HTTP/1.1 200 OK\r\nServer: raw\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+	pause := profile.New(profile.Pause{Seconds: 1})
+	for name, s := range map[string]profile.Schedule{
+		"open":   {Profile: profile.New(profile.Hold{PerSecond: 4000, Seconds: 1}), Arrivals: profile.Poisson, Seed: 1},
+		"closed": {Profile: pause, Closed: []profile.Closed{{To: time.Second, Users: 4, FirstSeq: 1 << 48}}},
+	} {
+		var n, failed atomic.Int64
+		var warm runtime.MemStats
+		err := engine(t, url, 8).Play(t.Context(), s, pace.NewClock(pace.Monotonic()), func(s *measure.Sample) {
+			if s.Outcome != measure.Succeeded {
+				failed.Add(1)
+			}
+			if n.Add(1) == 500 { // connections are up and buffers have their size
+				runtime.ReadMemStats(&warm)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var end runtime.MemStats
+		runtime.ReadMemStats(&end)
+		if failed.Load() > 0 || n.Load() < 1500 {
+			t.Fatalf("%s: %d of %d failed", name, failed.Load(), n.Load())
+		}
+		// The allowance is for the runtime's own and for connections that are opened later.
+		if per := float64(end.Mallocs-warm.Mallocs) / float64(n.Load()-500); per > .2 {
+			t.Errorf("%s: %.2f allocations a request", name, per)
+		}
+	}
+}
+
+func TestPreparedRequests(t *testing.T) {
+	m, err := mix.New(1, []mix.Request{{
+		Name: "x", Method: "POST", Path: "/p?q=1", Body: "body", Weight: 1, Headers: map[string]string{"host": "example.org", "content-type": "text/plain"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(Config{Target: "http://127.0.0.1:1/base/", Mix: m, Identify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(e.prepared[0].head) + "7" + string(e.prepared[0].tail)
+	want := "POST /base/p?q=1 HTTP/1.1\r\nHost: example.org\r\nUser-Agent: shakedown\r\nContent-Type: text/plain\r\nContent-Length: 4\r\nShakedown-Seq: 7\r\n\r\nbody"
+	if got != want {
+		t.Errorf("%q", got)
+	}
+	for _, h := range []map[string]string{{"a b": "c"}, {"a": "b\r\nc: d"}, {"": "x"}} {
+		bad, err := mix.New(1, []mix.Request{{Name: "x", Method: "GET", Path: "/", Weight: 1, Headers: h}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(Config{Target: "http://127.0.0.1:1", Mix: bad}); err == nil || !strings.Contains(err.Error(), "can't be sent") {
+			t.Errorf("%v: %v", h, err)
+		}
+	}
+}
+
+func TestRing(t *testing.T) {
+	var r ring
+	next := uint64(0)
+	for i := range uint64(1000) {
+		r.push(job{seq: i})
+		if i%3 == 2 {
+			j, ok := r.pop()
+			if !ok || j.seq != next {
+				t.Fatalf("popped %d, want %d", j.seq, next)
+			}
+			next++
+		}
+	}
+	for {
+		j, ok := r.pop()
+		if !ok {
+			break
+		}
+		if j.seq != next {
+			t.Fatalf("popped %d, want %d", j.seq, next)
+		}
+		next++
+	}
+	if next != 1000 {
+		t.Fatalf("%d came out", next)
+	}
+}
