@@ -26,6 +26,8 @@ func Formats() []Format {
 		{"json", "result.json", WriteJSON},
 		{"junit", "junit.xml", WriteJUnit},
 		{"markdown", "summary.md", WriteMarkdown},
+		{"csv", "windows.csv", WriteCSV},
+		{"hgrm", "response.hgrm", WriteHgrm},
 	}
 }
 

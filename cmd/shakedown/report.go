@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +40,7 @@ result, or with --out into a folder.`,
 		},
 	}
 	cmd.Flags().StringVar(&f.out, "out", "", "folder to write into (default: beside the result)")
-	cmd.Flags().StringVar(&f.formats, "format", "html", "what to write: any of html, json, junit, markdown")
+	cmd.Flags().StringVar(&f.formats, "format", "html", "what to write: any of "+strings.Join(reports.FormatNames(), ", "))
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package measure
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -129,10 +130,23 @@ func (h *Hist) Distribution() []Step {
 		return nil
 	}
 	var steps []Step
-	for _, b := range d.CumulativeDistributionWithTicks(5) {
+	for _, b := range d.CumulativeDistributionWithTicks(ticksPerHalfDistance) {
 		steps = append(steps, Step{b.Quantile / 100, time.Duration(b.ValueAt) * time.Microsecond})
 	}
 	return steps
+}
+
+// ticksPerHalfDistance is the resolution of HdrHistogram's printed distributions; its tools' default.
+const ticksPerHalfDistance = 5
+
+// WritePercentiles prints the distribution in milliseconds, in HdrHistogram's .hgrm format.
+func (h *Hist) WritePercentiles(w io.Writer) error {
+	d := h.dense()
+	if d == nil {
+		d = hdrhistogram.New(lowestMicros, highestMicros, digits)
+	}
+	_, err := d.PercentilesPrint(w, ticksPerHalfDistance, float64(time.Millisecond/time.Microsecond))
+	return err
 }
 
 // decode reads HdrHistogram's encoding and checks that the range is ours.

@@ -1,0 +1,44 @@
+package reports
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// WriteHgrm writes the percentile distribution of the response time in milliseconds, as HdrHistogram's own
+// tools print and plot it.
+func WriteHgrm(w io.Writer, r *Result) error { return r.Histograms.Response.WritePercentiles(w) }
+
+// WriteCSV writes a line a window: counts, rates and percentiles. What never happened is empty.
+func WriteCSV(w io.Writer, r *Result) error {
+	c := csv.NewWriter(w)
+	if err := c.Write([]string{
+		"start_ms", "end_ms", "planned", "sent", "succeeded", "failed", "dropped", "cancelled",
+		"planned_rate", "succeeded_rate", "p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "service_p99_ms", "lag_p99_ms",
+	}); err != nil {
+		return err
+	}
+	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+	for _, p := range r.Windows {
+		row := []string{number(p.StartMS), number(p.EndMS)}
+		for _, n := range []uint64{p.Totals.Planned, p.Totals.Sent, p.Totals.Succeeded, p.Totals.Failed, p.Totals.Dropped, p.Totals.Cancelled} {
+			row = append(row, fmt.Sprint(n))
+		}
+		row = append(row, number(p.Rates.Planned), number(p.Rates.Succeeded))
+		l := p.Latency.Response
+		for _, v := range []float64{l.P50, l.P90, l.P99, l.P999, l.Max, p.Latency.Service.P99} {
+			if l.Count == 0 {
+				row = append(row, "")
+				continue
+			}
+			row = append(row, number(v))
+		}
+		if err := c.Write(append(row, number(p.Lag.P99))); err != nil {
+			return err
+		}
+	}
+	c.Flush()
+	return c.Error()
+}
