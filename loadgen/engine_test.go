@@ -193,6 +193,53 @@ func classes(t *testing.T, engine string) {
 	}
 }
 
+// A response that says 200 and not what was expected has failed, in a class of its own.
+func TestExpectationsFail(t *testing.T) {
+	each(t, func(t *testing.T, engine string) {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Kind", "good")
+			if r.URL.Path == "/error" {
+				w.WriteHeader(http.StatusNotFound)
+			}
+			io.WriteString(w, "all is well")
+		}))
+		defer srv.Close()
+		for _, tc := range []struct {
+			path   string
+			expect mix.Expect
+			want   measure.Class
+		}{
+			{"/", mix.Expect{Status: 200, Body: "is well", Headers: []mix.Header{{Name: "x-kind", Value: "good"}}}, ""},
+			{"/", mix.Expect{Body: "out of stock"}, measure.Expectation},
+			{"/", mix.Expect{Headers: []mix.Header{{Name: "x-kind", Value: "bad"}}}, measure.Expectation},
+			{"/error", mix.Expect{Status: 404}, ""},
+			{"/error", mix.Expect{Body: "is well"}, measure.Status4xx},
+		} {
+			m, err := mix.New(1, []mix.Request{{Name: "x", Method: "GET", Path: tc.path, Weight: 1, Expect: &tc.expect}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, _, err := New(Config{Engine: engine, Target: srv.URL, Mix: m, Timeout: 5 * time.Second, Connections: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			s := profile.Schedule{Profile: profile.New(profile.Hold{PerSecond: 100, Seconds: .05}), Arrivals: profile.Even}
+			var mu sync.Mutex
+			if err := e.Play(t.Context(), s, pace.NewClock(pace.Monotonic()), func(s *measure.Sample) {
+				mu.Lock()
+				defer mu.Unlock()
+				n++
+				if s.Class != tc.want || (s.Outcome == measure.Failed) != (tc.want != "") {
+					t.Errorf("%s %+v: %s (%s)", tc.path, tc.expect, s.Class, s.Detail)
+				}
+			}); err != nil || n != 5 {
+				t.Fatalf("%d samples, %v", n, err)
+			}
+		}
+	})
+}
+
 func TestBadConfigurations(t *testing.T) {
 	m, err := mix.New(1, []mix.Request{{Name: "get", Method: "GET", Path: "/", Weight: 1}})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -239,6 +240,51 @@ func (d *decoder) validity(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	b.close()
 }
 
+// expect reads what an answer must be.
+func (d *decoder) expect(b *block, item *Resolved) *mix.Expect {
+	n := b.value("expect")
+	if n == nil {
+		return nil
+	}
+	eb := d.block(n, "expect", item.sub("expect"))
+	v := eb.values([]spec.Param{
+		{Name: "status", Type: spec.Count, Min: 100, Max: 599, Doc: "the status it must have; without it, any below 400"},
+		{Name: "body", Type: spec.Text, Doc: "a text that must stand in the body"},
+	})
+	e := &mix.Expect{Status: v.Int("status"), Body: v.Text("body")}
+	if h := eb.value("headers"); h != nil {
+		e.Headers = d.expectHeaders(h, eb.out.sub("headers"))
+	}
+	eb.close()
+	return e
+}
+
+func (d *decoder) expectHeaders(n *yaml.Node, out *Resolved) (list []mix.Header) {
+	for name, value := range d.headers(n, out) {
+		list = append(list, mix.Header{Name: name, Value: value})
+	}
+	slices.SortFunc(list, func(a, b mix.Header) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// headers reads a mapping of headers.
+func (d *decoder) headers(n *yaml.Node, out *Resolved) map[string]string {
+	b, headers := d.block(n, "headers", out), map[string]string{}
+	if b.n == nil {
+		return headers
+	}
+	for i := 0; i+1 < len(b.n.Content); i += 2 {
+		key, value := b.n.Content[i], resolve(b.n.Content[i+1])
+		if value.Kind != yaml.ScalarNode {
+			d.fail(value, "header %s must be text, not %s", key.Value, kindOf(value))
+			continue
+		}
+		headers[key.Value] = value.Value
+		b.out.leaf(key.Value, value.Value, d.origin(value))
+	}
+	return headers
+}
+
 // methods are the keys that name a request's method.
 var methods = []string{"get", "post", "put", "patch", "delete", "head", "options"}
 
@@ -249,7 +295,7 @@ func (d *decoder) requests(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 	for _, n := range list {
 		item := all.sub("")
 		b := d.block(n, "request", item)
-		b.later("expect", "cookies", "data")
+		b.later("cookies", "data")
 		r := mix.Request{}
 		for _, m := range methods {
 			if v := b.value(m); v != nil {
@@ -278,20 +324,9 @@ func (d *decoder) requests(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		}
 		names[r.Name] = true
 		if h := b.value("headers"); h != nil {
-			hb, headers := d.block(h, "headers", item.sub("headers")), map[string]string{}
-			if hb.n != nil {
-				for i := 0; i+1 < len(hb.n.Content); i += 2 {
-					key, value := hb.n.Content[i], resolve(hb.n.Content[i+1])
-					if value.Kind != yaml.ScalarNode {
-						d.fail(value, "header %s must be text, not %s", key.Value, kindOf(value))
-						continue
-					}
-					headers[key.Value] = value.Value
-					hb.out.leaf(key.Value, value.Value, d.origin(value))
-				}
-			}
-			r.Headers = headers
+			r.Headers = d.headers(h, item.sub("headers"))
 		}
+		r.Expect = d.expect(b, item)
 		b.close()
 		s.Load.Requests = append(s.Load.Requests, r)
 	}

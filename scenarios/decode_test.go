@@ -170,6 +170,8 @@ func TestMistakes(t *testing.T) {
 		{"  phases:", "  requests: [{get: /, post: /}]\n  phases:", "two methods"},
 		{"  phases:", "  requests: [{get: /, weight: 0}]\n  phases:", "must be more than 0"},
 		{"  phases:", "  requests: [{weight: 1}]\n  phases:", "needs a method"},
+		{"  phases:", "  requests: [{get: /, expect: {status: 99}}]\n  phases:", "the least is 100"},
+		{"  phases:", "  requests: [{get: /, expect: {headers: {a: [b]}}}]\n  phases:", "must be text"},
 		{"gates:", "faults: [{id: f, at: 1s, kind: kil, target: {group: web, all: true}}]\ngates:", `did you mean "kill"`},
 		{"gates:", "faults: [{id: f, at: 1s, kind: pause, target: {group: web, all: true}}]\ngates:", "not supported yet"},
 		{"gates:", "faults: [{id: f, at: mein+1s, kind: kill, target: {group: web, all: true}}]\ngates:", `did you mean "main"`},

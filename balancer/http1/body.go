@@ -46,14 +46,21 @@ func (b *Body) Ended() bool { return b.state == ended }
 func (b *Body) UntilClose() bool { return b.state == untilClose }
 
 // Feed takes input in and returns how much of it belongs to the message: all of it until the body has
-// ended. data is how many bytes of content were among it.
-func (b *Body) Feed(p []byte) (n int, data int64, err error) {
+// ended. data is how many bytes of content were among it; each, when not nil, is given them, as slices of
+// the input.
+func (b *Body) Feed(p []byte, each func([]byte)) (n int, data int64, err error) {
 	for n < len(p) && b.state != ended {
 		switch b.state {
 		case untilClose:
+			if each != nil {
+				each(p[n:])
+			}
 			return len(p), data + int64(len(p)-n), nil
 		case counted, chunkData:
 			k := min(b.left, int64(len(p)-n))
+			if each != nil {
+				each(p[n : n+int(k)])
+			}
 			b.left -= k
 			n += int(k)
 			data += k

@@ -37,7 +37,7 @@ func read(in string, head bool, piece int) (r Response, data int64, whole bool, 
 	rest = string(buf) + rest
 	for rest != "" && !b.Ended() {
 		k := min(piece, len(rest))
-		n, d, err := b.Feed([]byte(rest[:k]))
+		n, d, err := b.Feed([]byte(rest[:k]), nil)
 		data += d
 		if err != nil {
 			return r, data, false, err
@@ -144,11 +144,31 @@ func TestParsingDoesNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Start(&r)
-		if _, _, err := b.Feed(in[n:]); err != nil || !b.Ended() {
+		if _, _, err := b.Feed(in[n:], nil); err != nil || !b.Ended() {
 			t.Fatal(err)
 		}
 	}); n != 0 {
 		t.Fatalf("%v allocations", n)
+	}
+}
+
+func TestContentIsHandedOn(t *testing.T) {
+	for in, want := range map[string]string{
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1;x\r\n!\r\n0\r\nA: b\r\n\r\n": "hello!",
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello, more":                                          "hello",
+		"HTTP/1.1 200 OK\r\n\r\nhello":                                                                     "hello",
+	} {
+		var r Response
+		n, err := ParseResponse([]byte(in), false, &r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b Body
+		b.Start(&r)
+		var got []byte
+		if _, _, err := b.Feed([]byte(in[n:]), func(p []byte) { got = append(got, p...) }); err != nil || string(got) != want {
+			t.Errorf("%q: %q %v", in, got, err)
+		}
 	}
 }
 

@@ -65,6 +65,7 @@ const (
 	Malformed        Class = "malformed"
 	Status4xx        Class = "status_4xx"
 	Status5xx        Class = "status_5xx"
+	Expectation      Class = "expectation"   // it answered, but not what was expected
 	NoConnection     Class = "no_connection" // the class of every dropped request
 	Other            Class = "other"
 )

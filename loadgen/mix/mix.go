@@ -22,6 +22,7 @@ type Request struct {
 	Headers map[string]string
 	Body    string
 	Weight  float64 // positive
+	Expect  *Expect // nil: any status below 400 will do
 }
 
 // Mix is a weighted choice of requests.

@@ -55,18 +55,22 @@ func (t *transport) exchange(ctx context.Context, r *mix.Request, s *measure.Sam
 		WroteHeaders:         func() { sent.CompareAndSwap(0, int64(t.clock.Now())) },
 		GotFirstResponseByte: func() { first.CompareAndSwap(0, int64(t.clock.Now())) },
 	})
-	status, n, err := t.do(ctx, r, s.Seq)
+	var check mix.Check
+	check.Reset(r.Expect)
+	status, n, err := t.do(ctx, r, s.Seq, &check)
 	s.Sent, s.First = time.Duration(sent.Load()), time.Duration(first.Load())
 	s.Status, s.BytesIn = status, n
 	if err != nil {
 		s.Outcome = measure.Failed
 		s.Class, s.Detail = neterr.Classify(err, neterr.StageOf(s), t.e.cfg.Timeout)
-	} else if c := measure.ClassOfStatus(status); c != "" {
+	} else if failure, expected := check.Failure(status); failure != "" {
+		s.Outcome, s.Class, s.Detail = measure.Failed, measure.Expectation, failure
+	} else if c := measure.ClassOfStatus(status); c != "" && !expected {
 		s.Outcome, s.Class, s.Detail = measure.Failed, c, "status "+strconv.Itoa(status)
 	}
 }
 
-func (t *transport) do(ctx context.Context, r *mix.Request, seq uint64) (status int, n int64, err error) {
+func (t *transport) do(ctx context.Context, r *mix.Request, seq uint64, check *mix.Check) (status int, n int64, err error) {
 	u, err := t.e.url(r.Path)
 	if err != nil {
 		return 0, 0, err
@@ -94,6 +98,19 @@ func (t *transport) do(ctx context.Context, r *mix.Request, seq uint64) (status 
 		return 0, 0, err
 	}
 	defer res.Body.Close()
-	n, err = io.Copy(io.Discard, res.Body)
+	for name, values := range res.Header {
+		for _, v := range values {
+			check.Header([]byte(name), []byte(v))
+		}
+	}
+	n, err = io.Copy(checked{check}, res.Body)
 	return res.StatusCode, n, err
+}
+
+// checked is a body's sink.
+type checked struct{ *mix.Check }
+
+func (c checked) Write(p []byte) (int, error) {
+	c.Data(p)
+	return len(p), nil
 }

@@ -17,7 +17,7 @@ func (p *play) playClosed(s profile.Closed) {
 	seq.Store(s.FirstSeq)
 	var users sync.WaitGroup
 	for range s.Users {
-		c := &conn{p: p, buf: make([]byte, 0, bufferSize)}
+		c := p.connection()
 		p.mu.Lock()
 		p.users = append(p.users, c)
 		p.mu.Unlock()

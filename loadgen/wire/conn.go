@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/neterr"
 )
 
@@ -36,11 +37,21 @@ type conn struct {
 	res    http1.Response
 	body   http1.Body
 	last   time.Duration // end of the last exchange
+	check  mix.Check
+
+	onHeader func(name, value []byte) // check.Header and check.Data, bound once
+	onData   func([]byte)
 
 	mu sync.Mutex // guards nc against interrupt
 	nc net.Conn
 
 	silent func() bool // whether nc is open and nothing has come unasked
+}
+
+func (p *play) connection() *conn {
+	c := &conn{p: p, buf: make([]byte, 0, bufferSize)}
+	c.onHeader, c.onData = c.check.Header, c.check.Data
+	return c
 }
 
 // run carries out requests until there are none.
@@ -112,7 +123,9 @@ func (c *conn) exchange(j job) {
 		c.close()
 		s.Outcome = measure.Failed
 		s.Class, s.Detail = neterr.Classify(err, neterr.StageOf(s), c.p.e.cfg.Timeout)
-	} else if class := measure.ClassOfStatus(s.Status); class != "" {
+	} else if failure, expected := c.check.Failure(s.Status); failure != "" {
+		s.Outcome, s.Class, s.Detail = measure.Failed, measure.Expectation, failure
+	} else if class := measure.ClassOfStatus(s.Status); class != "" && !expected {
 		s.Outcome, s.Class, s.Detail = measure.Failed, class, statusDetail(s.Status)
 	}
 	c.deliver()
@@ -157,6 +170,7 @@ func (c *conn) roundTrip(r *prepared, j job) error {
 		c.out = append(c.out, r.tail...)
 		out = c.out
 	}
+	c.check.Reset(r.expect)
 	c.sample.Sent = p.clock.Now()
 	if _, err := c.nc.Write(out); err != nil {
 		return err
@@ -167,8 +181,12 @@ func (c *conn) roundTrip(r *prepared, j job) error {
 // receive reads one response, and whatever 1xx go before it.
 func (c *conn) receive(head bool) error {
 	c.buf = c.buf[:0]
+	var onHeader func(name, value []byte)
+	if c.check.WantsHeaders() {
+		onHeader = c.onHeader
+	}
 	for {
-		n, err := http1.ParseResponse(c.buf, head, &c.res, nil)
+		n, err := http1.ParseResponse(c.buf, head, &c.res, onHeader)
 		if err != nil {
 			return err
 		}
@@ -186,7 +204,11 @@ func (c *conn) receive(head bool) error {
 	c.sample.Status = c.res.Status
 	c.body.Start(&c.res)
 	for {
-		n, data, err := c.body.Feed(c.buf)
+		var onData func([]byte)
+		if c.check.WantsBody() {
+			onData = c.onData
+		}
+		n, data, err := c.body.Feed(c.buf, onData)
 		c.sample.BytesIn += data
 		if err != nil {
 			return err

@@ -53,6 +53,7 @@ type prepared struct {
 	head, tail []byte // what stands before the number and after it
 	isHead     bool
 	bodyBytes  int64
+	expect     *mix.Expect
 }
 
 // New checks the configuration and prepares the requests.
@@ -122,7 +123,7 @@ func (e *Engine) prepare(base *url.URL, r *mix.Request) (prepared, error) {
 	if r.Body != "" || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
 		b += "Content-Length: " + strconv.Itoa(len(r.Body)) + "\r\n"
 	}
-	p := prepared{name: r.Name, isHead: r.Method == "HEAD", bodyBytes: int64(len(r.Body))}
+	p := prepared{name: r.Name, isHead: r.Method == "HEAD", bodyBytes: int64(len(r.Body)), expect: r.Expect}
 	if e.cfg.Identify {
 		p.head = []byte(b + mix.SeqHeader + ": ")
 		p.tail = []byte("\r\n\r\n" + r.Body)
@@ -195,7 +196,8 @@ func (p *play) offer(j job) {
 		return
 	}
 	if len(p.all) < p.e.cfg.Connections {
-		c := &conn{p: p, first: j, wake: make(chan job, 1), buf: make([]byte, 0, bufferSize)}
+		c := p.connection()
+		c.first, c.wake = j, make(chan job, 1)
 		p.all = append(p.all, c)
 		p.mu.Unlock()
 		p.conns.Go(c.run)
