@@ -2,11 +2,15 @@ package loadgen
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -238,6 +242,47 @@ func TestExpectationsFail(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TLS is verified by the certificates given, or not at all; names may be sent elsewhere.
+func TestTLSAndResolve(t *testing.T) {
+	each(t, func(t *testing.T, engine string) {
+		srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		defer srv.Close()
+		srv.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are the point
+		ca := filepath.Join(t.TempDir(), "ca.pem")
+		pemBytes := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
+		if err := os.WriteFile(ca, pemBytes, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		resolve := []string{"example.com:443=" + srv.Listener.Addr().String()} // a name in the certificate
+		for _, tc := range []struct {
+			name, target string
+			connect      Connect
+			want         measure.Class
+		}{
+			{"unknown authority", srv.URL, Connect{}, measure.TLS},
+			{"insecure", srv.URL, Connect{Insecure: true}, ""},
+			{"trusted", srv.URL, Connect{CA: ca}, ""},
+			{"another name", "https://example.com", Connect{CA: ca, Resolve: resolve}, ""},
+			{"a wrong name", "https://wrong.test", Connect{CA: ca, Resolve: []string{"wrong.test:443=" + srv.Listener.Addr().String()}}, measure.TLS},
+		} {
+			got := play(t, t.Context(), Config{Engine: engine, Target: tc.target, Timeout: 5 * time.Second, Connections: 2, Connect: tc.connect}, 100, .03)
+			if len(got) != 3 {
+				t.Fatalf("%s: %d samples", tc.name, len(got))
+			}
+			for _, s := range got {
+				if s.Class != tc.want {
+					t.Errorf("%s: %s (%s), want %q", tc.name, s.Class, s.Detail, tc.want)
+				}
+			}
+		}
+	})
+	for _, c := range []Connect{{CA: "/nowhere"}, {CA: "engine_test.go"}, {Resolve: []string{"nonsense"}}, {Resolve: []string{"a:1=b"}}} {
+		if err := Check(t.Context(), "http://127.0.0.1:1", c); err == nil || strings.Contains(err.Error(), "nothing answers") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
 }
 
 func TestBadConfigurations(t *testing.T) {

@@ -6,7 +6,9 @@ package loadgen
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -34,22 +36,25 @@ type Config struct {
 	Timeout     time.Duration // from the due time to the end of the exchange
 	Connections int           // exchanges at once; more wait in order of due time
 	Identify    bool          // send each request's sequence number along
+	Connect     Connect
 }
 
 // kind is one line of the table of engines.
 type kind struct {
 	name     string
 	lagLimit time.Duration
-	make     func(Config) (Engine, error)
+	make     func(Config, *tls.Config, dialer) (Engine, error)
 }
+
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 func kinds() []kind {
 	return []kind{
-		{"wire", wire.LagLimit, func(c Config) (Engine, error) {
-			return wire.New(wire.Config{Target: c.Target, Mix: c.Mix, Timeout: c.Timeout, Connections: c.Connections, Identify: c.Identify})
+		{"wire", wire.LagLimit, func(c Config, t *tls.Config, dial dialer) (Engine, error) {
+			return wire.New(wire.Config{Target: c.Target, Mix: c.Mix, Timeout: c.Timeout, Connections: c.Connections, Identify: c.Identify, TLS: t, Dial: dial})
 		}},
-		{"vegeta", vegeta.LagLimit, func(c Config) (Engine, error) {
-			return vegeta.New(vegeta.Config{Target: c.Target, Mix: c.Mix, Timeout: c.Timeout, Connections: c.Connections, Identify: c.Identify})
+		{"vegeta", vegeta.LagLimit, func(c Config, t *tls.Config, dial dialer) (Engine, error) {
+			return vegeta.New(vegeta.Config{Target: c.Target, Mix: c.Mix, Timeout: c.Timeout, Connections: c.Connections, Identify: c.Identify, TLS: t, Dial: dial})
 		}},
 	}
 }
@@ -67,7 +72,15 @@ func Names() (names []string) {
 func New(c Config) (Engine, time.Duration, error) {
 	for _, k := range kinds() {
 		if k.name == c.Engine {
-			e, err := k.make(c)
+			t, err := c.Connect.tls()
+			if err != nil {
+				return nil, 0, err
+			}
+			dial, err := c.Connect.dial()
+			if err != nil {
+				return nil, 0, err
+			}
+			e, err := k.make(c, t, dial)
 			return e, k.lagLimit, err
 		}
 	}

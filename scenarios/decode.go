@@ -155,8 +155,17 @@ func (d *decoder) client(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 		{Name: "timeout", Type: spec.Duration, Default: "5s", Min: .001, Max: 600, Doc: "from the due time to the end of the exchange"},
 		{Name: "connections", Type: spec.Count, Default: "512", Min: 1, Max: 60000, Doc: "exchanges at once; more wait in order of due time"},
 		{Name: "identify", Type: spec.Bool, Default: identify, Doc: "send each request's number in the header shakedown-seq"},
+		{Name: "insecure", Type: spec.Bool, Default: "false", Doc: "do not verify certificates"},
+		{Name: "ca", Type: spec.Text, Doc: "file of PEM certificates to trust instead of the system's"},
+		{Name: "resolve", Type: spec.List, Doc: "HOST:PORT=ADDRESS:PORT: connect there instead"},
 	})
-	s.Client = plan.Client{Engine: v.Text("engine"), Timeout: v.Duration("timeout"), Connections: v.Int("connections"), Identify: v.Bool("identify")}
+	for i, r := range v.List("resolve") {
+		if _, _, err := loadgen.ParseResolve(r); err != nil {
+			d.fail(resolve(b.value("resolve").Content[i]), "resolve: %v", err)
+		}
+	}
+	s.Client = plan.Client{Engine: v.Text("engine"), Timeout: v.Duration("timeout"), Connections: v.Int("connections"), Identify: v.Bool("identify"),
+		Connect: loadgen.Connect{Insecure: v.Bool("insecure"), CA: v.Text("ca"), Resolve: v.List("resolve")}}
 	b.close()
 }
 

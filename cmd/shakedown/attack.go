@@ -50,6 +50,9 @@ when each request was due.`,
 	cmd.Flags().DurationVar(&a.timeout, "timeout", 5*time.Second, "from when a request is due to the end of its exchange")
 	cmd.Flags().IntVar(&a.connections, "connections", 512, "exchanges at once; more wait")
 	cmd.Flags().StringVar(&a.engine, "engine", loadgen.Names()[0], "what plays the load: "+strings.Join(loadgen.Names(), " or "))
+	cmd.Flags().BoolVar(&a.insecure, "insecure", false, "do not verify certificates")
+	cmd.Flags().StringVar(&a.ca, "ca", "", "file of PEM certificates to trust instead of the system's")
+	cmd.Flags().StringArrayVar(&a.resolve, "resolve", []string{}, "HOST:PORT=ADDRESS:PORT: connect there instead, may be repeated")
 	cmd.Flags().StringVar(&a.method, "method", "GET", "HTTP method")
 	cmd.Flags().StringArrayVar(&a.headers, "header", nil, "NAME: VALUE, may be repeated")
 	cmd.Flags().StringVar(&a.body, "body", "", "request body; @FILE reads it from a file")
@@ -60,11 +63,12 @@ when each request was due.`,
 
 // attack is a scenario of one phase, written by flags.
 type attack struct {
-	url, rate, rampFrom, arrivals, method, body, engine string
-	length, timeout, think                              time.Duration
-	connections, users                                  int
-	headers, gates                                      []string
-	seed                                                int64
+	url, rate, rampFrom, arrivals, method, body, engine, ca string
+	length, timeout, think                                  time.Duration
+	connections, users                                      int
+	headers, gates, resolve                                 []string
+	insecure                                                bool
+	seed                                                    int64
 }
 
 // decode writes the scenario's file and reads it as any other: the same checks, defaults and resolved form.
@@ -106,7 +110,7 @@ func (a *attack) decode() (*scenarios.Decoded, error) {
 	}
 	text, err := json.MarshalIndent(map[string]any{ // JSON is YAML too
 		"version": 1, "name": "attack", "target": a.url, "seed": a.seed,
-		"client": map[string]any{"engine": a.engine, "timeout": a.timeout.String(), "connections": a.connections},
+		"client": map[string]any{"engine": a.engine, "insecure": a.insecure, "ca": a.ca, "resolve": a.resolve, "timeout": a.timeout.String(), "connections": a.connections},
 		"load": map[string]any{
 			"arrivals": a.arrivals, "requests": []any{request},
 			"phases": []any{phase},

@@ -12,7 +12,6 @@ package vegeta
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -36,9 +35,11 @@ const LagLimit = 3 * time.Millisecond
 type Config struct {
 	Target      string // http or https URL; the requests' paths are resolved below it
 	Mix         *mix.Mix
-	Timeout     time.Duration // from the due time to the end of the exchange
-	Connections int           // exchanges at once; more wait in order of due time
-	Identify    bool          // send each request's sequence number along
+	Timeout     time.Duration                                                        // from the due time to the end of the exchange
+	Connections int                                                                  // exchanges at once; more wait in order of due time
+	Identify    bool                                                                 // send each request's sequence number along
+	TLS         *tls.Config                                                          // nil: the defaults
+	Dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer's
 }
 
 // Engine plays schedules against one target.
@@ -79,7 +80,8 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 	t := &transport{
 		e: e, ctx: ctx, clock: clock, sink: sink, queue: newQueue(e.cfg.Connections), due: map[uint64]time.Duration{},
 		base: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: e.cfg.Timeout, KeepAlive: 30 * time.Second}).DialContext,
+			DialContext:         e.cfg.Dial,
+			TLSClientConfig:     e.cfg.TLS,
 			MaxIdleConnsPerHost: e.cfg.Connections,
 			IdleConnTimeout:     90 * time.Second,
 			DisableCompression:  true,
@@ -156,27 +158,4 @@ func (t *transport) take(seq uint64) time.Duration {
 	due := t.due[seq]
 	delete(t.due, seq)
 	return due
-}
-
-// Check reports whether anything listens at the target, so that a run against nothing is refused before
-// it starts.
-func Check(ctx context.Context, target string) error {
-	u, err := url.Parse(target)
-	if err != nil {
-		return fmt.Errorf("target: %w", err)
-	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	d := net.Dialer{Timeout: 5 * time.Second}
-	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
-	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			err = op.Err
-		}
-		return fmt.Errorf("nothing answers at %s: %w", target, err)
-	}
-	return c.Close()
 }

@@ -253,8 +253,7 @@ func (c *conn) read() error {
 func (c *conn) dial(deadline time.Time) error {
 	ctx, cancel := context.WithDeadline(c.p.ctx, deadline)
 	defer cancel()
-	d := net.Dialer{KeepAlive: 30 * time.Second}
-	nc, err := d.DialContext(ctx, "tcp", c.p.e.address)
+	nc, err := c.p.e.cfg.Dial(ctx, "tcp", c.p.e.address)
 	if err != nil {
 		return err
 	}

@@ -34,9 +34,11 @@ const LagLimit = time.Millisecond
 type Config struct {
 	Target      string // http or https URL; the requests' paths are resolved below it
 	Mix         *mix.Mix
-	Timeout     time.Duration // from the due time to the end of the exchange
-	Connections int           // exchanges at once; more wait in order of due time
-	Identify    bool          // send each request's sequence number along
+	Timeout     time.Duration                                                        // from the due time to the end of the exchange
+	Connections int                                                                  // exchanges at once; more wait in order of due time
+	Identify    bool                                                                 // send each request's sequence number along
+	TLS         *tls.Config                                                          // nil: the defaults
+	Dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer's
 }
 
 // Engine plays schedules against one target.
@@ -63,13 +65,20 @@ func New(c Config) (*Engine, error) {
 		return nil, fmt.Errorf("target: %w", err)
 	}
 	e := &Engine{cfg: c}
+	if c.Dial == nil {
+		e.cfg.Dial = (&net.Dialer{}).DialContext
+	}
 	port := u.Port()
 	switch u.Scheme {
 	case "http":
 		port = orElse(port, "80")
 	case "https":
 		port = orElse(port, "443")
-		e.tls = &tls.Config{ServerName: u.Hostname(), NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+		e.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+		if c.TLS != nil {
+			e.tls = c.TLS.Clone()
+		}
+		e.tls.ServerName, e.tls.NextProtos = u.Hostname(), []string{"http/1.1"}
 	}
 	if port == "" || u.Hostname() == "" {
 		return nil, fmt.Errorf("target %q is not an http or https URL", c.Target)

@@ -70,6 +70,7 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 	}
 	engine, lagLimit, err := loadgen.New(loadgen.Config{
 		Engine: w.s.Client.Engine, Target: target, Mix: requests, Timeout: w.s.Client.Timeout, Connections: w.s.Client.Connections, Identify: w.s.Client.Identify,
+		Connect: w.s.Client.Connect,
 	})
 	if err != nil {
 		return plan.Played{}, err

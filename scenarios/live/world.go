@@ -21,8 +21,8 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/loadgen"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
-	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
@@ -83,7 +83,7 @@ func newRunID() string {
 
 func (w *World) open(ctx context.Context) error {
 	if w.s.Topology == nil {
-		return vegeta.Check(ctx, w.s.Target)
+		return loadgen.Check(ctx, w.s.Target, w.s.Client.Connect)
 	}
 	w.spawner = newSpawner()
 	if err := w.guard(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/reports/gate"
@@ -125,6 +126,7 @@ type Client struct {
 	Timeout     time.Duration
 	Connections int
 	Identify    bool // send sequence numbers along
+	Connect     loadgen.Connect
 }
 
 // Load is what is offered.
