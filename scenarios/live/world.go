@@ -82,6 +82,9 @@ func newRunID() string {
 }
 
 func (w *World) open(ctx context.Context) error {
+	if err := checkDescriptors(w.s.Client.Connections); err != nil {
+		return err
+	}
 	if w.s.Topology == nil {
 		return loadgen.Check(ctx, w.s.Target, w.s.Client.Connect)
 	}
