@@ -11,6 +11,7 @@ import (
 // timeFigure is a figure over the run's time, with its faults shaded.
 func timeFigure(r *Result, title string, unit chart.Unit) *chart.Figure {
 	f := &chart.Figure{Title: title, Unit: unit, XUnit: chart.Seconds, XMax: max(r.PlannedMS, 1) / 1000}
+	f.Bands = append(f.Bands, stalls(r)...)
 	for i, x := range r.Faults {
 		if x.InjectedMS == nil {
 			continue
@@ -23,6 +24,28 @@ func timeFigure(r *Result, title string, unit chart.Unit) *chart.Figure {
 	}
 	return f
 }
+
+// stalls are the stretches in which the generator itself was late: what stands there is not the system's
+// doing alone.
+func stalls(r *Result) (out []chart.Band) {
+	for _, w := range r.Windows {
+		if r.Validity.LagLimitMS == 0 || w.Lag.P99 <= r.Validity.LagLimitMS {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].To == w.StartMS/1000 {
+			out[n-1].To = w.EndMS / 1000
+			continue
+		}
+		out = append(out, chart.Band{From: w.StartMS / 1000, To: w.EndMS / 1000, Label: "generator late", Ink: chart.Late})
+	}
+	if len(out) > maxStalls { // a generator that is late throughout: one label says it
+		out = []chart.Band{{From: out[0].From, To: out[len(out)-1].To, Label: "generator late, on and off", Ink: chart.Late}}
+	}
+	return out
+}
+
+// maxStalls is how many stalls are marked one by one.
+const maxStalls = 5
 
 func described(f *chart.Figure) *chart.Figure {
 	f.Desc = f.Describe()

@@ -12,6 +12,7 @@ var (
 	Median  = Ink{"median", "#0969da"}
 	Tail    = Ink{"tail", "#bc4c00"}
 	Extreme = Ink{"extreme", "#a3a9b1"}
+	Late    = Ink{"late", "#e3e6ea"}
 )
 
 // palette is for series without a meaning of their own: targets, error classes.
