@@ -21,7 +21,7 @@ var (
 	ErrHeader        = errors.New("malformed header")
 	ErrHeadTooLarge  = errors.New("head larger than 64 KiB, or a line larger than 16 KiB")
 	ErrContentLength = errors.New("malformed or contradictory Content-Length")
-	ErrFraming       = errors.New("both Content-Length and Transfer-Encoding")
+	ErrFraming       = errors.New("both Content-Length and Transfer-Encoding, or Transfer-Encoding in HTTP/1.0")
 	ErrCoding        = errors.New("transfer coding other than chunked")
 	ErrChunk         = errors.New("malformed chunk")
 )

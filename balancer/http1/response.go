@@ -34,6 +34,8 @@ func ParseResponse(b []byte, head bool, r *Response, each func(name, value []byt
 			return 0, tooLong(len(b), MaxHead)
 		case len(b)-len(rest) > MaxHead:
 			return 0, ErrHeadTooLarge
+		case len(l) == 0 && f.chunked && r.Minor == 0: // RFC 9112, 6.1: the framing is faulty
+			return 0, ErrFraming
 		case len(l) == 0:
 			r.frame(&f, head)
 			return len(b) - len(rest), nil

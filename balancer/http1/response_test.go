@@ -108,6 +108,7 @@ func TestRefusedResponses(t *testing.T) {
 		ok + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n":                   ErrContentLength,
 		ok + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n":          ErrFraming,
 		ok + "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n":          ErrFraming,
+		"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":        ErrFraming,
 		ok + "Transfer-Encoding: gzip\r\n\r\n":                                  ErrCoding,
 		ok + "Transfer-Encoding: gzip, chunked\r\n\r\n":                         ErrCoding,
 		ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n": ErrCoding,
