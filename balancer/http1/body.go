@@ -21,6 +21,7 @@ const (
 	chunkDataCR
 	chunkDataLF
 	trailerStart
+	trailerName
 	trailerLine
 	trailerLF
 	lastLF
@@ -132,7 +133,13 @@ func (b *Body) chunkByte(c byte) error {
 			return next(true, lastLF)
 		}
 		b.line++
-		return next(tokenByte[c], trailerLine)
+		return next(tokenByte[c], trailerName)
+	case trailerName:
+		b.line++
+		if c == ':' {
+			return next(true, trailerLine)
+		}
+		return next(tokenByte[c] && b.line <= MaxHead, trailerName)
 	case trailerLine:
 		if c == '\r' {
 			return next(true, trailerLF)
