@@ -15,6 +15,7 @@ const (
 	counted
 	untilClose
 	chunkSize
+	chunkSpace // before an extension
 	chunkExtension
 	chunkSizeLF
 	chunkData
@@ -108,10 +109,9 @@ func (b *Body) chunkByte(c byte) error {
 			return ErrChunk
 		}
 		b.line = 0
-		if c == '\r' {
-			return next(true, chunkSizeLF)
-		}
-		return next(c == ';' || c == ' ' || c == '\t', chunkExtension)
+		return b.afterSize(c)
+	case chunkSpace:
+		return b.afterSize(c)
 	case chunkExtension:
 		if c == '\r' {
 			return next(true, chunkSizeLF)
@@ -152,6 +152,23 @@ func (b *Body) chunkByte(c byte) error {
 		return next(c == '\n', ended)
 	}
 	return ErrChunk
+}
+
+// afterSize takes in what follows a chunk's size: the line's end, or an extension with white space before
+// it.
+func (b *Body) afterSize(c byte) error {
+	b.line++
+	switch {
+	case c == '\r':
+		b.state = chunkSizeLF
+	case c == ';':
+		b.state = chunkExtension
+	case (c == ' ' || c == '\t') && b.line <= MaxLine:
+		b.state = chunkSpace
+	default:
+		return ErrChunk
+	}
+	return nil
 }
 
 func printable(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }

@@ -114,6 +114,7 @@ func TestRefusedResponses(t *testing.T) {
 		ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n": ErrCoding,
 		ok + "Transfer-Encoding: chunked\r\n\r\n0\r\nd\r\n\r\n":                 ErrChunk,
 		ok + "Transfer-Encoding: chunked\r\n\r\n0\r\n: d\r\n\r\n":               ErrChunk,
+		ok + "Transfer-Encoding: chunked\r\n\r\n0 0\r\n\r\n":                    ErrChunk,
 		ok + "Transfer-Encoding: chunked\r\n\r\nx\r\n":                          ErrChunk,
 		ok + "Transfer-Encoding: chunked\r\n\r\n\r\n":                           ErrChunk,
 		ok + "Transfer-Encoding: chunked\r\n\r\n-1\r\n":                         ErrChunk,

@@ -123,6 +123,10 @@ func style(p *plot.Plot) {
 // markRoom is up to how many times the data's maximum the y axis is stretched to show a mark.
 const markRoom = 4
 
+// nothing is what counts as zero on an axis: a thousandth of the least that any figure here measures, and
+// far above where the scales' arithmetic breaks down.
+const nothing = 1e-9
+
 // yRange is the range of the y axis: from zero, or for a logarithmic one around the data.
 func (f *Figure) yRange() (low, high float64) {
 	low, high = math.Inf(1), 0
@@ -130,7 +134,7 @@ func (f *Figure) yRange() (low, high float64) {
 	for _, s := range f.Series {
 		for i, p := range s.Points {
 			y := p.Y
-			if math.IsNaN(y) || (f.LogY && y <= 0) {
+			if math.IsNaN(y) || (f.LogY && y < nothing) {
 				continue
 			}
 			if f.Stacked {
@@ -153,7 +157,7 @@ func (f *Figure) yRange() (low, high float64) {
 		low, high = math.Pow(10, math.Floor(3*math.Log10(low)-.2)/3), math.Pow(10, math.Ceil(3*math.Log10(high)+.2)/3)
 		return low, high
 	}
-	if high == 0 {
+	if high < nothing {
 		return 0, 1
 	}
 	if f.Unit == Share && high > .5 && high <= 1 {
@@ -184,7 +188,7 @@ func (f *Figure) addLines(p *plot.Plot) {
 func (f *Figure) runs(points []Point) (runs []plotter.XYs) {
 	var run plotter.XYs
 	for _, pt := range points {
-		if math.IsNaN(pt.Y) || (f.LogY && pt.Y <= 0) || (f.LogX && pt.X <= 0) {
+		if math.IsNaN(pt.Y) || (f.LogY && pt.Y < nothing) || (f.LogX && pt.X < nothing) {
 			if run != nil {
 				runs, run = append(runs, run), nil
 			}
