@@ -137,8 +137,8 @@ func lag(stamps []time.Duration) (p50, p99 float64) {
 	return late[len(late)/2], late[len(late)*99/100]
 }
 
-// answer is what the server sends for every request.
-var answer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 65\r\n\r\n" +
+// answer is what the server sends for every request. ab, which speaks HTTP/1.0, needs the keep-alive said.
+var answer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: keep-alive\r\nContent-Length: 65\r\n\r\n" +
 	"0123456789012345678901234567890123456789012345678901234567890123\n")
 
 // serve is the server's process: it answers everything, and on each line of input tells what arrived.
