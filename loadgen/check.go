@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 )
 
 // checkTimeout is how long a target may take to accept the first connection.
@@ -14,31 +15,31 @@ const checkTimeout = 5 * time.Second
 
 // Check reports whether anything listens at the target, so that a run against nothing is refused before
 // it starts.
-func Check(ctx context.Context, target string, c Connect) error {
-	u, err := url.Parse(target)
-	if err != nil {
-		return fmt.Errorf("target: %w", err)
-	}
-	if _, err := c.tls(); err != nil {
-		return err
-	}
-	dial, err := c.dial()
+func Check(ctx context.Context, c client.Config) error {
+	u, err := c.Base()
 	if err != nil {
 		return err
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	if _, err := c.Connect.TLS(); err != nil {
+		return err
+	}
+	dial, err := c.Connect.Dialer()
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	nc, err := dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	nc, err := dial(ctx, "tcp", client.Address(u))
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {
 			err = op.Err
 		}
-		return fmt.Errorf("nothing answers at %s: %w", target, err)
+		at := c.Target
+		if c.Connect.UnixSocket != "" {
+			at = c.Connect.UnixSocket
+		}
+		return fmt.Errorf("nothing answers at %s: %w", at, err)
 	}
 	return nc.Close()
 }

@@ -1,18 +1,17 @@
 // Package loadgen plays a schedule of requests through an engine and delivers one sample for each.
 //
 // An engine knows nothing of phases, gates or faults. There are two: wire, which speaks HTTP/1.1 itself and
-// costs little, and vegeta, by way of vegeta's library and net/http.
+// costs little, and vegeta, by way of vegeta's library and net/http, which also speaks HTTP/2 and follows
+// redirects.
 package loadgen
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"net"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
-	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
@@ -26,40 +25,27 @@ type Engine interface {
 	// the context ends it stops offering and cancels what runs; requests that were never offered get no
 	// sample.
 	Play(ctx context.Context, s profile.Schedule, clock pace.Clock, sink func(*measure.Sample)) error
-}
-
-// Config is what a load is played with.
-type Config struct {
-	Engine      string // a name of Names
-	Target      string // http or https URL; the requests' paths are resolved below it
-	Mix         *mix.Mix
-	Timeout     time.Duration // from the due time to the end of the exchange
-	Connections int           // exchanges at once; more wait in order of due time
-	Identify    bool          // send each request's sequence number along
-	Connect     Connect
+	// InFlight is how many requests were offered and have no outcome yet, those that wait for a connection
+	// included. It may be asked at any time.
+	InFlight() int64
 }
 
 // kind is one line of the table of engines.
 type kind struct {
 	name     string
 	lagLimit time.Duration
-	make     func(Config, *tls.Config, dialer) (Engine, error)
+	lacks    func(client.Config) string // what the configuration asks for and the engine does not have
+	make     func(client.Config) (Engine, error)
 }
-
-type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 func kinds() []kind {
 	return []kind{
-		{"wire", wire.LagLimit, func(c Config, t *tls.Config, dial dialer) (Engine, error) {
-			return wire.New(wire.Config{Target: c.Target, Mix: c.Mix, Timeout: c.Timeout, Connections: c.Connections, Identify: c.Identify, TLS: t, Dial: dial})
-		}},
-		{"vegeta", vegeta.LagLimit, func(c Config, t *tls.Config, dial dialer) (Engine, error) {
-			return vegeta.New(vegeta.Config{Target: c.Target, Mix: c.Mix, Timeout: c.Timeout, Connections: c.Connections, Identify: c.Identify, TLS: t, Dial: dial})
-		}},
+		{"wire", wire.LagLimit, wire.Lacks, func(c client.Config) (Engine, error) { return wire.New(c) }},
+		{"vegeta", vegeta.LagLimit, vegeta.Lacks, func(c client.Config) (Engine, error) { return vegeta.New(c) }},
 	}
 }
 
-// Names lists the engines; the first is the default.
+// Names lists the engines, the preferred one first.
 func Names() (names []string) {
 	for _, k := range kinds() {
 		names = append(names, k.name)
@@ -67,22 +53,38 @@ func Names() (names []string) {
 	return names
 }
 
-// New returns the engine that the configuration names, and the lateness (p99) up to which its figures are
-// trusted on any machine.
-func New(c Config) (Engine, time.Duration, error) {
+// Lacks says what an engine does not have of what a configuration asks for, or "".
+func Lacks(engine string, c client.Config) string {
 	for _, k := range kinds() {
-		if k.name == c.Engine {
-			t, err := c.Connect.tls()
-			if err != nil {
-				return nil, 0, err
-			}
-			dial, err := c.Connect.dial()
-			if err != nil {
-				return nil, 0, err
-			}
-			e, err := k.make(c, t, dial)
-			return e, k.lagLimit, err
+		if k.name == engine {
+			return k.lacks(c)
 		}
 	}
-	return nil, 0, fmt.Errorf("unknown engine %q: there are %v", c.Engine, Names())
+	return ""
+}
+
+// Choose returns the first engine that has what the configuration asks for; the first of all when none has.
+func Choose(c client.Config) string {
+	for _, k := range kinds() {
+		if k.lacks(c) == "" {
+			return k.name
+		}
+	}
+	return kinds()[0].name
+}
+
+// New returns the engine of that name, and the lateness (p99) up to which its figures are trusted on any
+// machine.
+func New(engine string, c client.Config) (Engine, time.Duration, error) {
+	for _, k := range kinds() {
+		if k.name != engine {
+			continue
+		}
+		if lack := k.lacks(c); lack != "" {
+			return nil, 0, fmt.Errorf("engine %s has no %s", k.name, lack)
+		}
+		e, err := k.make(c)
+		return e, k.lagLimit, err
+	}
+	return nil, 0, fmt.Errorf("unknown engine %q: there are %v", engine, Names())
 }

@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/seed-8025779b/shakedown/loadgen"
-	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
@@ -27,13 +24,14 @@ type Decoded struct {
 }
 
 // Decode reads and checks a scenario file, with overrides put in place first. The error is a *Problems
-// with every mistake, or says what is wrong with an override. Nothing is started or opened.
+// with every mistake, or says what is wrong with an override. Nothing is started; only files that the
+// scenario names are read.
 func Decode(src Source, overrides ...Override) (*Decoded, error) {
 	root, problem := src.parse()
 	if problem != nil {
 		return nil, &Problems{src, []Problem{*problem}}
 	}
-	d := &decoder{origins: map[*yaml.Node]string{}}
+	d := &decoder{dir: src.Dir, origins: map[*yaml.Node]string{}}
 	for _, o := range overrides {
 		if err := o.apply(root, d.origins); err != nil {
 			return nil, err
@@ -144,31 +142,6 @@ func (d *decoder) system(b *block, s *plan.Scenario, out *Resolved) {
 	}
 }
 
-func (d *decoder) client(n *yaml.Node, s *plan.Scenario, out *Resolved) {
-	b := d.block(n, "client", out)
-	identify := "false"
-	if s.Topology != nil {
-		identify = "true"
-	}
-	v := b.values([]spec.Param{
-		{Name: "engine", Type: spec.Text, Default: loadgen.Names()[0], Enum: loadgen.Names(), Doc: "wire: HTTP/1.1 of our own, light and exact; vegeta: by way of vegeta's library and net/http"},
-		{Name: "timeout", Type: spec.Duration, Default: "5s", Min: .001, Max: 600, Doc: "from the due time to the end of the exchange"},
-		{Name: "connections", Type: spec.Count, Default: "512", Min: 1, Max: 60000, Doc: "exchanges at once; more wait in order of due time"},
-		{Name: "identify", Type: spec.Bool, Default: identify, Doc: "send each request's number in the header shakedown-seq"},
-		{Name: "insecure", Type: spec.Bool, Default: "false", Doc: "do not verify certificates"},
-		{Name: "ca", Type: spec.Text, Doc: "file of PEM certificates to trust instead of the system's"},
-		{Name: "resolve", Type: spec.List, Doc: "HOST:PORT=ADDRESS:PORT: connect there instead"},
-	})
-	for i, r := range v.List("resolve") {
-		if _, _, err := loadgen.ParseResolve(r); err != nil {
-			d.fail(resolve(b.value("resolve").Content[i]), "resolve: %v", err)
-		}
-	}
-	s.Client = plan.Client{Engine: v.Text("engine"), Timeout: v.Duration("timeout"), Connections: v.Int("connections"), Identify: v.Bool("identify"),
-		Connect: loadgen.Connect{Insecure: v.Bool("insecure"), CA: v.Text("ca"), Resolve: v.List("resolve")}}
-	b.close()
-}
-
 func (d *decoder) abort(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 	if len(list) == 0 {
 		return
@@ -247,103 +220,4 @@ func (d *decoder) validity(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	})
 	s.Validity = plan.Validity{Lag: v.Duration("lag"), Offered: v.Float("offered")}
 	b.close()
-}
-
-// expect reads what an answer must be.
-func (d *decoder) expect(b *block, item *Resolved) *mix.Expect {
-	n := b.value("expect")
-	if n == nil {
-		return nil
-	}
-	eb := d.block(n, "expect", item.sub("expect"))
-	v := eb.values([]spec.Param{
-		{Name: "status", Type: spec.Count, Min: 100, Max: 599, Doc: "the status it must have; without it, any below 400"},
-		{Name: "body", Type: spec.Text, Doc: "a text that must stand in the body"},
-	})
-	e := &mix.Expect{Status: v.Int("status"), Body: v.Text("body")}
-	if h := eb.value("headers"); h != nil {
-		e.Headers = d.expectHeaders(h, eb.out.sub("headers"))
-	}
-	eb.close()
-	return e
-}
-
-func (d *decoder) expectHeaders(n *yaml.Node, out *Resolved) (list []mix.Header) {
-	for name, value := range d.headers(n, out) {
-		list = append(list, mix.Header{Name: name, Value: value})
-	}
-	slices.SortFunc(list, func(a, b mix.Header) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
-
-// headers reads a mapping of headers.
-func (d *decoder) headers(n *yaml.Node, out *Resolved) map[string]string {
-	b, headers := d.block(n, "headers", out), map[string]string{}
-	if b.n == nil {
-		return headers
-	}
-	for i := 0; i+1 < len(b.n.Content); i += 2 {
-		key, value := b.n.Content[i], resolve(b.n.Content[i+1])
-		if value.Kind != yaml.ScalarNode {
-			d.fail(value, "header %s must be text, not %s", key.Value, kindOf(value))
-			continue
-		}
-		headers[key.Value] = value.Value
-		b.out.leaf(key.Value, value.Value, d.origin(value))
-	}
-	return headers
-}
-
-// methods are the keys that name a request's method.
-var methods = []string{"get", "post", "put", "patch", "delete", "head", "options"}
-
-func (d *decoder) requests(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
-	all := out.sub("requests")
-	all.List = true
-	names := map[string]bool{}
-	for _, n := range list {
-		item := all.sub("")
-		b := d.block(n, "request", item)
-		b.later("cookies", "data")
-		r := mix.Request{}
-		for _, m := range methods {
-			if v := b.value(m); v != nil {
-				if r.Method != "" {
-					d.fail(v, "request has two methods: %s and %s", strings.ToLower(r.Method), m)
-				}
-				r.Method, r.Path = strings.ToUpper(m), v.Value
-				if v.Kind != yaml.ScalarNode || !strings.HasPrefix(v.Value, "/") {
-					d.fail(v, "%s: the path must start with a slash, not %s", m, kindOf(v))
-				}
-				item.leaf(m, v.Value, d.origin(v))
-			}
-		}
-		if r.Method == "" && !b.bad {
-			d.fail(n, "request needs a method and a path, such as get: /")
-		}
-		v := b.values([]spec.Param{
-			{Name: "name", Type: spec.Text, Default: r.Method + " " + r.Path},
-			{Name: "weight", Type: spec.Number, Default: "1", Above: true, Max: 1e6},
-			{Name: "body", Type: spec.Text},
-		})
-		r.Name, r.Weight, r.Body = v.Text("name"), v.Float("weight"), v.Text("body")
-		item.Key = r.Name
-		if names[r.Name] && !b.bad {
-			d.fail(n, "two requests are called %q: give one a name", r.Name)
-		}
-		names[r.Name] = true
-		if h := b.value("headers"); h != nil {
-			r.Headers = d.headers(h, item.sub("headers"))
-		}
-		r.Expect = d.expect(b, item)
-		b.close()
-		s.Load.Requests = append(s.Load.Requests, r)
-	}
-	if len(list) == 0 {
-		s.Load.Requests = []mix.Request{{Name: "GET /", Method: "GET", Path: "/", Weight: 1}}
-		item := all.sub("GET /")
-		item.leaf("get", "/", "default")
-		item.leaf("name", "GET /", "default")
-		item.leaf("weight", 1, "default")
-	}
 }

@@ -18,7 +18,7 @@ func (d *decoder) load(b *block, s *plan.Scenario, out *Resolved) {
 	lb := d.block(b.require("load"), "load", out)
 	v := lb.values([]spec.Param{{Name: "arrivals", Type: spec.Text, Default: "poisson", Enum: []string{"even", "poisson"}}})
 	s.Load.Arrivals = profile.Arrivals(v.Text("arrivals"))
-	d.requests(lb.list("requests"), s, out)
+	d.set(lb, s, out)
 	list := lb.list("phases")
 	if len(list) == 0 && lb.n != nil {
 		d.fail(lb.n, "load needs phases, such as [{name: sustained, rate: 100/s, for: 30s}]")
@@ -73,7 +73,7 @@ func (d *decoder) phase(n *yaml.Node, s *plan.Scenario, start time.Duration, nam
 	ok := rate != nil && v.Has("for")
 	if rate != nil {
 		var good bool
-		p.Rate, good = d.choice(rate, "rate", profile.Kinds().Table(), laterRates, spec.Values{"for": v.Duration("for")}, item.sub("rate"))
+		p.Rate, good = d.choice(rate, "rate", profile.Kinds().Table(), nil, spec.Values{"for": v.Duration("for")}, item.sub("rate"))
 		ok = ok && good
 	}
 	if ok {

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/scenarios/library"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
@@ -19,7 +22,7 @@ func source(t testing.TB, name string) Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Source{Name: name, Text: b}
+	return Source{Name: name, Text: b, Dir: "testdata"}
 }
 
 func decode(t testing.TB, src Source, set ...Override) *Decoded {
@@ -66,15 +69,59 @@ func TestLaunchDay(t *testing.T) {
 
 // What is resolved is a scenario itself, and resolves to the same.
 func TestResolvedReadsBack(t *testing.T) {
-	for _, name := range []string{"launch-day.yaml", "minimal.yaml"} {
+	for _, name := range []string{"launch-day.yaml", "minimal.yaml", "requests.yaml"} {
 		first := decode(t, source(t, name))
-		again := decode(t, Source{Name: name, Text: first.Scenario.Resolved})
+		again := decode(t, Source{Name: name, Text: first.Scenario.Resolved, Dir: "testdata"})
 		if string(again.Scenario.Resolved) != string(first.Scenario.Resolved) {
 			t.Errorf("%s:\n%s\n%s", name, first.Scenario.Resolved, again.Scenario.Resolved)
 		}
 		if !json.Valid(first.Scenario.Resolved) {
 			t.Errorf("%s: not JSON", name)
 		}
+	}
+}
+
+// What a scenario names is read, and the engine follows from what is asked for.
+func TestRequestsAndFiles(t *testing.T) {
+	s := decode(t, source(t, "requests.yaml")).Scenario
+	m, err := mix.New(s.Seed, s.Load.Set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Client.Engine != "wire" || s.Client.PerConn != 100 || !s.Client.Cookies || s.Client.Stages.FirstByte != 2*time.Second {
+		t.Errorf("%+v", s.Client)
+	}
+	if got := m.Texts(0).Path.String(1); !strings.HasPrefix(got, "/users/8?trace=") {
+		t.Errorf("%s", got)
+	}
+	if got := m.Texts(1).Headers; len(got) != 3 || got[1].Name != "x-color" || !strings.Contains("red green", got[1].Value.String(1)) || got[2].Value.String(1) != "plain" {
+		t.Errorf("%v", got)
+	}
+	if got := m.Texts(1).Body.String(1); !regexp.MustCompile(`^\{"sku": [1-9], "id": "[0-9a-f-]{36}"\}\n$`).MatchString(got) {
+		t.Errorf("%s", got)
+	}
+	sched, err := s.Schedule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two seconds at twice 10/s and two at twice 30/s, drawn; then what was recorded.
+	var dues []time.Duration
+	w := sched.Walk()
+	for _, due, ok := w.Next(); ok; _, due, ok = w.Next() {
+		dues = append(dues, due)
+	}
+	if n := len(dues); n < 100 || n > 220 || !slices.Equal(dues[n-3:], []time.Duration{4 * time.Second, 4250 * time.Millisecond, 5 * time.Second}) {
+		t.Errorf("%d arrivals, the last %v", n, dues[max(n-3, 0):])
+	}
+	for text, engine := range map[string]string{"http2: true": "vegeta", "redirects: 3": "vegeta", "timeout: 2s": "wire"} {
+		src := Source{Name: "x", Text: []byte("version: 1\ntarget: http://127.0.0.1:1\nclient: {" + text + "}\nload: {phases: [{name: a, rate: 1/s, for: 1s}]}\n")}
+		if got := decode(t, src).Client.Engine; got != engine {
+			t.Errorf("%s chooses %s", text, got)
+		}
+	}
+	src := edit(t, "  phases:", "  targets: paths.txt\n  phases:")
+	if set := decode(t, src).Load.Set; !set.InTurn || len(set.Requests) != 2 || set.Requests[1].Headers[0].Value != "y" {
+		t.Errorf("%+v", set)
 	}
 }
 
@@ -155,7 +202,10 @@ func TestMistakes(t *testing.T) {
 		{"rate: 100/s", "rate: 1e12/s", "the most is"},
 		{"rate: 100/s, for: 2s", "rate: 1000000/s, for: 24h", "the load asks for 8.64e+10 requests"},
 		{"rate: 100/s", "rate: 100", "is not a rate"},
-		{"rate: 100/s", "rate: {kind: replay}", `rate "replay" is not supported yet`},
+		{"rate: 100/s", "rate: {kind: replay}", `rate replay needs "file"`},
+		{"rate: 100/s", "rate: {kind: replay, file: nowhere.csv}", "no such file"},
+		{"rate: 100/s", "rate: {kind: replay, file: users.csv}", `users.csv: line 2: "a@example.org" is not a rate`},
+		{"rate: 100/s", "rate: {kind: replay, file: .}", "not a regular file"},
 		{"rate: 100/s", "rate: {kind: sine, mean: 5/s, amplitude: 6/s, period: 1s}", "can't be negative"},
 		{"rate: 100/s", "rate: {kind: spike, base: 5/s, peak: 6/s, width: 3s}", "as long as the whole"},
 		{"rate: 100/s", "rate: {kind: steps, from: 5/s, to: 6/s, count: 1}", "the least is 2"},
@@ -171,7 +221,26 @@ func TestMistakes(t *testing.T) {
 		{"  phases:", "  requests: [{get: /, weight: 0}]\n  phases:", "must be more than 0"},
 		{"  phases:", "  requests: [{weight: 1}]\n  phases:", "needs a method"},
 		{"  phases:", "  requests: [{get: /, expect: {status: 99}}]\n  phases:", "the least is 100"},
-		{"  phases:", "  requests: [{get: /, expect: {headers: {a: [b]}}}]\n  phases:", "must be text"},
+		{"  phases:", "  requests: [{get: /, expect: {headers: {a: {b: c}}}}]\n  phases:", "must be text"},
+		{"  phases:", "  requests: [{get: '/{{sek}}'}]\n  phases:", `unknown function "sek" (did you mean "seq"?)`},
+		{"  phases:", "  requests: [{get: '/{{users.id}}'}]\n  phases:", `no data called "users"`},
+		{"  phases:", "  data: {users: users.csv}\n  requests: [{get: '/{{users.emial}}'}]\n  phases:", `no column "emial" (did you mean "email"?)`},
+		{"  phases:", "  data: {users: {file: users.csv, order: rand}}\n  phases:", "is not one of in_turn, random"},
+		{"  phases:", "  data: {users: nowhere.csv}\n  phases:", "no such file"},
+		{"  phases:", "  data: {a.b: users.csv}\n  phases:", "the dot stands between"},
+		{"  phases:", "  requests: [{post: /, body: {file: nowhere}}]\n  phases:", "no such file"},
+		{"  phases:", "  requests: [{get: '/a#b'}]\n  phases:", "a fragment is never sent"},
+		{"  phases:", "  requests: [{get: /, headers: {content-length: 3}}]\n  phases:", "follows from the body"},
+		{"  phases:", "  targets: targets.txt\n  phases:", "names a host: with a topology write paths"},
+		{"  phases:", "  targets: users.csv\n  phases:", `line 1: "id,email" is not a target`},
+		{"  phases:", "  targets: paths.txt\n  requests: [{get: /}]\n  phases:", "exclude each other"},
+		{"load:", "client: {timeout: 1s, connect_timeout: 2s}\nload:", "more than the timeout of the whole"},
+		{"load:", "client: {cert: a.pem}\nload:", "needs both files"},
+		{"load:", "client: {http2: true}\nload:", "not supported yet"},
+		{"load:", "client: {unix_socket: /run/x}\nload:", "needs a target"},
+		{"load:", "client: {engine: wire, redirects: 3}\nload:", "engine wire has no redirects"},
+		{"load:", "client: {engine: vegeta, cookies: true}\nload:", "engine vegeta has no cookies"},
+		{"load:", "client: {redirects: 2, cookies: true}\nload:", "engine wire has no redirects"},
 		{"gates:", "faults: [{id: f, at: 1s, kind: kil, target: {group: web, all: true}}]\ngates:", `did you mean "kill"`},
 		{"gates:", "faults: [{id: f, at: 1s, kind: pause, target: {group: web, all: true}}]\ngates:", "not supported yet"},
 		{"gates:", "faults: [{id: f, at: mein+1s, kind: kill, target: {group: web, all: true}}]\ngates:", `did you mean "main"`},
@@ -246,11 +315,11 @@ func TestOverrides(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, name := range []string{"launch-day.yaml", "minimal.yaml", "eight-mistakes.yaml"} {
+	for _, name := range []string{"launch-day.yaml", "minimal.yaml", "requests.yaml", "eight-mistakes.yaml"} {
 		f.Add(source(f, name).Text)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		d, err := Decode(Source{Name: "fuzz.yaml", Text: text})
+		d, err := Decode(Source{Name: "fuzz.yaml", Text: text, Dir: "testdata"})
 		if err != nil {
 			_ = err.Error() // must not panic either
 			return
@@ -258,7 +327,7 @@ func FuzzDecode(f *testing.F) {
 		if _, err := d.Schedule(); err != nil {
 			t.Fatalf("a scenario that was accepted has no schedule: %v", err)
 		}
-		if _, err := Decode(Source{Name: "fuzz.yaml", Text: d.Scenario.Resolved}); err != nil {
+		if _, err := Decode(Source{Name: "fuzz.yaml", Text: d.Scenario.Resolved, Dir: "testdata"}); err != nil {
 			t.Fatalf("what was resolved is refused: %v\n%s", err, d.Scenario.Resolved)
 		}
 	})

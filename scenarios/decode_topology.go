@@ -24,7 +24,6 @@ var (
 		"weighted_round_robin", "random", "weighted_random", "peak_ewma", "least_time", "ring_hash", "maglev",
 		"bounded_hash", "rendezvous", "ip_hash", "first", "join_idle_queue", "prequal",
 	}
-	laterRates  = []string{"replay"}
 	laterFaults = []string{
 		"pause", "slow_cpu", "memory", "reset", "refuse", "blackhole", "half_open", "bandwidth", "slice", "slow_close",
 		"truncate", "body", "header", "dns", "certificate", "partition", "loss",

@@ -12,6 +12,7 @@ import (
 
 // decoder walks a file's nodes. It never stops at a mistake, so that all are told at once.
 type decoder struct {
+	dir      string // of the files that the scenario names
 	problems []Problem
 	origins  map[*yaml.Node]string // of nodes that did not come from the file
 }
@@ -208,6 +209,9 @@ func (d *decoder) scalar(n *yaml.Node, p spec.Param) (any, error) {
 	}
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
 		return nil, fmt.Errorf("must be %s, not %s", p.Type, kindOf(n))
+	}
+	if p.Type == spec.File {
+		return d.content(n)
 	}
 	return p.Parse(n.Value)
 }

@@ -12,6 +12,7 @@ import (
 type Source struct {
 	Name string // as messages call it: the path, or "library:first-run"
 	Text []byte
+	Dir  string // files that it names are relative to this folder; empty: the current one
 }
 
 // Problem is one mistake in a file.

@@ -11,18 +11,18 @@ type framing struct {
 // note takes a header in.
 func (f *framing) note(name, value []byte) error {
 	switch {
-	case is(name, "content-length"):
+	case Is(name, "content-length"):
 		n, ok := length(value)
 		if !ok || (f.length >= 0 && f.length != n) {
 			return ErrContentLength
 		}
 		f.length = n
-	case is(name, "transfer-encoding"):
-		if f.chunked || !is(value, "chunked") { // a second coding, or another one
+	case Is(name, "transfer-encoding"):
+		if f.chunked || !Is(value, "chunked") { // a second coding, or another one
 			return ErrCoding
 		}
 		f.chunked = true
-	case is(name, "connection"):
+	case Is(name, "connection"):
 		f.close = f.close || hasToken(value, "close")
 		f.keep = f.keep || hasToken(value, "keep-alive")
 	}

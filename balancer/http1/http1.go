@@ -79,8 +79,8 @@ var tokenByte = func() (t [256]bool) {
 	return t
 }()
 
-// is compares a name with a lower-case one, without regard to case.
-func is(b []byte, lower string) bool {
+// Is compares a name with a lower-case one, without regard to case.
+func Is(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false
 	}
@@ -103,7 +103,7 @@ func hasToken(list []byte, lower string) bool {
 		for i < len(list) && list[i] != ',' {
 			i++
 		}
-		if is(trim(list[:i]), lower) {
+		if Is(trim(list[:i]), lower) {
 			return true
 		}
 		list = list[min(i+1, len(list)):]

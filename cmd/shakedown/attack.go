@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seed-8025779b/shakedown/loadgen"
+	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
 	"github.com/seed-8025779b/shakedown/scenarios"
 )
 
@@ -17,22 +19,29 @@ func attackCommand() *cobra.Command {
 	var f playFlags
 	a := attack{}
 	cmd := &cobra.Command{
-		Use:   "attack URL",
+		Use:   "attack [URL]",
 		Short: "load on one URL, without a scenario file",
 		Long: `Offers requests to one URL at a rate, on schedule whatever the answers, and reports response times from
-when each request was due.`,
+when each request was due. With --targets the requests come from a file, in turn, and so does the URL.
+
+Paths of targets are sent as they stand. Body, header values and the URL's path and query may hold {{seq}},
+{{uuid}}, {{int 1 100}}, {{pick a b}} and, with --data, {{NAME.COLUMN}}.`,
 		Example: `  shakedown attack http://127.0.0.1:8080 --rate 200/s --for 30s
   shakedown attack http://127.0.0.1:8080/api --rate 500/s --ramp-from 10/s --for 1m --gate 'p99 < 250ms'
-  shakedown attack http://127.0.0.1:8080/orders --method POST --header 'content-type: application/json' --body @order.json`,
+  shakedown attack http://127.0.0.1:8080/orders --method POST --header 'content-type: application/json' --body @order.json
+  shakedown attack --targets targets.txt --rate 100/s --format html,json,vegeta`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("attack needs one URL, such as http://127.0.0.1:8080")
+			if len(args) > 1 || (len(args) == 0 && a.targets == "") {
+				return fmt.Errorf("attack needs one URL, such as http://127.0.0.1:8080, or --targets FILE")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.world = "live"
-			a.url = args[0]
+			if len(args) > 0 {
+				a.url = args[0]
+			}
+			a.given = cmd.Flags().Changed
 			d, err := a.decode()
 			if err != nil {
 				return err
@@ -41,82 +50,75 @@ when each request was due.`,
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().StringVar(&a.rate, "rate", "50/s", "requests a second (/s), minute (/m) or hour (/h); max: as many as --connections can carry")
-	cmd.Flags().IntVar(&a.users, "users", 0, "instead of a rate, so many users who each wait for their answer")
-	cmd.Flags().DurationVar(&a.think, "think-time", 0, "with --users: between an answer and the next request")
-	cmd.Flags().StringVar(&a.rampFrom, "ramp-from", "", "begin at this rate and ramp to --rate")
-	cmd.Flags().DurationVar(&a.length, "for", 10*time.Second, "how long")
-	cmd.Flags().StringVar(&a.arrivals, "arrivals", "even", "even or poisson")
-	cmd.Flags().DurationVar(&a.timeout, "timeout", 5*time.Second, "from when a request is due to the end of its exchange")
-	cmd.Flags().IntVar(&a.connections, "connections", 512, "exchanges at once; more wait")
-	cmd.Flags().StringVar(&a.engine, "engine", loadgen.Names()[0], "what plays the load: "+strings.Join(loadgen.Names(), " or "))
-	cmd.Flags().BoolVar(&a.insecure, "insecure", false, "do not verify certificates")
-	cmd.Flags().StringVar(&a.ca, "ca", "", "file of PEM certificates to trust instead of the system's")
-	cmd.Flags().StringArrayVar(&a.resolve, "resolve", []string{}, "HOST:PORT=ADDRESS:PORT: connect there instead, may be repeated")
-	cmd.Flags().StringVar(&a.method, "method", "GET", "HTTP method")
-	cmd.Flags().StringArrayVar(&a.headers, "header", nil, "NAME: VALUE, may be repeated")
-	cmd.Flags().StringVar(&a.body, "body", "", "request body; @FILE reads it from a file")
-	cmd.Flags().StringArrayVar(&a.gates, "gate", nil, "a condition such as 'p99 < 250ms', may be repeated")
-	cmd.Flags().Int64Var(&a.seed, "seed", 1, "seed of every random draw")
+	a.register(cmd.Flags())
 	return cmd
+}
+
+func (a *attack) register(flags *pflag.FlagSet) {
+	flags.StringVar(&a.rate, "rate", "50/s", "requests a second (/s), minute (/m) or hour (/h); max: as many as --connections can carry")
+	flags.IntVar(&a.users, "users", 0, "instead of a rate, so many users who each wait for their answer")
+	flags.DurationVar(&a.think, "think-time", 0, "with --users: between an answer and the next request")
+	flags.StringVar(&a.rampFrom, "ramp-from", "", "begin at this rate and ramp to --rate")
+	flags.DurationVar(&a.length, "for", 10*time.Second, "how long")
+	flags.StringVar(&a.arrivals, "arrivals", "even", "even or poisson")
+	flags.StringVar(&a.targets, "targets", "", "file of requests, in vegeta's HTTP or JSON format, sent in turn")
+	flags.StringVar(&a.method, "method", "GET", "HTTP method")
+	flags.StringArrayVar(&a.headers, "header", nil, "NAME: VALUE, may be repeated")
+	flags.StringVar(&a.body, "body", "", "request body; @FILE reads it from a file")
+	flags.StringArrayVar(&a.data, "data", nil, "NAME=FILE: CSV whose columns {{NAME.COLUMN}} stands for, may be repeated")
+	flags.StringArrayVar(&a.gates, "gate", nil, "a condition such as 'p99 < 250ms', may be repeated")
+	flags.Int64Var(&a.seed, "seed", 1, "seed of every random draw")
+
+	// Each of these is a key of the scenario's client, which has its default and its checks.
+	flags.Duration("timeout", 5*time.Second, "from when a request is due to the end of its exchange")
+	flags.Duration("connect-timeout", 0, "until a connection is there (default: the timeout)")
+	flags.Duration("tls-timeout", 0, "of a TLS handshake (default: the timeout)")
+	flags.Duration("first-byte-timeout", 0, "from sending to the first byte of the answer (default: the timeout)")
+	flags.Int("connections", 512, "exchanges at once; more wait")
+	flags.Int("requests-per-connection", 0, "then it is replaced (default: unlimited)")
+	flags.String("engine", "", "what plays the load: "+strings.Join(loadgen.Names(), " or ")+" (default: the first that has what is asked for)")
+	flags.Bool("cookies", false, "each user, or connection, keeps the cookies it was given")
+	flags.Bool("http2", false, "HTTP/2: by ALPN with https, by prior knowledge with http")
+	flags.Int("redirects", 0, "how many are followed")
+	flags.Bool("insecure", false, "do not verify certificates")
+	flags.String("ca", "", "file of PEM certificates to trust instead of the system's")
+	flags.String("cert", "", "file of the client's own certificate, PEM")
+	flags.String("key", "", "file of its key, PEM")
+	flags.StringArray("resolve", nil, "HOST:PORT=ADDRESS:PORT: connect there instead, may be repeated")
+	flags.String("unix-socket", "", "path of a Unix domain socket to connect to")
+	a.flags = flags
+}
+
+// clientFlags are the flags that are keys of the scenario's client; a dash stands for its underscore.
+var clientFlags = []string{
+	"timeout", "connect-timeout", "tls-timeout", "first-byte-timeout", "connections", "requests-per-connection", "engine", "cookies", "http2",
+	"redirects", "insecure", "ca", "cert", "key", "resolve", "unix-socket",
 }
 
 // attack is a scenario of one phase, written by flags.
 type attack struct {
-	url, rate, rampFrom, arrivals, method, body, engine, ca string
-	length, timeout, think                                  time.Duration
-	connections, users                                      int
-	headers, gates, resolve                                 []string
-	insecure                                                bool
-	seed                                                    int64
+	url, rate, rampFrom, arrivals, method, body, targets string
+	length, think                                        time.Duration
+	users                                                int
+	headers, gates, data                                 []string
+	seed                                                 int64
+	flags                                                *pflag.FlagSet
+	given                                                func(flag string) bool
 }
 
 // decode writes the scenario's file and reads it as any other: the same checks, defaults and resolved form.
 func (a *attack) decode() (*scenarios.Decoded, error) {
+	load, err := a.load()
+	if err != nil {
+		return nil, err
+	}
 	if err := scenarios.CheckURL(a.url); err != nil {
 		return nil, err
 	}
-	if a.rampFrom != "" && (a.rate == "max" || a.users > 0) {
-		return nil, fmt.Errorf("--ramp-from needs a rate to ramp to")
+	scenario := map[string]any{
+		"version": 1, "name": "attack", "target": a.url, "seed": a.seed, "client": a.client(), "load": load, "gates": a.gates,
 	}
-	body := a.body
-	if name, ok := strings.CutPrefix(body, "@"); ok {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("--body: %w", err)
-		}
-		body = string(b)
-	}
-	headers := map[string]string{}
-	for _, h := range a.headers {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok || strings.TrimSpace(name) == "" {
-			return nil, fmt.Errorf("--header %q is not NAME: VALUE", h)
-		}
-		headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
-	}
-	request := map[string]any{strings.ToLower(a.method): "/", "headers": headers, "name": strings.ToUpper(a.method) + " " + a.url}
-	if body != "" {
-		request["body"] = body
-	}
-	var rate any = a.rate
-	if a.rampFrom != "" {
-		rate = map[string]any{"kind": "ramp", "from": a.rampFrom, "to": a.rate}
-	}
-	phase := map[string]any{"name": "attack", "rate": rate, "for": a.length.String()}
-	if a.users > 0 {
-		delete(phase, "rate")
-		phase["users"], phase["think_time"] = a.users, a.think.String()
-	}
-	text, err := json.MarshalIndent(map[string]any{ // JSON is YAML too
-		"version": 1, "name": "attack", "target": a.url, "seed": a.seed,
-		"client": map[string]any{"engine": a.engine, "insecure": a.insecure, "ca": a.ca, "resolve": a.resolve, "timeout": a.timeout.String(), "connections": a.connections},
-		"load": map[string]any{
-			"arrivals": a.arrivals, "requests": []any{request},
-			"phases": []any{phase},
-		},
-		"gates": a.gates,
-	}, "", "  ")
+	text, err := json.MarshalIndent(scenario, "", "  ") // JSON is YAML too
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +127,124 @@ func (a *attack) decode() (*scenarios.Decoded, error) {
 		return nil, inWordsOfFlags(err)
 	}
 	return d, nil
+}
+
+func (a *attack) client() map[string]any {
+	client := map[string]any{}
+	for _, name := range clientFlags {
+		if !a.given(name) {
+			continue
+		}
+		f := a.flags.Lookup(name)
+		var value any = f.Value.String()
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			value = list.GetSlice()
+		}
+		client[strings.ReplaceAll(name, "-", "_")] = value
+	}
+	return client
+}
+
+func (a *attack) load() (map[string]any, error) {
+	phase, err := a.phase()
+	if err != nil {
+		return nil, err
+	}
+	load := map[string]any{"arrivals": a.arrivals, "phases": []any{phase}}
+	if len(a.data) > 0 {
+		data := map[string]string{}
+		for _, x := range a.data {
+			name, file, ok := strings.Cut(x, "=")
+			if !ok || name == "" || file == "" {
+				return nil, fmt.Errorf("--data %q is not NAME=FILE", x)
+			}
+			data[name] = file
+		}
+		load["data"] = data
+	}
+	if a.targets != "" {
+		for _, name := range []string{"method", "header", "body", "data"} {
+			if a.given(name) {
+				return nil, fmt.Errorf("--%s and --targets exclude each other: the file says what is sent", name)
+			}
+		}
+		load["targets"] = a.targets
+		return load, a.fromTargets()
+	}
+	request, err := a.request()
+	if err != nil {
+		return nil, err
+	}
+	load["requests"] = []any{request}
+	return load, nil
+}
+
+// fromTargets takes the URL from the targets file when none was given.
+func (a *attack) fromTargets() error {
+	text, err := os.ReadFile(a.targets)
+	if err != nil {
+		return fmt.Errorf("--targets: %w", err)
+	}
+	t, err := vegeta.ReadTargets(string(text), os.ReadFile)
+	switch {
+	case err != nil:
+		return fmt.Errorf("--targets %s: %w; nothing was started", a.targets, err)
+	case t.Base == "" && a.url == "":
+		return fmt.Errorf("--targets %s holds paths only: name the URL that they are below", a.targets)
+	case a.url == "":
+		a.url = t.Base
+	}
+	return nil
+}
+
+func (a *attack) phase() (map[string]any, error) {
+	if a.rampFrom != "" && (a.rate == "max" || a.users > 0) {
+		return nil, fmt.Errorf("--ramp-from needs a rate to ramp to")
+	}
+	var rate any = a.rate
+	if a.rampFrom != "" {
+		rate = map[string]any{"kind": "ramp", "from": a.rampFrom, "to": a.rate}
+	}
+	phase := map[string]any{"name": "attack", "rate": rate, "for": a.length.String()}
+	if a.given("users") {
+		delete(phase, "rate")
+		phase["users"], phase["think_time"] = a.users, a.think.String()
+	}
+	return phase, nil
+}
+
+// request is the one request that the flags say. Its path is the URL's: what stands there may be filled in.
+func (a *attack) request() (map[string]any, error) {
+	body := a.body
+	if name, ok := strings.CutPrefix(body, "@"); ok {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("--body: %w", err)
+		}
+		body = string(b)
+	}
+	headers := map[string][]string{}
+	for _, h := range a.headers {
+		name, value, ok := strings.Cut(h, ":")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			return nil, fmt.Errorf("--header %q is not NAME: VALUE", h)
+		}
+		headers[name] = append(headers[name], strings.TrimSpace(value))
+	}
+	path, full := "/", a.url
+	if i := strings.Index(a.url, "{{"); i >= 0 { // only a request's path is filled in, not the target's
+		host := strings.Index(a.url, "://") + len("://")
+		slash := strings.IndexByte(a.url[host:], '/')
+		if slash < 0 || host+slash > i {
+			return nil, fmt.Errorf("%s: only the path and the query of the URL can be filled in", a.url)
+		}
+		a.url, path = a.url[:host+slash], a.url[host+slash:]
+	}
+	request := map[string]any{strings.ToLower(a.method): path, "headers": headers, "name": strings.ToUpper(a.method) + " " + full}
+	if body != "" {
+		request["body"] = body
+	}
+	return request, nil
 }
 
 // inWordsOfFlags strips the places of a file that the user never saw.

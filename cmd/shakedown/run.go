@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,7 +73,7 @@ func load(name string, set []string) (*scenarios.Decoded, error) {
 func source(name string) (scenarios.Source, error) {
 	text, err := os.ReadFile(name)
 	if err == nil {
-		return scenarios.Source{Name: name, Text: text}, nil
+		return scenarios.Source{Name: name, Text: text, Dir: filepath.Dir(name)}, nil
 	}
 	if !os.IsNotExist(err) {
 		return scenarios.Source{}, fmt.Errorf("scenario: %w", err)

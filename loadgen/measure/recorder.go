@@ -13,6 +13,7 @@ const maxWindows = 600
 type Recorder struct {
 	ends     []time.Duration // of the phases
 	phases   []*Tally
+	stages   []*Stages // by phase
 	requests map[string]*Tally
 	examples map[Class]string
 
@@ -28,7 +29,7 @@ func NewRecorder(phaseEnds []time.Duration, width time.Duration) *Recorder {
 		requests: map[string]*Tally{}, examples: map[Class]string{}, windows: map[int]*Tally{},
 	}
 	for range phaseEnds {
-		r.phases = append(r.phases, &Tally{})
+		r.phases, r.stages = append(r.phases, &Tally{}), append(r.stages, &Stages{})
 	}
 	return r
 }
@@ -40,7 +41,9 @@ func (r *Recorder) PhaseAt(due time.Duration) int {
 
 // Add counts a sample.
 func (r *Recorder) Add(s *Sample) {
-	r.phases[r.PhaseAt(s.Due)].Add(s)
+	phase := r.PhaseAt(s.Due)
+	r.phases[phase].Add(s)
+	r.stages[phase].Add(s)
 	r.window(s.Due).Add(s)
 	byName, ok := r.requests[s.Request]
 	if !ok {
@@ -122,6 +125,9 @@ func (r *Recorder) Width() time.Duration { return r.width }
 
 // Phase returns the figures of the i-th phase.
 func (r *Recorder) Phase(i int) *Tally { return r.phases[i] }
+
+// Stages returns how long the parts of the i-th phase's exchanges took.
+func (r *Recorder) Stages(i int) *Stages { return r.stages[i] }
 
 // Requests returns the figures by request name.
 func (r *Recorder) Requests() map[string]*Tally { return r.requests }

@@ -21,6 +21,9 @@ type Sample struct {
 	First   time.Duration // first byte of the answer; zero when there was none
 	Done    time.Duration // end of the exchange, or when the client gave up
 
+	Connect   time.Duration // how long its connection took to make, name resolved; 0: there was one
+	Handshake time.Duration // how long TLS took on it
+
 	Outcome  Outcome
 	Class    Class // why it failed; empty for a success
 	Status   int   // HTTP status; 0 when there was no answer

@@ -9,7 +9,7 @@ import (
 )
 
 func TestSharesFollowWeights(t *testing.T) {
-	m, err := New(42, []Request{{Name: "a", Weight: 8}, {Name: "b", Weight: 2}})
+	m, err := New(42, Set{Requests: []Request{{Name: "a", Weight: 8}, {Name: "b", Weight: 2}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestSharesFollowWeights(t *testing.T) {
 
 func TestRefusesBadWeights(t *testing.T) {
 	for _, rs := range [][]Request{nil, {{Name: "a"}}, {{Name: "a", Weight: -1}}, {{Name: "a", Weight: math.NaN()}}} {
-		if _, err := New(1, rs); err == nil {
+		if _, err := New(1, Set{Requests: rs}); err == nil {
 			t.Errorf("%v was accepted", rs)
 		}
 	}

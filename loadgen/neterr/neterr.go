@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
 
@@ -24,25 +25,14 @@ type Stage uint8
 
 // The stages of an exchange.
 const (
-	Connecting Stage = iota // no byte of the request has left
-	Waiting                 // no byte of the answer has come
+	Connecting Stage = iota
+	Securing         // the connection is there, TLS is not
+	Waiting          // the request has left, no byte of the answer has come
 	Reading
 )
 
-// StageOf is the stage that a sample's stamps tell of.
-func StageOf(s *measure.Sample) Stage {
-	switch {
-	case s.Sent == 0:
-		return Connecting
-	case s.First == 0:
-		return Waiting
-	}
-	return Reading
-}
-
-// Classify returns the class of an error and what to tell of it. timeout is what a client waits from the
-// due time.
-func Classify(err error, stage Stage, timeout time.Duration) (measure.Class, string) {
+// Classify returns the class of the error that ended a sample, and what to tell of it.
+func Classify(err error, stage Stage, s *measure.Sample, c *client.Config) (measure.Class, string) {
 	var (
 		dns     *net.DNSError
 		waited  interface{ Timeout() bool }
@@ -60,27 +50,52 @@ func Classify(err error, stage Stage, timeout time.Duration) (measure.Class, str
 		}
 		return false
 	}
+	says := func(texts ...string) bool {
+		for _, t := range texts {
+			if strings.Contains(err.Error(), t) {
+				return true
+			}
+		}
+		return false
+	}
 	class := measure.Other
 	switch {
 	case errors.As(err, &dns):
 		class = measure.DNS
 	case errors.As(err, &waited) && waited.Timeout(), is(context.DeadlineExceeded, os.ErrDeadlineExceeded):
-		class = [...]measure.Class{measure.ConnectTimeout, measure.FirstByteTimeout, measure.Timeout}[stage]
-		what := [...]string{"no connection", "no answer", "no complete answer"}[stage]
-		return class, what + " within " + timeout.String() + " of when it was due"
+		return timeout(stage, s, c)
 	case is(syscall.ECONNREFUSED):
 		class = measure.Refused
-	case is(syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EADDRNOTAVAIL):
+	case is(syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.ENOENT):
 		class = measure.Unreachable
-	case errors.As(err, &record), errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &alert):
+	case errors.As(err, &record), errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &alert), says("tls: ", "gave HTTP response to HTTPS client"):
 		class = measure.TLS
-	case is(syscall.ECONNRESET, syscall.EPIPE):
+	case is(syscall.ECONNRESET, syscall.EPIPE), says("stream error", "RST_STREAM"):
 		class = measure.Reset
-	case is(io.EOF, io.ErrUnexpectedEOF), strings.Contains(err.Error(), "server closed"):
+	case is(io.EOF, io.ErrUnexpectedEOF), says("server closed", "GOAWAY"):
 		class = measure.ClosedEarly
-	case errors.As(err, &proto), strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "invalid"),
+	case errors.As(err, &proto), says("malformed", "invalid", "exceeded", "Content-Length", "connection error"),
 		is(http1.ErrLine, http1.ErrVersion, http1.ErrHeader, http1.ErrHeadTooLarge, http1.ErrContentLength, http1.ErrFraming, http1.ErrCoding, http1.ErrChunk):
 		class = measure.Malformed
 	}
 	return class, err.Error()
+}
+
+// timeout says what was waited for, and which of the client's limits it met.
+func timeout(stage Stage, s *measure.Sample, c *client.Config) (measure.Class, string) {
+	x := [...]struct {
+		class measure.Class
+		what  string
+		limit time.Duration
+		since string
+	}{
+		{measure.ConnectTimeout, "no connection", c.Stages.Connect, ""},
+		{measure.TLS, "no TLS handshake", c.Stages.TLS, ""},
+		{measure.FirstByteTimeout, "no answer", c.Stages.FirstByte, " of when it was sent"},
+		{measure.Timeout, "no complete answer", 0, ""},
+	}[stage]
+	if x.limit == 0 || s.Response() >= c.Timeout {
+		x.limit, x.since = c.Timeout, " of when it was due"
+	}
+	return x.class, x.what + " within " + x.limit.String() + x.since
 }

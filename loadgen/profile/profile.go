@@ -23,7 +23,13 @@ type Segment interface {
 }
 
 // Kinds is the table of rate shapes. Each takes `for`, the segment's length, besides its own parameters.
-func Kinds() spec.Kinds[Segment] { return spec.Kinds[Segment]{hold, ramp, steps, sine, spike, pause} }
+func Kinds() spec.Kinds[Segment] {
+	return spec.Kinds[Segment]{hold, ramp, steps, sine, spike, pause, replay}
+}
+
+// exact is a segment whose arrivals are given one by one: Poisson arrivals or even ones, they stay what they
+// are. The k-th is where its Hits is k − ½.
+type exact interface{ Exact() int }
 
 // length is the parameter that every rate shape has; the file writes it beside the rate, as the phase's `for`.
 var length = spec.Param{Name: "for", Type: spec.Duration, Doc: "how long it lasts", Required: true, Above: true}
@@ -85,14 +91,36 @@ func (p *Profile) Rate(t float64) float64 {
 	return 0
 }
 
-// time inverts Hits from segment i on, and returns the segment it ended in: arrivals come in order, so a
-// walk over the whole profile visits each segment once.
-func (p *Profile) time(h float64, i int) (float64, int) {
+// next returns the segment that the arrival at h belongs to, from segment i on, but none beyond an exact one:
+// that has arrivals of its own. Arrivals come in order, so a walk over the whole profile visits each once.
+func (p *Profile) next(i int, h float64) int {
+	for i+1 < len(p.parts) && p.parts[i+1].hits < h {
+		i++
+		if _, n := p.exactAt(i); n > 0 {
+			return i
+		}
+	}
+	return i
+}
+
+// time inverts Hits.
+func (p *Profile) time(h float64) float64 {
+	i := 0
 	for i+1 < len(p.parts) && p.parts[i+1].hits < h {
 		i++
 	}
-	s := p.parts[i]
-	return s.start + s.Time(h-s.hits), i
+	return p.parts[i].start + p.parts[i].Time(h-p.parts[i].hits)
+}
+
+// exactAt returns the i-th segment, and how many arrivals it gives one by one; 0 for one that does not.
+func (p *Profile) exactAt(i int) (part, int) {
+	if i >= len(p.parts) {
+		return part{}, 0
+	}
+	if x, ok := p.parts[i].Segment.(exact); ok {
+		return p.parts[i], x.Exact()
+	}
+	return p.parts[i], 0
 }
 
 var errNoArrivals = errors.New("it never asks for a request: its rate is zero throughout")

@@ -3,10 +3,13 @@ package profile
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 // vegeta's own table for a pacer that starts at 100/s and grows by 10/s each second.
@@ -23,7 +26,7 @@ func segment() *rapid.Generator[Segment] {
 	return rapid.Custom(func(t *rapid.T) Segment {
 		length := rapid.Float64Range(.1, 100).Draw(t, "length")
 		rate := rapid.Float64Range(.5, 5000).Draw(t, "rate")
-		switch rapid.IntRange(0, 4).Draw(t, "kind") {
+		switch rapid.IntRange(0, 5).Draw(t, "kind") {
 		case 0:
 			return Hold{rate, length}
 		case 1:
@@ -32,6 +35,12 @@ func segment() *rapid.Generator[Segment] {
 			return Sine{rate, rate * rapid.SampledFrom([]float64{0, .5, 1}).Draw(t, "swing"), rapid.Float64Range(.1, 200).Draw(t, "period"), length}
 		case 3:
 			return chain{New(Pause{length / 3}, Hold{rate, length / 3}, Pause{length / 3})}
+		case 4:
+			rates, err := newRates([]row{{length / 4, rate, true}, {length / 2, 0, true}, {length * .6, rate / 2, true}, {length * 2, 1, true}}, length)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return rates
 		}
 		r := Ramp{rapid.Float64Range(0, 5000).Draw(t, "from"), rapid.Float64Range(0, 5000).Draw(t, "to"), length}
 		if r.From+r.To < 1 {
@@ -143,5 +152,110 @@ func TestShapesAgainstTheirClosedForms(t *testing.T) {
 				t.Errorf("%s: %d arrivals by %v s, want %.2f", name, n, at, want)
 			}
 		}
+	}
+}
+
+func recorded(t *testing.T, text string, seconds float64) (Segment, error) {
+	t.Helper()
+	return replay.New(spec.Values{"file": spec.Content{Name: "r.csv", Text: text}, "speed": 1., "scale": 1., "for": time.Duration(seconds * 1e9)})
+}
+
+func dues(s Schedule) (out []time.Duration) {
+	w := s.Walk()
+	for _, at, ok := w.Next(); ok; _, at, ok = w.Next() {
+		out = append(out, at)
+	}
+	return out
+}
+
+// Recorded instants are kept to the nanosecond, among other segments and whatever the arrivals of those.
+func TestRecordedInstantsAreExact(t *testing.T) {
+	x, err := recorded(t, "time\n1764000000.5\n1764000000.5\n1764000001.25\n1764000004\n", 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []time.Duration{0, 0, 750 * time.Millisecond, 3500 * time.Millisecond}
+	for _, arrivals := range []Arrivals{Even, Poisson} {
+		if got := dues(Schedule{Profile: New(x), Arrivals: arrivals, Seed: 1}); !slices.Equal(got, want) {
+			t.Errorf("%s: %v", arrivals, got)
+		}
+		got := dues(Schedule{Profile: New(Hold{10.3, 1}, x, Hold{20, 1}), Arrivals: arrivals, Seed: 1})
+		if !slices.IsSorted(got) {
+			t.Errorf("%s: not in order: %v", arrivals, got)
+		}
+		i := slices.Index(got, time.Second)
+		if i < 0 || !slices.Equal(got[i:i+4], []time.Duration{1e9, 1e9, 1e9 + want[2], 1e9 + want[3]}) {
+			t.Errorf("%s: %v", arrivals, got)
+		}
+		if arrivals == Even && (i != 10 || len(got) != 10+4+20 || got[14] != 6*time.Second+25*time.Millisecond) {
+			t.Errorf("%d before, %d in all, then at %v", i, len(got), got[14])
+		}
+	}
+}
+
+func TestInstantsInvert(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var rows []row
+		at := 0.
+		for range rapid.IntRange(1, 20).Draw(t, "n") {
+			at += rapid.Float64Range(.001, 1).Draw(t, "gap")
+			rows = append(rows, row{at: at})
+		}
+		x, err := newInstants(rows, at+rapid.Float64Range(.001, 1).Draw(t, "rest"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := float64(len(rows)) * rapid.Float64Range(0, 1).Draw(t, "share")
+		if got := x.Hits(x.Time(h)); math.Abs(got-h) > 1e-6 {
+			t.Fatalf("Hits(Time(%v)) = %v", h, got)
+		}
+		for k := range rows {
+			if x.Time(float64(k)+.5) != rows[k].at {
+				t.Fatalf("arrival %d at %v, recorded at %v", k, x.Time(float64(k)+.5), rows[k].at)
+			}
+		}
+	})
+}
+
+func TestRecordedRates(t *testing.T) {
+	s, err := recorded(t, "# from the monitoring\nseconds, rate\n0, 10\n2, 30/s\n3, 0\n4, 5\n", 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[float64]float64{1: 10, 2: 20, 2.5: 35, 3: 50, 3.5: 50, 4: 50, 6: 60} {
+		if got := s.Hits(at); math.Abs(got-want) > 1e-9 {
+			t.Errorf("Hits(%v) = %v, want %v", at, got, want)
+		}
+	}
+	if n := len(dues(Schedule{Profile: New(s)})); n != 60 {
+		t.Errorf("%d arrivals", n)
+	}
+	fast, err := replay.New(spec.Values{"file": spec.Content{Text: "0,10\n4,20"}, "speed": 2., "scale": 3., "for": 4 * time.Second})
+	if err != nil || fast.Hits(2) != 120 || fast.Hits(4) != 360 {
+		t.Errorf("%v, %v", fast, err)
+	}
+}
+
+func TestBadRecordings(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                 "holds no time",
+		"time,rate\n":      "holds no time",
+		"1,2,3":            "line 1: 3 columns",
+		"0,5\nx,6":         `line 2: "x" is not a time`,
+		"0,5\n1,-3":        `line 2: "-3" is not a rate`,
+		"0,5\n1,1e99":      `line 2: "1e99" is not a rate`,
+		"0,5\n2,5\n1,5":    "line 3: 1 is before",
+		"0,5\n1":           "line 2",
+		"0,0\n1,0":         "rate is zero",
+		"90":               "rate is zero", // after the end
+		"-1":               "is before",
+		"2026-11-21T10:00": `line 1: "2026-11-21T10:00" is not a time`,
+	} {
+		if _, err := recorded(t, text, 10); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := replay.New(spec.Values{"file": spec.Content{Text: "1\n2"}, "speed": 1., "scale": 2., "for": 4 * time.Second}); err == nil {
+		t.Error("scale on instants was accepted")
 	}
 }

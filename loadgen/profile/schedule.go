@@ -27,7 +27,11 @@ type Schedule struct {
 
 // Walk starts at the first request.
 func (s Schedule) Walk() *Walk {
-	return &Walk{s: s, total: s.Profile.Total(), stream: s.Seed.Stream("arrivals")}
+	w := &Walk{s: s, total: s.Profile.Total(), stream: s.Seed.Stream("arrivals")}
+	if s.Arrivals != Poisson {
+		w.h = -.5
+	}
+	return w
 }
 
 // Walk yields due times in order. It holds O(1) memory.
@@ -36,29 +40,59 @@ type Walk struct {
 	stream draw.Stream
 	total  float64
 	seq    uint64
-	sum    float64 // of unit exponentials, for Poisson arrivals
+	h      float64 // where the last arrival was, in expected arrivals
 	part   int
+	taken  int // arrivals of an exact segment so far
 }
 
 // Next returns the next request's sequence number, from 0 on, and when it is due since the start of the
 // profile; ok is false after the last one.
 //
 // The k-th even arrival (from 1) is where Hits = k − ½; the k-th Poisson arrival is where Hits equals the
-// sum of k unit exponentials (time change of a unit Poisson process by the cumulative rate).
+// sum of k unit exponentials (time change of a unit Poisson process by the cumulative rate). Before an exact
+// segment an even schedule's count begins anew, and a Poisson one has no memory to lose.
 func (w *Walk) Next() (seq uint64, due time.Duration, ok bool) {
-	var h float64
-	if w.s.Arrivals == Poisson {
-		w.sum += w.stream.Exp(w.seq, 0)
-		h = w.sum
-	} else {
-		h = float64(w.seq) + .5
+	h := w.step()
+	for {
+		p, n := w.s.Profile.exactAt(w.part)
+		if n > 0 && w.taken < n {
+			h = p.hits + float64(w.taken) + .5
+			w.taken++
+			break
+		}
+		if n > 0 { // the last of them is behind us
+			h = w.leave(p.hits + float64(n))
+			w.part, w.taken = w.part+1, 0
+			continue
+		}
+		if next := w.s.Profile.next(w.part, h); next == w.part {
+			break
+		} else {
+			w.part = next
+		}
 	}
-	if h >= w.total {
+	if h >= w.total || w.part >= len(w.s.Profile.parts) {
 		return 0, 0, false
 	}
-	var t float64
-	t, w.part = w.s.Profile.time(h, w.part)
+	w.h = h
+	p := w.s.Profile.parts[w.part]
 	seq = w.seq
 	w.seq++
-	return seq, time.Duration(math.Round(t * 1e9)), true
+	return seq, time.Duration(math.Round((p.start + p.Time(h-p.hits)) * 1e9)), true
+}
+
+// step is where the arrival after the last one is.
+func (w *Walk) step() float64 {
+	if w.s.Arrivals == Poisson {
+		return w.h + w.stream.Exp(w.seq, 0)
+	}
+	return w.h + 1
+}
+
+// leave is where the first arrival after an exact segment is, which ends at h.
+func (w *Walk) leave(h float64) float64 {
+	if w.s.Arrivals == Poisson {
+		return h + w.stream.Exp(w.seq, 0)
+	}
+	return h + .5
 }

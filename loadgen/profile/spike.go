@@ -37,10 +37,7 @@ func flat(perSecond, seconds float64) Segment {
 // chain makes one segment of a profile.
 type chain struct{ *Profile }
 
-func (c chain) Time(h float64) float64 {
-	t, _ := c.time(h, 0)
-	return t
-}
+func (c chain) Time(h float64) float64 { return c.time(h) }
 
 var pause = spec.Kind[Segment]{
 	Entry: spec.Entry{Name: "pause", Doc: "no requests", Params: []spec.Param{length}},

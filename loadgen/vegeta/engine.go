@@ -4,9 +4,11 @@
 // a RoundTripper of ours, which reads the sequence number that vegeta sends along, knows when that request
 // was due, owns the queue for connections, and traces the stages of the exchange.
 //
-// Limits: HTTP/1.1 by net/http; about 60 µs of CPU a request. net/http may by itself repeat an idempotent
-// request when a kept connection turns out to be closed before any byte of an answer: such a request is
-// one sample, as a user would see it.
+// Besides HTTP/1.1 it speaks HTTP/2 and follows redirects. Limits: by net/http, some 26 to 60 µs of CPU a
+// request; with HTTP/2 the exchanges share connections, as many as the server's limit of streams asks for;
+// redirects lead to other hosts too. net/http may by itself repeat an idempotent request when a kept
+// connection turns out to be closed before any byte of an answer: such a request is one sample, as a user
+// would see it.
 package vegeta
 
 import (
@@ -16,14 +18,14 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
-	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 )
@@ -31,67 +33,95 @@ import (
 // LagLimit is the lateness (p99) up to which this engine's figures are trusted on any machine.
 const LagLimit = 3 * time.Millisecond
 
-// Config is what a load is played with.
-type Config struct {
-	Target      string // http or https URL; the requests' paths are resolved below it
-	Mix         *mix.Mix
-	Timeout     time.Duration                                                        // from the due time to the end of the exchange
-	Connections int                                                                  // exchanges at once; more wait in order of due time
-	Identify    bool                                                                 // send each request's sequence number along
-	TLS         *tls.Config                                                          // nil: the defaults
-	Dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer's
-}
-
 // Engine plays schedules against one target.
 type Engine struct {
-	cfg  Config
-	base *url.URL
+	cfg      client.Config
+	base     *url.URL
+	dial     client.Dialer
+	tls      *tls.Config
+	inFlight atomic.Int64
+}
+
+// Lacks says what the configuration asks for and this engine does not have, or "".
+func Lacks(c client.Config) string {
+	switch {
+	case c.Cookies:
+		return "cookies that are kept"
+	case c.PerConn > 0:
+		return "limit of requests on a connection"
+	}
+	return ""
 }
 
 // New checks the configuration.
-func New(c Config) (*Engine, error) {
-	u, err := url.Parse(c.Target)
+func New(c client.Config) (*Engine, error) {
+	u, err := c.Base()
 	if err != nil {
-		return nil, fmt.Errorf("target: %w", err)
+		return nil, err
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, fmt.Errorf("target %q is not an http or https URL", c.Target)
+	e := &Engine{cfg: c, base: u}
+	if e.tls, err = c.Connect.TLS(); err != nil {
+		return nil, err
 	}
-	return &Engine{c, u}, nil
+	e.dial, err = c.Connect.Dialer()
+	return e, err
 }
+
+// InFlight implements loadgen.Engine.
+func (e *Engine) InFlight() int64 { return e.inFlight.Load() }
 
 // url of a request: its path below the target's.
 func (e *Engine) url(path string) (*url.URL, error) {
 	if path == "" || path == "/" {
 		return e.base, nil
 	}
-	ref, err := url.Parse(path)
+	ref, err := url.ParseRequestURI(client.Prefix(e.base) + path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("malformed path: %w", err)
 	}
 	u := *e.base
-	u.Path = strings.TrimSuffix(u.Path, "/") + ref.Path
-	u.RawPath, u.RawQuery = "", ref.RawQuery
+	u.Path, u.RawPath, u.RawQuery = ref.Path, ref.RawPath, ref.RawQuery
 	return &u, nil
+}
+
+// connections makes the transport that carries the exchanges.
+func (e *Engine) connections() *http.Transport {
+	t := &http.Transport{
+		DialContext:         e.dial,
+		TLSClientConfig:     e.tls,
+		TLSHandshakeTimeout: e.cfg.Stages.TLS,
+		MaxIdleConnsPerHost: e.cfg.Connections,
+		IdleConnTimeout:     90 * time.Second,
+		DisableCompression:  true,
+		Protocols:           &http.Protocols{},
+	}
+	if limit := e.cfg.Stages.Connect; limit > 0 {
+		t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, limit)
+			defer cancel()
+			return e.dial(ctx, network, address)
+		}
+	}
+	if !e.cfg.HTTP2 {
+		t.Protocols.SetHTTP1(true)
+	} else {
+		t.Protocols.SetHTTP2(e.base.Scheme == "https")
+		t.Protocols.SetUnencryptedHTTP2(e.base.Scheme == "http")
+	}
+	return t
 }
 
 // Play implements loadgen.Engine.
 func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock, sink func(*measure.Sample)) error {
+	base := e.connections()
+	defer base.CloseIdleConnections()
+	defer e.inFlight.Store(0)
 	t := &transport{
 		e: e, ctx: ctx, clock: clock, sink: sink, queue: newQueue(e.cfg.Connections), due: map[uint64]time.Duration{},
-		base: &http.Transport{
-			DialContext:         e.cfg.Dial,
-			TLSClientConfig:     e.cfg.TLS,
-			MaxIdleConnsPerHost: e.cfg.Connections,
-			IdleConnTimeout:     90 * time.Second,
-			DisableCompression:  true,
-			TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
-		},
+		base: &http.Client{Transport: base, CheckRedirect: e.redirect},
 	}
-	defer t.base.CloseIdleConnections()
 	a := vegeta.NewAttacker(vegeta.Client(&http.Client{
-		Transport:     t,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: t,
 	}))
 	waiter, err := pace.NewWaiter(clock)
 	if err != nil {
@@ -113,6 +143,18 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 	return nil
 }
 
+// redirect decides whether one more redirect is followed. When none is, the answer that redirects is the
+// answer; one too many is a failure.
+func (e *Engine) redirect(_ *http.Request, via []*http.Request) error {
+	switch {
+	case e.cfg.Redirects == 0:
+		return http.ErrUseLastResponse
+	case len(via) > e.cfg.Redirects:
+		return fmt.Errorf("redirected more than %d times: redirects exceeded", e.cfg.Redirects)
+	}
+	return nil
+}
+
 // pacer releases each request at its due time. It sleeps itself, because vegeta's sleep can't be
 // interrupted, and returns a wait of zero.
 type pacer struct {
@@ -125,6 +167,7 @@ func (p *pacer) Pace(time.Duration, uint64) (wait time.Duration, stop bool) {
 	seq, due, ok := p.walk.Next()
 	if ok {
 		p.t.expect(seq, due)
+		p.t.e.inFlight.Add(1)
 		ok = p.waiter.Wait(p.t.ctx, due) == nil
 	}
 	return 0, !ok
@@ -140,7 +183,7 @@ type transport struct {
 	clock pace.Clock
 	sink  func(*measure.Sample)
 	queue *queue
-	base  *http.Transport
+	base  *http.Client
 
 	mu  sync.Mutex
 	due map[uint64]time.Duration // of the requests released and not yet taken up

@@ -2,7 +2,9 @@ package vegeta
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -15,6 +17,7 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/neterr"
+	"github.com/seed-8025779b/shakedown/loadgen/pace"
 )
 
 // RoundTrip carries out the request whose number vegeta's client sends along, delivers its sample, and
@@ -26,7 +29,7 @@ func (t *transport) RoundTrip(in *http.Request) (*http.Response, error) {
 		return nil, errors.New("request without vegeta's sequence number")
 	}
 	r := t.e.cfg.Mix.At(seq)
-	s := &measure.Sample{Seq: seq, Request: r.Name, Due: t.take(seq), Offered: offered, BytesOut: int64(len(r.Body))}
+	s := &measure.Sample{Seq: seq, Request: r.Name, Due: t.take(seq), Offered: offered}
 	deadline := s.Due + t.e.cfg.Timeout
 	ctx, cancel := context.WithDeadline(t.ctx, time.Now().Add(deadline-t.clock.Now()))
 	defer cancel()
@@ -45,66 +48,136 @@ func (t *transport) RoundTrip(in *http.Request) (*http.Response, error) {
 		s.Outcome, s.Class, s.Detail = measure.Cancelled, "", ""
 	}
 	t.sink(s)
+	t.e.inFlight.Add(-1)
 	return &http.Response{StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, Request: in}, nil
+}
+
+// stamps are set by net/http, from goroutines of its own. Of an exchange with redirects each keeps its first.
+type stamps struct{ began, connected, secured, sent, first atomic.Int64 }
+
+func (x *stamps) stamp(at *atomic.Int64, clock pace.Clock) { at.CompareAndSwap(0, int64(clock.Now())) }
+
+func (x *stamps) trace(clock pace.Clock) *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn:              func(string) { x.stamp(&x.began, clock) },
+		ConnectDone:          func(_, _ string, err error) { x.done(&x.connected, err, clock) },
+		TLSHandshakeDone:     func(_ tls.ConnectionState, err error) { x.done(&x.secured, err, clock) },
+		WroteHeaders:         func() { x.stamp(&x.sent, clock) },
+		GotFirstResponseByte: func() { x.stamp(&x.first, clock) },
+	}
+}
+
+func (x *stamps) done(at *atomic.Int64, err error, clock pace.Clock) {
+	if err == nil {
+		x.stamp(at, clock)
+	}
+}
+
+// into puts the stamps into the sample, and says how far the exchange came. A connection that was made for
+// another request, and given to this one, is not this one's.
+func (x *stamps) into(s *measure.Sample, https bool) neterr.Stage {
+	began, connected, secured := time.Duration(x.began.Load()), time.Duration(x.connected.Load()), time.Duration(x.secured.Load())
+	s.Sent, s.First = time.Duration(x.sent.Load()), time.Duration(x.first.Load())
+	if connected > 0 {
+		s.Connect = connected - began
+	}
+	if secured > 0 && connected > 0 {
+		s.Handshake = secured - connected
+	}
+	switch {
+	case s.First > 0:
+		return neterr.Reading
+	case s.Sent > 0:
+		return neterr.Waiting
+	case https && connected > 0 && secured == 0:
+		return neterr.Securing
+	}
+	return neterr.Connecting
 }
 
 // exchange sends the request and reads its answer to the end.
 func (t *transport) exchange(ctx context.Context, r *mix.Request, s *measure.Sample) {
-	var sent, first atomic.Int64 // net/http traces from goroutines of its own
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders:         func() { sent.CompareAndSwap(0, int64(t.clock.Now())) },
-		GotFirstResponseByte: func() { first.CompareAndSwap(0, int64(t.clock.Now())) },
-	})
+	var x stamps
 	var check mix.Check
 	check.Reset(r.Expect)
-	status, n, err := t.do(ctx, r, s.Seq, &check)
-	s.Sent, s.First = time.Duration(sent.Load()), time.Duration(first.Load())
-	s.Status, s.BytesIn = status, n
+	err := t.do(httptrace.WithClientTrace(ctx, x.trace(t.clock)), r, s, &check, &x)
+	s.Done = t.clock.Now()
+	stage := x.into(s, t.e.base.Scheme == "https")
 	if err != nil {
-		s.Outcome = measure.Failed
-		s.Class, s.Detail = neterr.Classify(err, neterr.StageOf(s), t.e.cfg.Timeout)
-	} else if failure, expected := check.Failure(status); failure != "" {
+		s.Outcome, s.Status = measure.Failed, 0
+		s.Class, s.Detail = neterr.Classify(err, stage, s, &t.e.cfg)
+	} else if failure, expected := check.Failure(s.Status); failure != "" {
 		s.Outcome, s.Class, s.Detail = measure.Failed, measure.Expectation, failure
-	} else if c := measure.ClassOfStatus(status); c != "" && !expected {
-		s.Outcome, s.Class, s.Detail = measure.Failed, c, "status "+strconv.Itoa(status)
+	} else if c := measure.ClassOfStatus(s.Status); c != "" && !expected {
+		s.Outcome, s.Class, s.Detail = measure.Failed, c, "status "+strconv.Itoa(s.Status)
 	}
 }
 
-func (t *transport) do(ctx context.Context, r *mix.Request, seq uint64, check *mix.Check) (status int, n int64, err error) {
-	u, err := t.e.url(r.Path)
+// do makes the request, sends it, and reads its answer.
+func (t *transport) do(ctx context.Context, r *mix.Request, s *measure.Sample, check *mix.Check, x *stamps) error {
+	text := t.e.cfg.Mix.Texts(t.e.cfg.Mix.Index(s.Seq))
+	u, err := t.e.url(text.Path.String(s.Seq))
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	var body io.Reader
-	if r.Body != "" {
-		body = strings.NewReader(r.Body)
-	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, u.String(), body)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	body := text.Body.String(s.Seq)
+	s.BytesOut = int64(len(body))
+	req, err := http.NewRequestWithContext(ctx, r.Method, u.String(), strings.NewReader(body))
 	if err != nil {
-		return 0, 0, err
+		return fmt.Errorf("malformed request: %w", err)
+	}
+	if body == "" {
+		req.Body = nil
 	}
 	req.Header.Set("User-Agent", "shakedown")
-	for name, value := range r.Headers {
-		if textproto.CanonicalMIMEHeaderKey(name) == "Host" {
+	own := map[string]bool{}
+	for i := range text.Headers {
+		h := &text.Headers[i]
+		name, value := textproto.CanonicalMIMEHeaderKey(h.Name), h.Value.String(s.Seq)
+		if name == "Host" {
 			req.Host = value
 		}
-		req.Header.Set(name, value)
+		if !own[name] {
+			req.Header.Del(name)
+		}
+		own[name] = true
+		req.Header.Add(name, value)
 	}
 	if t.e.cfg.Identify {
-		req.Header.Set(mix.SeqHeader, strconv.FormatUint(seq, 10))
+		req.Header.Set(mix.SeqHeader, strconv.FormatUint(s.Seq, 10))
 	}
-	res, err := t.base.RoundTrip(req)
+	if limit := t.e.cfg.Stages.FirstByte; limit > 0 {
+		late := time.AfterFunc(time.Hour, func() {
+			if x.first.Load() == 0 {
+				cancel(context.DeadlineExceeded)
+			}
+		})
+		defer late.Stop()
+		trace := httptrace.ContextClientTrace(ctx)
+		wrote := trace.WroteHeaders
+		trace.WroteHeaders = func() {
+			wrote()
+			late.Reset(limit)
+		}
+	}
+	res, err := t.base.Do(req)
 	if err != nil {
-		return 0, 0, err
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		return err
 	}
 	defer res.Body.Close()
+	s.Status = res.StatusCode
 	for name, values := range res.Header {
 		for _, v := range values {
 			check.Header([]byte(name), []byte(v))
 		}
 	}
-	n, err = io.Copy(checked{check}, res.Body)
-	return res.StatusCode, n, err
+	s.BytesIn, err = io.Copy(checked{check}, res.Body)
+	return err
 }
 
 // checked is a body's sink.

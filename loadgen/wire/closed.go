@@ -34,6 +34,7 @@ func (c *conn) use(seq *atomic.Uint64, until, think time.Duration) {
 		if now >= until || c.p.cancelled.Load() {
 			return
 		}
+		c.p.e.inFlight.Add(1)
 		c.exchange(job{seq: seq.Add(1) - 1, due: now, offered: now})
 		if think > 0 && c.p.clock.Sleep(c.p.ctx, c.p.clock.Now()+think) != nil {
 			return

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,14 +33,18 @@ type conn struct {
 	first  job // the one it was made for
 	wake   chan job
 	out    []byte
+	filled []byte // a body with its template filled in
 	buf    []byte
 	sample measure.Sample // reused: a sink does not keep it
 	res    http1.Response
 	body   http1.Body
 	last   time.Duration // end of the last exchange
 	check  mix.Check
+	jar    *jar // nil when cookies are not kept
+	stage  neterr.Stage
+	served int // exchanges on this connection
 
-	onHeader func(name, value []byte) // check.Header and check.Data, bound once
+	onHeader func(name, value []byte) // header and check.Data, bound once
 	onData   func([]byte)
 
 	mu sync.Mutex // guards nc against interrupt
@@ -50,8 +55,19 @@ type conn struct {
 
 func (p *play) connection() *conn {
 	c := &conn{p: p, buf: make([]byte, 0, bufferSize)}
-	c.onHeader, c.onData = c.check.Header, c.check.Data
+	c.onHeader, c.onData = c.header, c.check.Data
+	if p.e.cfg.Cookies {
+		c.jar = newJar(p.e.base)
+	}
 	return c
+}
+
+// header takes in a header of the answer.
+func (c *conn) header(name, value []byte) {
+	c.check.Header(name, value)
+	if c.jar != nil {
+		c.jar.header(name, value)
+	}
 }
 
 // run carries out requests until there are none.
@@ -91,7 +107,7 @@ func (c *conn) close() {
 func (c *conn) begin(j job) *prepared {
 	i := c.p.e.cfg.Mix.Index(j.seq)
 	r := &c.p.e.prepared[i]
-	c.sample = measure.Sample{Seq: j.seq, Request: r.name, Due: j.due, Offered: j.offered, BytesOut: r.bodyBytes}
+	c.sample = measure.Sample{Seq: j.seq, Request: r.name, Due: j.due, Offered: j.offered}
 	return r
 }
 
@@ -110,6 +126,7 @@ func (c *conn) deliver() {
 		s.Outcome, s.Class, s.Detail = measure.Cancelled, "", ""
 	}
 	c.p.sink(s)
+	c.p.e.inFlight.Add(-1)
 }
 
 // exchange carries out one request.
@@ -122,7 +139,7 @@ func (c *conn) exchange(j job) {
 	if err != nil {
 		c.close()
 		s.Outcome = measure.Failed
-		s.Class, s.Detail = neterr.Classify(err, neterr.StageOf(s), c.p.e.cfg.Timeout)
+		s.Class, s.Detail = neterr.Classify(err, c.stage, s, &c.p.e.cfg)
 	} else if failure, expected := c.check.Failure(s.Status); failure != "" {
 		s.Outcome, s.Class, s.Detail = measure.Failed, measure.Expectation, failure
 	} else if class := measure.ClassOfStatus(s.Status); class != "" && !expected {
@@ -148,6 +165,7 @@ func statusDetail(status int) string {
 
 func (c *conn) roundTrip(r *prepared, j job) error {
 	p := c.p
+	c.stage = neterr.Waiting
 	deadline := time.Now().Add(j.due + p.e.cfg.Timeout - p.clock.Now())
 	if c.nc != nil && p.clock.Now()-c.last > staleAfter && !c.silent() {
 		c.close()
@@ -163,26 +181,41 @@ func (c *conn) roundTrip(r *prepared, j job) error {
 	if p.cancelled.Load() {
 		return context.Canceled
 	}
-	out := r.tail
-	if r.head != nil {
-		c.out = append(c.out[:0], r.head...)
-		c.out = strconv.AppendUint(c.out, j.seq, 10)
-		c.out = append(c.out, r.tail...)
-		out = c.out
-	}
 	c.check.Reset(r.expect)
+	out := c.write(r, j.seq)
+	c.stage = neterr.Waiting
 	c.sample.Sent = p.clock.Now()
 	if _, err := c.nc.Write(out); err != nil {
 		return err
 	}
-	return c.receive(r.isHead)
+	if err := c.receive(r.isHead, deadline); err != nil {
+		return err
+	}
+	if c.served++; c.served == p.e.cfg.PerConn {
+		c.close()
+	}
+	return nil
 }
 
 // receive reads one response, and whatever 1xx go before it.
-func (c *conn) receive(head bool) error {
+func (c *conn) receive(head bool, deadline time.Time) error {
 	c.buf = c.buf[:0]
+	if limit := c.p.e.cfg.Stages.FirstByte; limit > 0 {
+		first := time.Now().Add(limit)
+		if first.Before(deadline) {
+			if err := c.nc.SetReadDeadline(first); err != nil {
+				return err
+			}
+			if err := c.read(); err != nil {
+				return err
+			}
+			if err := c.nc.SetReadDeadline(deadline); err != nil {
+				return err
+			}
+		}
+	}
 	var onHeader func(name, value []byte)
-	if c.check.WantsHeaders() {
+	if c.jar != nil || c.check.WantsHeaders() {
 		onHeader = c.onHeader
 	}
 	for {
@@ -237,8 +270,8 @@ func (c *conn) read() error {
 	}
 	n, err := c.nc.Read(c.buf[len(c.buf):cap(c.buf)])
 	if n > 0 {
-		if c.sample.First == 0 {
-			c.sample.First = c.p.clock.Now()
+		if c.stage == neterr.Waiting {
+			c.sample.First, c.stage = c.p.clock.Now(), neterr.Reading
 		}
 		c.buf = c.buf[:len(c.buf)+n]
 		return nil
@@ -251,32 +284,51 @@ func (c *conn) read() error {
 
 // dial makes a new connection. Names are resolved each time, so that a change is followed.
 func (c *conn) dial(deadline time.Time) error {
-	ctx, cancel := context.WithDeadline(c.p.ctx, deadline)
+	e, clock := c.p.e, c.p.clock
+	began := clock.Now()
+	c.stage, c.served = neterr.Connecting, 0
+	ctx, cancel := c.within(deadline, e.cfg.Stages.Connect)
 	defer cancel()
-	nc, err := c.p.e.cfg.Dial(ctx, "tcp", c.p.e.address)
+	nc, err := e.dial(ctx, "tcp", e.address)
 	if err != nil {
 		return err
 	}
-	if c.silent, err = silence(nc.(*net.TCPConn)); err != nil {
+	if c.silent, err = silence(nc); err != nil {
 		nc.Close()
 		return err
 	}
-	if c.p.e.tls != nil {
-		t := tls.Client(nc, c.p.e.tls)
+	connected := clock.Now()
+	c.sample.Connect = connected - began
+	if e.tls != nil {
+		c.stage = neterr.Securing
+		ctx, cancel := c.within(deadline, e.cfg.Stages.TLS)
+		defer cancel()
+		t := tls.Client(nc, e.tls)
 		if err := t.HandshakeContext(ctx); err != nil {
 			nc.Close()
 			return err
 		}
 		nc = t
+		c.sample.Handshake = clock.Now() - connected
 	}
 	c.set(nc)
 	return nil
 }
 
+// within bounds a stage by the deadline of the whole, and by its own limit when it has one.
+func (c *conn) within(deadline time.Time, limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit > 0 {
+		if own := time.Now().Add(limit); own.Before(deadline) {
+			deadline = own
+		}
+	}
+	return context.WithDeadline(c.p.ctx, deadline)
+}
+
 // silence returns a function that reports whether an idle connection is still open and nothing has come on
 // it unasked. It is made once a connection, so that asking does not allocate.
-func silence(c *net.TCPConn) (func() bool, error) {
-	raw, err := c.SyscallConn()
+func silence(c net.Conn) (func() bool, error) {
+	raw, err := c.(syscall.Conn).SyscallConn() // TCP's and Unix's both are
 	if err != nil {
 		return nil, err
 	}

@@ -12,17 +12,13 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
-	"net/textproto"
 	"net/url"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
-	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 )
@@ -30,117 +26,56 @@ import (
 // LagLimit is the lateness (p99) up to which this engine's figures are trusted on any machine.
 const LagLimit = time.Millisecond
 
-// Config is what a load is played with.
-type Config struct {
-	Target      string // http or https URL; the requests' paths are resolved below it
-	Mix         *mix.Mix
-	Timeout     time.Duration                                                        // from the due time to the end of the exchange
-	Connections int                                                                  // exchanges at once; more wait in order of due time
-	Identify    bool                                                                 // send each request's sequence number along
-	TLS         *tls.Config                                                          // nil: the defaults
-	Dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer's
-}
-
 // Engine plays schedules against one target.
 type Engine struct {
-	cfg      Config
+	cfg      client.Config
+	dial     client.Dialer
+	base     *url.URL
 	address  string
 	tls      *tls.Config // nil for http
 	prepared []prepared  // by place in the mix
+	inFlight atomic.Int64
 }
 
-// prepared is a request ready to be sent, but for its sequence number.
-type prepared struct {
-	name       string
-	head, tail []byte // what stands before the number and after it
-	isHead     bool
-	bodyBytes  int64
-	expect     *mix.Expect
+// Lacks says what the configuration asks for and this engine does not have, or "".
+func Lacks(c client.Config) string {
+	switch {
+	case c.HTTP2:
+		return "HTTP/2"
+	case c.Redirects > 0:
+		return "redirects"
+	}
+	return ""
 }
 
 // New checks the configuration and prepares the requests.
-func New(c Config) (*Engine, error) {
-	u, err := url.Parse(c.Target)
+func New(c client.Config) (*Engine, error) {
+	u, err := c.Base()
 	if err != nil {
-		return nil, fmt.Errorf("target: %w", err)
+		return nil, err
 	}
-	e := &Engine{cfg: c}
-	if c.Dial == nil {
-		e.cfg.Dial = (&net.Dialer{}).DialContext
+	e := &Engine{cfg: c, base: u, address: client.Address(u)}
+	if e.dial, err = c.Connect.Dialer(); err != nil {
+		return nil, err
 	}
-	port := u.Port()
-	switch u.Scheme {
-	case "http":
-		port = orElse(port, "80")
-	case "https":
-		port = orElse(port, "443")
-		e.tls = &tls.Config{MinVersion: tls.VersionTLS12}
-		if c.TLS != nil {
-			e.tls = c.TLS.Clone()
+	if u.Scheme == "https" {
+		if e.tls, err = c.Connect.TLS(); err != nil {
+			return nil, err
 		}
 		e.tls.ServerName, e.tls.NextProtos = u.Hostname(), []string{"http/1.1"}
 	}
-	if port == "" || u.Hostname() == "" {
-		return nil, fmt.Errorf("target %q is not an http or https URL", c.Target)
-	}
-	e.address = net.JoinHostPort(u.Hostname(), port)
-	for _, r := range c.Mix.Requests() {
-		p, err := e.prepare(u, &r)
+	for i := range c.Mix.Requests() {
+		p, err := e.prepare(i)
 		if err != nil {
-			return nil, fmt.Errorf("request %s: %w", r.Name, err)
+			return nil, fmt.Errorf("request %s: %w", c.Mix.Requests()[i].Name, err)
 		}
 		e.prepared = append(e.prepared, p)
 	}
 	return e, nil
 }
 
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}
-
-func (e *Engine) prepare(base *url.URL, r *mix.Request) (prepared, error) {
-	u := *base
-	if r.Path != "" && r.Path != "/" {
-		ref, err := url.Parse(r.Path)
-		if err != nil {
-			return prepared{}, err
-		}
-		u.Path, u.RawPath, u.RawQuery = strings.TrimSuffix(base.Path, "/")+ref.Path, "", ref.RawQuery
-	}
-	host, own := base.Host, ""
-	given := map[string]bool{}
-	for name, value := range r.Headers {
-		canonical := textproto.CanonicalMIMEHeaderKey(name)
-		if strings.ContainsAny(name, " \t\r\n:") || name == "" || strings.ContainsAny(value, "\r\n\x00") {
-			return prepared{}, fmt.Errorf("header %q can't be sent", name)
-		}
-		if canonical == "Host" {
-			host = value
-			continue
-		}
-		given[canonical] = true
-		own += canonical + ": " + value + "\r\n"
-	}
-	b := r.Method + " " + u.RequestURI() + " HTTP/1.1\r\nHost: " + host + "\r\n"
-	if !given["User-Agent"] {
-		b += "User-Agent: shakedown\r\n"
-	}
-	b += own
-	if r.Body != "" || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
-		b += "Content-Length: " + strconv.Itoa(len(r.Body)) + "\r\n"
-	}
-	p := prepared{name: r.Name, isHead: r.Method == "HEAD", bodyBytes: int64(len(r.Body)), expect: r.Expect}
-	if e.cfg.Identify {
-		p.head = []byte(b + mix.SeqHeader + ": ")
-		p.tail = []byte("\r\n\r\n" + r.Body)
-	} else {
-		p.tail = []byte(b + "\r\n" + r.Body)
-	}
-	return p, nil
-}
+// InFlight implements loadgen.Engine.
+func (e *Engine) InFlight() int64 { return e.inFlight.Load() }
 
 // job is one request on its way to a connection.
 type job struct {
@@ -169,6 +104,7 @@ type play struct {
 // Play implements loadgen.Engine.
 func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock, sink func(*measure.Sample)) error {
 	p := &play{e: e, ctx: ctx, clock: clock, sink: sink}
+	defer e.inFlight.Store(0)
 	waiter, err := pace.NewWaiter(clock)
 	if err != nil {
 		return err
@@ -196,6 +132,7 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 
 // offer hands a request to an idle connection, to a new one, or to the queue.
 func (p *play) offer(j job) {
+	p.e.inFlight.Add(1)
 	p.mu.Lock()
 	if n := len(p.idle); n > 0 {
 		c := p.idle[n-1]

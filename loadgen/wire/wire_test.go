@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -36,7 +37,7 @@ func raw(t *testing.T, answer string) string {
 				buf := make([]byte, 4096)
 				for {
 					n, err := c.Read(buf)
-					if err != nil || !bytes.HasSuffix(buf[:n], end) {
+					if err != nil || !bytes.Contains(buf[:n], end) {
 						return
 					}
 					if _, err := c.Write(out); err != nil {
@@ -51,11 +52,14 @@ func raw(t *testing.T, answer string) string {
 
 func engine(t *testing.T, target string, connections int) *Engine {
 	t.Helper()
-	m, err := mix.New(1, []mix.Request{{Name: "a", Method: "GET", Path: "/a", Weight: 1}, {Name: "b", Method: "GET", Path: "/b?c=d", Weight: 2}})
+	m, err := mix.New(1, mix.Set{Requests: []mix.Request{
+		{Name: "a", Method: "GET", Path: "/a", Weight: 1},
+		{Name: "b", Method: "GET", Path: "/b?id={{uuid}}", Weight: 2, Headers: []mix.Header{{Name: "X-Color", Value: "{{pick red green}}"}}, Body: "{{int 1 100}}"},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(Config{Target: target, Mix: m, Timeout: 10 * time.Second, Connections: connections, Identify: true})
+	e, err := New(client.Config{Target: target, Mix: m, Timeout: 10 * time.Second, Connections: connections, Identify: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,28 +99,40 @@ func TestRequestsDoNotAllocate(t *testing.T) {
 	}
 }
 
-func TestPreparedRequests(t *testing.T) {
-	m, err := mix.New(1, []mix.Request{{
-		Name: "x", Method: "POST", Path: "/p?q=1", Body: "body", Weight: 1, Headers: map[string]string{"host": "example.org", "content-type": "text/plain"},
+func TestRequestsAsTheyAreSent(t *testing.T) {
+	data, err := mix.ParseData("id\na b\nc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data.Name, data.InTurn = "items", true
+	m, err := mix.New(1, mix.Set{InTurn: true, Data: []*mix.Data{data}, Requests: []mix.Request{
+		{Name: "x", Method: "POST", Path: "/p?q=1", Body: "body", Weight: 1, Headers: []mix.Header{{Name: "host", Value: "example.org"}, {Name: "content-type", Value: "text/plain"}}},
+		{Name: "y", Method: "PUT", Path: "/{{items.id}}/{{seq}}", Body: "<{{items.id}}>", Weight: 1, Headers: []mix.Header{{Name: "x-id", Value: "{{items.id}}"}, {Name: "x-id", Value: "z"}}},
+		{Name: "z", Method: "GET", Path: "/", Weight: 1},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(Config{Target: "http://127.0.0.1:1/base/", Mix: m, Identify: true})
+	e, err := New(client.Config{Target: "http://127.0.0.1:1/base/?k=v", Mix: m, Identify: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := string(e.prepared[0].head) + "7" + string(e.prepared[0].tail)
-	want := "POST /base/p?q=1 HTTP/1.1\r\nHost: example.org\r\nUser-Agent: shakedown\r\nContent-Type: text/plain\r\nContent-Length: 4\r\nShakedown-Seq: 7\r\n\r\nbody"
-	if got != want {
-		t.Errorf("%q", got)
-	}
-	for _, h := range []map[string]string{{"a b": "c"}, {"a": "b\r\nc: d"}, {"": "x"}} {
-		bad, err := mix.New(1, []mix.Request{{Name: "x", Method: "GET", Path: "/", Weight: 1, Headers: h}})
-		if err != nil {
-			t.Fatal(err)
+	c := (&play{e: e}).connection()
+	for seq, want := range map[uint64]string{
+		0: "POST /base/p?q=1 HTTP/1.1\r\nHost: example.org\r\nUser-Agent: shakedown\r\ncontent-type: text/plain\r\nContent-Length: 4\r\nShakedown-Seq: 0\r\n\r\nbody",
+		4: "PUT /base/a%20b/4 HTTP/1.1\r\nHost: 127.0.0.1:1\r\nUser-Agent: shakedown\r\nx-id: a b\r\nx-id: z\r\nContent-Length: 5\r\nShakedown-Seq: 4\r\n\r\n<a b>",
+		5: "GET /base/?k=v HTTP/1.1\r\nHost: 127.0.0.1:1\r\nUser-Agent: shakedown\r\nShakedown-Seq: 5\r\n\r\n",
+	} {
+		if got := string(c.write(&e.prepared[m.Index(seq)], seq)); got != want {
+			t.Errorf("%q", got)
 		}
-		if _, err := New(Config{Target: "http://127.0.0.1:1", Mix: bad}); err == nil || !strings.Contains(err.Error(), "can't be sent") {
+	}
+	for _, h := range []mix.Header{{Name: "a b", Value: "c"}, {Name: "a", Value: "b\r\nc: d"}, {Name: "", Value: "x"}, {Name: "host", Value: "{{uuid}}"}, {Name: "content-length", Value: "3"}} {
+		bad, err := mix.New(1, mix.Set{Requests: []mix.Request{{Name: "x", Method: "GET", Path: "/", Weight: 1, Headers: []mix.Header{h}}}})
+		if err == nil {
+			_, err = New(client.Config{Target: "http://127.0.0.1:1", Mix: bad})
+		}
+		if err == nil || !strings.Contains(err.Error(), "can't be") {
 			t.Errorf("%v: %v", h, err)
 		}
 	}

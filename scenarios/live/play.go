@@ -60,18 +60,15 @@ const lead = 20 * time.Millisecond
 
 // Play implements the player's world.
 func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*measure.Sample)) (plan.Played, error) {
-	target := w.s.Target
-	if target == "" {
-		target = "http://" + w.balancer.address
+	config := w.s.Client.Config
+	if w.s.Topology != nil {
+		config.Target = "http://" + w.balancer.address
 	}
-	requests, err := mix.New(w.s.Seed, w.s.Load.Requests)
-	if err != nil {
+	var err error
+	if config.Mix, err = mix.New(w.s.Seed, w.s.Load.Set); err != nil {
 		return plan.Played{}, err
 	}
-	engine, lagLimit, err := loadgen.New(loadgen.Config{
-		Engine: w.s.Client.Engine, Target: target, Mix: requests, Timeout: w.s.Client.Timeout, Connections: w.s.Client.Connections, Identify: w.s.Client.Identify,
-		Connect: w.s.Client.Connect,
-	})
+	engine, lagLimit, err := loadgen.New(w.s.Client.Engine, config)
 	if err != nil {
 		return plan.Played{}, err
 	}

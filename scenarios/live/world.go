@@ -86,7 +86,7 @@ func (w *World) open(ctx context.Context) error {
 		return err
 	}
 	if w.s.Topology == nil {
-		return loadgen.Check(ctx, w.s.Target, w.s.Client.Connect)
+		return loadgen.Check(ctx, w.s.Client.Config)
 	}
 	w.spawner = newSpawner()
 	if err := w.guard(); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
-	"github.com/seed-8025779b/shakedown/loadgen"
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/reports/gate"
@@ -120,19 +120,16 @@ func (g *Group) Target(n int) Target {
 	return t
 }
 
-// Client is the generator's side of the load.
+// Client is the generator's side of the load. The world fills in the mix, and with a topology the target.
 type Client struct {
-	Engine      string // a name of loadgen.Names
-	Timeout     time.Duration
-	Connections int
-	Identify    bool // send sequence numbers along
-	Connect     loadgen.Connect
+	Engine string // a name of loadgen.Names
+	client.Config
 }
 
 // Load is what is offered.
 type Load struct {
 	Arrivals profile.Arrivals
-	Requests []mix.Request
+	Set      mix.Set
 	Phases   []Phase
 }
 

@@ -79,8 +79,7 @@ func (w *World) send(r *request) {
 func (w *World) route(r *request) {
 	if r.pick.Attempt == 0 {
 		w.requests++
-		path := w.mix.At(r.Seq).Path
-		r.group = w.groups[route.Table(w.s.Topology.Listeners[0].Rules).Group(path)]
+		r.group = w.groups[route.Table(w.s.Topology.Listeners[0].Rules).Group(w.mix.Path(r.Seq))]
 	}
 	discard := w.opts.Discard(r.Seq)
 	var member *group.Target

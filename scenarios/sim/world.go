@@ -87,7 +87,7 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 	}
 	w := &World{s: s, opts: opts, now: beforeLoad, groups: map[string]*simGroup{}, all: map[string]*simTarget{}}
 	var err error
-	if w.mix, err = mix.New(s.Seed, s.Load.Requests); err != nil {
+	if w.mix, err = mix.New(s.Seed, s.Load.Set); err != nil {
 		return nil, err
 	}
 	for i := range s.Topology.Groups {

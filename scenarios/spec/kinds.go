@@ -16,6 +16,10 @@ func (v Values) Int(name string) int                { i, _ := v[name].(int); ret
 func (v Values) Text(name string) string            { s, _ := v[name].(string); return s }
 func (v Values) Bool(name string) bool              { b, _ := v[name].(bool); return b }
 func (v Values) List(name string) []string          { l, _ := v[name].([]string); return l }
+func (v Values) File(name string) Content           { c, _ := v[name].(Content); return c }
+
+// Content is a file that was read: policies never open one.
+type Content struct{ Name, Text string }
 
 // Has reports whether the parameter was given or has a default.
 func (v Values) Has(name string) bool { _, ok := v[name]; return ok }

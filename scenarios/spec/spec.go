@@ -6,7 +6,8 @@
 //
 //	func Kinds() spec.Kinds[Strategy] { return spec.Kinds[Strategy]{roundRobin, leastRequests} }
 //
-// Values are plain Go values: time.Duration, float64 (shares, rates, numbers), int, string, bool, []string.
+// Values are plain Go values: time.Duration, float64 (shares, rates, numbers), int, string, bool, []string,
+// Content.
 package spec
 
 import (
@@ -31,12 +32,13 @@ const (
 	Text                     // any string
 	Bool                     // true or false
 	List                     // a list of strings
+	File                     // a file's name, relative to the scenario's: a Content
 )
 
 // String returns what the type is called in messages.
 func (t Type) String() string {
 	return [...]string{"", "a duration such as 1.5s", "a share such as 60%", "a rate such as 100/s",
-		"a whole number", "a number", "text", "true or false", "a list of texts"}[t]
+		"a whole number", "a number", "text", "true or false", "a list of texts", "a file"}[t]
 }
 
 // Param is one parameter.
@@ -112,6 +114,8 @@ func (p Param) Parse(text string) (any, error) {
 			return []string{}, nil
 		}
 		return strings.Split(text, ","), nil
+	case File:
+		return Content{Name: text}, nil // whoever knows the folder reads it
 	}
 	panic("spec: parameter " + p.Name + " has no type")
 }
@@ -169,6 +173,8 @@ func (p Param) Format(v any) any {
 		return v.(time.Duration).String()
 	case Share, Rate:
 		return p.bound(v.(float64))
+	case File:
+		return v.(Content).Name
 	}
 	return v
 }

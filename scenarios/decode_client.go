@@ -1,0 +1,89 @@
+package scenarios
+
+import (
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/seed-8025779b/shakedown/loadgen"
+	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// clientParams are the client's settings but for its engine, which follows from them when it is not named.
+func clientParams(identify string) []spec.Param {
+	return []spec.Param{
+		{Name: "timeout", Type: spec.Duration, Default: "5s", Min: .001, Max: 600, Doc: "from the due time to the end of the exchange"},
+		{Name: "connect_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "until a connection is there, name resolved; without it, the timeout"},
+		{Name: "tls_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "of a TLS handshake; without it, the timeout"},
+		{Name: "first_byte_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "from sending to the first byte of the answer; without it, the timeout"},
+		{Name: "connections", Type: spec.Count, Default: "512", Min: 1, Max: 60000, Doc: "exchanges at once; more wait in order of due time"},
+		{Name: "requests_per_connection", Type: spec.Count, Default: "unlimited", Min: 1, Max: 1e9, Words: []spec.Word{{Name: "unlimited", Value: 0}}, Doc: "then it is replaced"},
+		{Name: "identify", Type: spec.Bool, Default: identify, Doc: "send each request's number in the header shakedown-seq"},
+		{Name: "cookies", Type: spec.Bool, Default: "false", Doc: "each user, or in an open loop each connection, keeps the cookies it was given"},
+		{Name: "http2", Type: spec.Bool, Default: "false", Doc: "by ALPN with https, by prior knowledge with http"},
+		{Name: "redirects", Type: spec.Count, Default: "0", Max: 100, Doc: "how many are followed; one more is a failure"},
+		{Name: "insecure", Type: spec.Bool, Default: "false", Doc: "do not verify certificates"},
+		{Name: "ca", Type: spec.Text, Doc: "file of PEM certificates to trust instead of the system's"},
+		{Name: "cert", Type: spec.Text, Doc: "file of the client's own certificate, PEM"},
+		{Name: "key", Type: spec.Text, Doc: "file of its key, PEM"},
+		{Name: "resolve", Type: spec.List, Doc: "HOST:PORT=ADDRESS:PORT: connect there instead"},
+		{Name: "unix_socket", Type: spec.Text, Doc: "path of a Unix domain socket to connect to, whatever the target's host"},
+	}
+}
+
+func (d *decoder) client(n *yaml.Node, s *plan.Scenario, out *Resolved) {
+	b := d.block(n, "client", out)
+	identify := "false"
+	if s.Topology != nil {
+		identify = "true"
+	}
+	engine := b.values([]spec.Param{{Name: "engine", Type: spec.Text, Enum: loadgen.Names(), Doc: "wire: HTTP/1.1 of our own, light and exact; vegeta: by way of vegeta's library and net/http"}})
+	v := b.values(clientParams(identify))
+	for i, r := range v.List("resolve") {
+		if _, _, err := client.ParseResolve(r); err != nil {
+			d.fail(resolve(b.value("resolve").Content[i]), "resolve: %v", err)
+		}
+	}
+	s.Client = plan.Client{Engine: engine.Text("engine"), Config: client.Config{
+		Target: s.Target, Timeout: v.Duration("timeout"), Connections: v.Int("connections"), PerConn: v.Int("requests_per_connection"),
+		Stages:   client.Timeouts{Connect: v.Duration("connect_timeout"), TLS: v.Duration("tls_timeout"), FirstByte: v.Duration("first_byte_timeout")},
+		Identify: v.Bool("identify"), Cookies: v.Bool("cookies"), HTTP2: v.Bool("http2"), Redirects: v.Int("redirects"),
+		Connect: client.Connect{
+			Insecure: v.Bool("insecure"), CA: d.path(v.Text("ca")), Cert: d.path(v.Text("cert")), Key: d.path(v.Text("key")),
+			Resolve: v.List("resolve"), UnixSocket: d.path(v.Text("unix_socket")),
+		},
+	}}
+	for _, name := range []string{"connect_timeout", "tls_timeout", "first_byte_timeout"} {
+		if limit := v.Duration(name); limit > s.Client.Timeout && s.Client.Timeout > time.Duration(0) {
+			d.fail(b.value(name), "%s %v is more than the timeout of the whole, %v", name, limit, s.Client.Timeout)
+		}
+	}
+	if v.Has("cert") != v.Has("key") {
+		d.fail(n, "a client certificate needs both files: cert and key")
+	}
+	if s.Topology != nil && s.Client.HTTP2 {
+		d.fail(b.value("http2"), "http2 with a topology is not supported yet: the reference balancer speaks HTTP/1.1")
+	}
+	if s.Topology != nil && v.Has("unix_socket") {
+		d.fail(b.value("unix_socket"), "unix_socket needs a target: the balancer of a topology listens on TCP")
+	}
+	d.engine(b, s)
+	b.close()
+}
+
+// engine checks the engine, or chooses the one that has what is asked for.
+func (d *decoder) engine(b *block, s *plan.Scenario) {
+	if s.Client.Engine == "" {
+		s.Client.Engine = loadgen.Choose(s.Client.Config)
+		b.out.Sub = append([]*Resolved{{Key: "engine", Value: s.Client.Engine, Origin: "default"}}, b.out.Sub...)
+	}
+	if lack := loadgen.Lacks(s.Client.Engine, s.Client.Config); lack != "" {
+		n := b.value("engine")
+		if n == nil {
+			n = b.n
+		}
+		d.fail(n, "engine %s has no %s", s.Client.Engine, lack)
+	}
+}
