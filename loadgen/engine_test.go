@@ -601,3 +601,20 @@ func TestCookiesAndTheLimitOfRequests(t *testing.T) {
 		t.Errorf("%d connections", len(conns))
 	}
 }
+
+// The ceiling is a rate that the engine really carries: some thousands a second even on a slow machine.
+func TestCalibrate(t *testing.T) {
+	m := requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "POST", Path: "/{{seq}}", Body: "{{uuid}}", Weight: 1}}})
+	for engine, c := range map[string]client.Config{"wire": {}, "vegeta": {HTTP2: true}} {
+		c.Mix, c.Connections = m, 100
+		ceiling, err := Calibrate(t.Context(), engine, c)
+		if err != nil || !(ceiling > 100) || ceiling > 1e7 {
+			t.Errorf("%s: %v, %v", engine, ceiling, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if ceiling, err := Calibrate(ctx, "wire", client.Config{Mix: m, Connections: 1}); ceiling != 0 {
+		t.Errorf("after it was interrupted: %v, %v", ceiling, err)
+	}
+}

@@ -41,7 +41,7 @@ func browser(t *testing.T) string {
 func TestReportInABrowser(t *testing.T) {
 	exe := browser(t)
 	dir := t.TempDir()
-	formats, err := FindFormats([]string{"html"})
+	formats, err := FindFormats([]string{"html"}, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,50 +8,63 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 // Format is a way to write a result.
 type Format struct {
-	Name  string // as --format takes it
-	File  string // its name in a run's folder
-	Write func(w io.Writer, r *Result) error
+	Name  string                             // as --format takes it
+	File  string                             // its name in a run's folder
+	Write func(w io.Writer, r *Result) error // nil for a format that holds every request
+
+	// Encoding is of a format that holds every request: only a run can write it, while it goes on.
+	Encoding vegeta.Encoding
 }
 
 // Formats is the table of formats.
 func Formats() []Format {
 	return []Format{
-		{"html", "report.html", WriteHTML},
-		{"json", "result.json", WriteJSON},
-		{"junit", "junit.xml", WriteJUnit},
-		{"markdown", "summary.md", WriteMarkdown},
-		{"csv", "windows.csv", WriteCSV},
-		{"hgrm", "response.hgrm", WriteHgrm},
+		{Name: "html", File: "report.html", Write: WriteHTML},
+		{Name: "json", File: "result.json", Write: WriteJSON},
+		{Name: "junit", File: "junit.xml", Write: WriteJUnit},
+		{Name: "markdown", File: "summary.md", Write: WriteMarkdown},
+		{Name: "csv", File: "windows.csv", Write: WriteCSV},
+		{Name: "hgrm", File: "response.hgrm", Write: WriteHgrm},
+		{Name: "hlog", File: "response.hlog", Write: WriteHlog},
+		{Name: "vegeta", File: "vegeta.bin", Encoding: vegeta.Gob},
+		{Name: "vegeta-json", File: "vegeta.json", Encoding: vegeta.JSON},
+		{Name: "vegeta-csv", File: "vegeta.csv", Encoding: vegeta.CSV},
 	}
 }
 
-// FormatNames lists the formats' names.
-func FormatNames() []string {
+// FormatNames lists the formats' names; without those that hold every request when there is only a result.
+func FormatNames(resultOnly bool) []string {
 	var names []string
 	for _, f := range Formats() {
-		names = append(names, f.Name)
+		if !resultOnly || f.Write != nil {
+			names = append(names, f.Name)
+		}
 	}
 	return names
 }
 
 // FindFormats returns the formats of the given names.
-func FindFormats(names []string) ([]Format, error) {
+func FindFormats(names []string, resultOnly bool) ([]Format, error) {
+	known := FormatNames(resultOnly)
 	var out []Format
-next:
 	for _, n := range names {
-		for _, f := range Formats() {
-			if f.Name == n {
-				out = append(out, f)
-				continue next
-			}
+		i := slices.IndexFunc(Formats(), func(f Format) bool { return f.Name == n })
+		switch {
+		case i < 0:
+			return nil, fmt.Errorf("unknown format %q%s: there are %s", n, spec.Suggest(n, known), strings.Join(known, ", "))
+		case !slices.Contains(known, n):
+			return nil, fmt.Errorf("format %s holds every request, and a result does not: only a run can write it", n)
 		}
-		return nil, fmt.Errorf("unknown format %q%s: there are %v", n, spec.Suggest(n, FormatNames()), FormatNames())
+		out = append(out, Formats()[i])
 	}
 	return out, nil
 }
@@ -61,6 +74,10 @@ next:
 func WriteFiles(dir string, r *Result, formats []Format) ([]string, error) {
 	var paths []string
 	for _, f := range formats {
+		if f.Write == nil { // it was written while the run went on
+			paths = append(paths, filepath.Join(dir, f.File))
+			continue
+		}
 		var b bytes.Buffer
 		if err := f.Write(&b, r); err != nil {
 			return paths, fmt.Errorf("%s: %w", f.File, err)
@@ -85,9 +102,12 @@ func WriteJSON(w io.Writer, r *Result) error {
 	return e.Encode(r)
 }
 
-// Read reads a result.json and reports what is wrong with it: truncated, not a result, or of another
-// schema.
+// Read reads a result.json, or vegeta's results in any of its encodings. It reports what is wrong with a
+// file: truncated, not a result, or of another schema.
 func Read(path string) (*Result, error) {
+	if isVegeta(path) {
+		return readVegeta(path)
+	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

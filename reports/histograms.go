@@ -5,11 +5,26 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
 
 // WriteHgrm writes the percentile distribution of the response time in milliseconds, as HdrHistogram's own
 // tools print and plot it.
 func WriteHgrm(w io.Writer, r *Result) error { return r.Histograms.Response.WritePercentiles(w) }
+
+// WriteHlog writes the response time's histogram of each window in HdrHistogram's log format: stamps in
+// seconds since the load began, values in microseconds.
+func WriteHlog(w io.Writer, r *Result) error {
+	l := measure.NewLog(w, r.Environment.StartedAt)
+	for i := range r.Windows {
+		p := &r.Windows[i]
+		if err := l.Add(&p.Histograms.Response, p.StartMS, p.EndMS); err != nil {
+			return err
+		}
+	}
+	return l.Err()
+}
 
 // WriteCSV writes a line a window: counts, rates and percentiles. What never happened is empty.
 func WriteCSV(w io.Writer, r *Result) error {

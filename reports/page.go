@@ -25,7 +25,7 @@ func page(r *Result) *html.Page {
 	if n := r.Totals.Sent + r.Totals.Dropped; n > 0 {
 		errorRate = 100 * float64(r.Totals.Failed+r.Totals.Dropped) / float64(n)
 	}
-	world := map[string]string{"live": "on real sockets and processes", "sim": "simulated, in virtual time"}[r.World]
+	world := map[string]string{"live": "on real sockets and processes", "sim": "simulated, in virtual time", WorldVegeta: "by vegeta"}[r.World]
 	p.Facts = []html.Fact{
 		{Label: "Requests", Value: count(r.Totals.Planned), Note: fmt.Sprintf("in %s, %s", duration(r.DurationMS), world)},
 		{Label: "Error rate", Value: Quantity(errorRate, "%"), Note: fmt.Sprintf("%s failed, %s dropped", count(r.Totals.Failed), count(r.Totals.Dropped))},
@@ -35,7 +35,7 @@ func page(r *Result) *html.Page {
 	}
 	if r.World == "sim" {
 		p.Facts = append(p.Facts, html.Fact{Label: "Seed", Value: fmt.Sprint(r.Seed), Note: "one seed, one result"})
-	} else {
+	} else if r.World != WorldVegeta {
 		p.Facts = append(p.Facts, html.Fact{Label: "Generator lag p99", Value: Quantity(r.Validity.Lag.P99, "ms"), Note: "trusted up to " + Quantity(r.Validity.LagLimitMS, "ms")})
 	}
 	add := func(s html.Section, there bool) {
@@ -53,7 +53,7 @@ func page(r *Result) *html.Page {
 	add(scalingSection(r), len(r.Scaling) > 0)
 	add(phasesSection(r), true)
 	add(eventsSection(r), len(r.Events) > 0)
-	add(scenarioSection(r), true)
+	add(scenarioSection(r), r.World != WorldVegeta)
 	return p
 }
 
@@ -89,6 +89,10 @@ func gatesSection(r *Result) html.Section {
 func trustSection(r *Result) html.Section {
 	s := html.Section{ID: "trust", Title: "Can this run be trusted?"}
 	v := r.Validity
+	if r.World == WorldVegeta {
+		s.Text = append([]string{"Not known: vegeta does not record when a request was due."}, r.Warnings...)
+		return s
+	}
 	if v.Valid {
 		s.Text = append(s.Text, "Yes: the load left on time and every judged window holds requests.")
 	} else {
@@ -102,6 +106,16 @@ func trustSection(r *Result) html.Section {
 		{html.Text("generator lateness (offered − due), p50 / p99 / max"), html.Num(fmt.Sprintf("%s / %s / %s", Quantity(v.Lag.P50, "ms"), Quantity(v.Lag.P99, "ms"), Quantity(v.Lag.Max, "ms"))), html.Num("p99 ≤ " + Quantity(v.LagLimitMS, "ms"))},
 		{html.Text("CPU of the generator, of what it may use"), html.Num(Quantity(v.GeneratorCPU*100, "%")), html.Num("80 %")},
 		{html.Text("planned = sent + dropped + cancelled"), html.Num(fmt.Sprintf("%d = %d + %d + %d", r.Totals.Planned, r.Totals.Sent, r.Totals.Dropped, r.Totals.Cancelled)), html.Text("")},
+	}
+	if v.Ceiling > 0 {
+		peak := 0.
+		for _, w := range r.Windows {
+			peak = max(peak, w.Rates.Planned)
+		}
+		t.Rows = append(t.Rows, []html.Cell{
+			html.Text("peak of the plan; what the generator reached beforehand against a server that does nothing"),
+			html.Num(Quantity(peak, "/s") + "; " + Quantity(v.Ceiling, "/s")), html.Num("70 % of it"),
+		})
 	}
 	if b := r.Balancer; b != nil {
 		var attempts uint64
@@ -132,16 +146,27 @@ func latencySection(r *Result) html.Section {
 		}
 		return append(c, html.Num(fmt.Sprint(f.Count)))
 	}
+	rows := [][]html.Cell{row("response time", l.Response), row("service time", l.Service), row("all, with failures", l.All)}
+	if g := r.Parts; g != nil {
+		for _, x := range []struct {
+			name string
+			Figures
+		}{{"until the first byte", g.FirstByte}, {"connecting", g.Connect}, {"TLS handshake", g.TLS}} {
+			if x.Count > 0 {
+				rows = append(rows, row(x.name, x.Figures))
+			}
+		}
+	}
 	return html.Section{
 		ID: "latency", Title: "Response time",
 		Text: []string{
-			"Response time runs from when a request was due: what a user waits, queueing included. Service time runs from the first byte sent: what a tool would say that waits for its own connections. Failures are in neither; the last row holds them, at the moment the client gave up.",
+			"Response time runs from when a request was due: what a user waits, queueing included. Service time runs from the first byte sent: what a tool would say that waits for its own connections. Failures are in neither; the row of all holds them, at the moment the client gave up. Connecting and TLS are counted by connection made.",
 		},
 		Blocks: []html.Block{
 			{Figure: latencyFigure(r)},
 			{Table: &html.Table{
 				Head: []string{"", "mean", "p50", "p90", "p95", "p99", "p99.9", "max", "requests"},
-				Rows: [][]html.Cell{row("response time", l.Response), row("service time", l.Service), row("all, with failures", l.All)},
+				Rows: rows,
 			}},
 			{Figure: percentileFigure(r)},
 		},

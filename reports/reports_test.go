@@ -25,6 +25,9 @@ func fixture(t testing.TB) *Result {
 func TestGoldens(t *testing.T) {
 	r := fixture(t)
 	for _, f := range Formats() {
+		if f.Write == nil { // it holds every request, and a result does not
+			continue
+		}
 		var b bytes.Buffer
 		if err := f.Write(&b, r); err != nil {
 			t.Fatal(err)
@@ -48,7 +51,7 @@ func TestGoldens(t *testing.T) {
 func TestWhatIsWrittenReadsBack(t *testing.T) {
 	dir := t.TempDir()
 	r := fixture(t)
-	formats, err := FindFormats([]string{"json"})
+	formats, err := FindFormats([]string{"json"}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +143,9 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		for _, format := range Formats() { // what was read can be written, or refused, but must not panic
+			if format.Write == nil {
+				continue
+			}
 			_ = format.Write(&bytes.Buffer{}, r)
 		}
 	})

@@ -46,6 +46,7 @@ type Result struct {
 	Totals     Totals            `json:"totals"`
 	Rates      Rates             `json:"rates"`
 	Latency    Latency           `json:"latency"`
+	Parts      *Parts            `json:"parts,omitempty"` // absent in results that know nothing of them
 	Errors     map[string]uint64 `json:"errors"`
 	Examples   map[string]string `json:"error_examples"`
 	Histograms Histograms        `json:"histograms"`
@@ -86,7 +87,8 @@ type Validity struct {
 	Reasons      []string `json:"reasons"`
 	Lag          Lag      `json:"lag_ms"` // the generator's lateness: offered − due
 	LagLimitMS   float64  `json:"lag_limit_ms"`
-	GeneratorCPU float64  `json:"generator_cpu"` // share of the CPU it may use; 0 in a simulated world
+	GeneratorCPU float64  `json:"generator_cpu"`     // share of the CPU it may use; 0 in a simulated world
+	Ceiling      float64  `json:"ceiling,omitempty"` // requests a second that it reached against a server that does nothing
 }
 
 // Lag is a summary of the generator's lateness.
@@ -140,6 +142,21 @@ type Histograms struct {
 	All      measure.Hist `json:"response_all"`
 }
 
+// Parts are how long the parts of an exchange took, each with its own histogram.
+type Parts struct {
+	Connect    Figures        `json:"connect"`    // of each connection made, name resolved, until TCP has it
+	TLS        Figures        `json:"tls"`        // of each handshake
+	FirstByte  Figures        `json:"first_byte"` // of succeeded requests, from the first byte sent
+	Histograms PartHistograms `json:"histograms"`
+}
+
+// PartHistograms are what Parts summarise.
+type PartHistograms struct {
+	Connect   measure.Hist `json:"connect"`
+	TLS       measure.Hist `json:"tls"`
+	FirstByte measure.Hist `json:"first_byte"`
+}
+
 // Period is the figures of a phase, of a window or of one kind of request.
 type Period struct {
 	Name       string            `json:"name"`
@@ -149,6 +166,7 @@ type Period struct {
 	Totals     Totals            `json:"totals"`
 	Rates      Rates             `json:"rates"`
 	Latency    Latency           `json:"latency"`
+	Parts      *Parts            `json:"parts,omitempty"` // of a phase
 	Lag        Lag               `json:"lag_ms"`
 	Errors     map[string]uint64 `json:"errors,omitempty"`
 	Histograms Histograms        `json:"histograms"`

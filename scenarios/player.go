@@ -9,9 +9,11 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/scenarios/expose"
 	"github.com/seed-8025779b/shakedown/scenarios/live"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/sim"
@@ -29,6 +31,8 @@ type World interface {
 	// Play offers the load and delivers its samples, from any goroutine. It returns when each has an
 	// outcome, or soon after the context has ended.
 	Play(ctx context.Context, s profile.Schedule, sink func(*measure.Sample)) (plan.Played, error)
+	// InFlight is how many requests were offered and have no outcome yet. It is asked on the goroutine of Play.
+	InFlight() int64
 }
 
 // stage is a World's beginning and end.
@@ -45,16 +49,19 @@ type Options struct {
 	Exe      string // live: the binary to start children from
 	Dir      string // live: existing folder for the logs of commands
 	Progress func(Progress)
-	Say      func(string) // one-off messages for a person
+	Say      func(string)          // one-off messages for a person
+	Expose   func(expose.Figures)  // about once a second, when not nil
+	Samples  func(*measure.Sample) // each sample that is judged, one at a time, when not nil
 }
 
 // Progress is how far a run has come.
 type Progress struct {
 	Now, Length     time.Duration
 	Phase           string
-	Planned, Done   uint64
+	Planned, Sent   uint64
+	InFlight        int64
 	Failed, Dropped uint64
-	P50, P99        time.Duration // of the last few seconds
+	P50, P99, Lag   time.Duration // response times, and the generator's lateness (p99), of the last second
 }
 
 // ErrCannotRun wraps what kept a scenario from being played at all.
@@ -65,6 +72,9 @@ var ErrCannotRun = errors.New("could not run")
 func Play(ctx context.Context, s *plan.Scenario, opts Options) (*reports.Result, error) {
 	if opts.Progress == nil {
 		opts.Progress = func(Progress) {}
+	}
+	if opts.Say == nil {
+		opts.Say = func(string) {}
 	}
 	sched, err := s.Schedule()
 	if err != nil {
@@ -108,6 +118,7 @@ type player struct {
 	warnings []string
 	broken   []string
 
+	ceiling float64 // requests a second that the generator can offer at all; 0 when not known
 	played  plan.Played
 	ended   time.Duration
 	cancel  context.CancelCauseFunc
@@ -169,6 +180,12 @@ func (p *player) open(ctx context.Context) (err error) {
 			}
 			return false
 		}})
+		if p.s.Client.Stages != (client.Timeouts{}) {
+			p.warn("timeouts of single stages are not simulated: only the whole one was in force")
+		}
+		return err
+	}
+	if err := p.calibrate(ctx); err != nil {
 		return err
 	}
 	w, err := live.Open(ctx, p.s, live.Options{Exe: p.opts.Exe, Dir: p.opts.Dir, Discard: discard, Events: p.event, Say: p.opts.Say})
@@ -178,6 +195,32 @@ func (p *player) open(ctx context.Context) (err error) {
 	p.world = w
 	if p.s.RTT > 0 {
 		p.warn("network.rtt is only simulated: it had no effect on this live run")
+	}
+	return nil
+}
+
+// ceilingShare is the share of what the generator can do at all that a plan may ask of it without a warning.
+const ceilingShare = .7
+
+// calibrate compares the plan with what the generator can do on this machine. A closed loop has no plan.
+func (p *player) calibrate(ctx context.Context) (err error) {
+	peak := 0.
+	for i, n := range p.perBin {
+		start := time.Duration(i) * p.binWidth
+		if width := min(p.binWidth, p.s.Length()-start); width > 0 {
+			peak = max(peak, float64(n)/width.Seconds())
+		}
+	}
+	if peak == 0 {
+		return nil
+	}
+	if p.ceiling, err = live.Calibrate(ctx, p.s); err != nil {
+		return fmt.Errorf("calibration: %w", err)
+	}
+	if ctx.Err() == nil && peak > ceilingShare*p.ceiling {
+		p.warn("the plan asks for %.0f requests a second at its peak: more than %.0f %% of the %.0f that the generator reached on this machine against a server that does nothing; it may be late",
+			peak, ceilingShare*100, p.ceiling)
+		p.opts.Say("warning: " + p.warnings[len(p.warnings)-1])
 	}
 	return nil
 }
@@ -242,6 +285,9 @@ func (p *player) sample(s *measure.Sample) {
 	}
 	p.recorder.Add(s)
 	p.recent.Add(s)
+	if p.opts.Samples != nil && !p.s.Load.Phases[p.recorder.PhaseAt(s.Due)].Discard {
+		p.opts.Samples(s)
+	}
 	for _, t := range p.trailing {
 		t.Add(s)
 	}
@@ -266,20 +312,46 @@ func (p *player) progress() {
 	now := p.world.Now()
 	p.mu.Lock()
 	p.recorder.Close(now)
-	pr := Progress{Now: now, Length: p.s.Length(), P50: p.recent.Response.Quantile(.5), P99: p.recent.Response.Quantile(.99)}
+	pr := Progress{
+		Now: now, Length: p.s.Length(), InFlight: p.world.InFlight(),
+		P50: p.recent.Response.Quantile(.5), P99: p.recent.Response.Quantile(.99), Lag: p.recent.Lag.Quantile(.99),
+	}
 	p.recent = measure.Tally{}
 	for i, ph := range p.s.Load.Phases {
 		t := p.recorder.Phase(i)
 		pr.Planned += p.planned[i]
-		pr.Done += t.Finished()
+		pr.Sent += t.Sent()
 		pr.Failed += t.Failed
 		pr.Dropped += t.Dropped
 		if now >= ph.Start && now < ph.End {
 			pr.Phase = ph.Name
 		}
 	}
+	if p.opts.Expose != nil {
+		p.opts.Expose(p.figures(&pr))
+	}
 	p.mu.Unlock()
 	p.opts.Progress(pr)
+}
+
+// figures are what the run has come to so far.
+func (p *player) figures(pr *Progress) expose.Figures {
+	f := expose.Figures{
+		Elapsed: pr.Now, Length: pr.Length, Planned: pr.Planned, Failed: pr.Failed, Dropped: pr.Dropped, InFlight: pr.InFlight, Lag: pr.Lag,
+		Errors: map[measure.Class]uint64{}, Response: make([]uint64, len(expose.Bounds())),
+	}
+	for i := range p.s.Load.Phases {
+		t := p.recorder.Phase(i)
+		f.Succeeded += t.Succeeded
+		f.ResponseSum += t.Response.Mean() * time.Duration(t.Succeeded)
+		for class, n := range t.Errors {
+			f.Errors[class] += n
+		}
+		for j, n := range t.Response.Below(expose.Bounds()) {
+			f.Response[j] += n
+		}
+	}
+	return f
 }
 
 // event takes in what happened in the world.

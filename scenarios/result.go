@@ -40,22 +40,25 @@ func (p *player) result() *reports.Result {
 
 // periods fills in phases, windows, requests and the totals, and returns the judged phases merged.
 func (p *player) periods(r *reports.Result) *measure.Tally {
-	judged := &measure.Tally{}
+	judged, parts := &measure.Tally{}, &measure.Parts{}
 	var planned uint64
 	var length time.Duration
 	for i, ph := range p.s.Load.Phases {
 		t := p.recorder.Phase(i)
 		period := reports.PeriodOf(ph.Name, ph.Start, ph.End, t, p.planned[i])
 		period.Discarded = ph.Discard
+		period.Parts = reports.PartsOf(p.recorder.Parts(i))
 		r.Phases = append(r.Phases, period)
 		if !ph.Discard {
 			judged.Merge(t)
+			parts.Merge(p.recorder.Parts(i))
 			planned += p.planned[i]
 			length += ph.End - ph.Start
 		}
 	}
 	whole := reports.PeriodOf("", 0, length, judged, planned)
 	r.Totals, r.Rates, r.Latency, r.Errors, r.Histograms = whole.Totals, whole.Rates, whole.Latency, whole.Errors, whole.Histograms
+	r.Parts = reports.PartsOf(parts)
 	if p.stats != nil {
 		r.Totals.Retries = p.stats.Retries
 		if p.s.Topology != nil {
@@ -214,7 +217,7 @@ const lagShare = .1
 func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 	v := &r.Validity
 	v.Reasons = []string{}
-	v.Lag, v.GeneratorCPU = reports.LagOf(&judged.Lag), p.played.CPU
+	v.Lag, v.GeneratorCPU, v.Ceiling = reports.LagOf(&judged.Lag), p.played.CPU, p.ceiling
 	if p.s.HasClosed() {
 		p.warn("a closed loop sends its next request when the last was answered: its figures tell of throughput, not of the response time at a rate")
 	}

@@ -42,7 +42,7 @@ Paths of targets are sent as they stand. Body, header values and the URL's path 
 				a.url = args[0]
 			}
 			a.given = cmd.Flags().Changed
-			d, err := a.decode()
+			d, err := a.decode(f.set)
 			if err != nil {
 				return err
 			}
@@ -107,7 +107,11 @@ type attack struct {
 }
 
 // decode writes the scenario's file and reads it as any other: the same checks, defaults and resolved form.
-func (a *attack) decode() (*scenarios.Decoded, error) {
+func (a *attack) decode(set []string) (*scenarios.Decoded, error) {
+	overrides, err := parseOverrides(set)
+	if err != nil {
+		return nil, err
+	}
 	load, err := a.load()
 	if err != nil {
 		return nil, err
@@ -122,7 +126,7 @@ func (a *attack) decode() (*scenarios.Decoded, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := scenarios.Decode(scenarios.Source{Name: "attack", Text: text})
+	d, err := scenarios.Decode(scenarios.Source{Name: "attack", Text: text}, overrides...)
 	if err != nil {
 		return nil, inWordsOfFlags(err)
 	}

@@ -21,7 +21,7 @@ const module = "github.com/seed-8025779b/shakedown"
 // what the notes below allow, never its parent.
 var storeys = map[int][]string{
 	4: {"cmd/shakedown", "cmd/bench"},
-	3: {"scenarios", "scenarios/plan", "scenarios/live", "scenarios/sim", "scenarios/library"},
+	3: {"scenarios", "scenarios/plan", "scenarios/live", "scenarios/sim", "scenarios/expose", "scenarios/library"},
 	2: {"reports", "reports/gate", "reports/chart", "reports/html"},
 	1: {"loadgen", "loadgen/client", "loadgen/wire", "loadgen/vegeta", "loadgen/pace", "loadgen/neterr", "balancer", "balancer/proxy", "balancer/backend", "balancer/control", "chaos/inject"},
 	0: {

@@ -375,7 +375,7 @@ func TestKilledInMidRun(t *testing.T) {
 			defer func() { _ = cmd.Process.Kill() }()
 			lines := bufio.NewScanner(stderr)
 			said := ""
-			for lines.Scan() && !strings.Contains(lines.Text(), "done") { // the first line of progress
+			for lines.Scan() && !strings.Contains(lines.Text(), " in flight") { // the first line of progress
 				said += lines.Text() + "\n"
 			}
 			running := processes(mark)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
 	"github.com/seed-8025779b/shakedown/reports"
 )
 
@@ -21,18 +24,21 @@ type playFlags struct {
 	set          []string
 	quiet, json  bool
 	noColor      bool
+	metrics      string
 }
 
 func (f *playFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.out, "out", "", "folder for report and result (default shakedown-out/<name>-<time>)")
-	cmd.Flags().StringVar(&f.formats, "format", "html,json,junit", "what to write: any of "+strings.Join(reports.FormatNames(), ", "))
+	cmd.Flags().StringVar(&f.formats, "format", "html,json,junit", "what to write: any of "+strings.Join(reports.FormatNames(false), ", "))
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "PATH=VALUE: change a value of the scenario, such as load.phases.spike.rate=2000/s or validity.lag=5ms")
+	cmd.Flags().StringVar(&f.metrics, "metrics", "", "HOST:PORT: show live figures to Prometheus there while the run goes on")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "say nothing but errors")
 	cmd.Flags().BoolVar(&f.json, "json", false, "write the result to stdout too")
 	cmd.Flags().BoolVar(&f.noColor, "no-color", false, "no colours (NO_COLOR in the environment does the same)")
 }
 
-func (f *playFlags) parseFormats() ([]reports.Format, error) {
-	formats, err := reports.FindFormats(strings.Split(f.formats, ","))
+func (f *playFlags) parseFormats(resultOnly bool) ([]reports.Format, error) {
+	formats, err := reports.FindFormats(strings.Split(f.formats, ","), resultOnly)
 	if err != nil {
 		return nil, fmt.Errorf("--format: %w", err)
 	}
@@ -109,6 +115,50 @@ func (o *output) discard() {
 
 func (o *output) write(r *reports.Result, formats []reports.Format) ([]string, error) {
 	return reports.WriteFiles(o.dir, r, formats)
+}
+
+// streams are the files that hold every request, written while the run goes on.
+type streams struct {
+	files   []*os.File
+	writers []*vegeta.Results
+}
+
+// openStreams begins the files of the formats that hold every request.
+func (o *output) openStreams(formats []reports.Format, describe func(seq uint64) (method, url string)) (*streams, error) {
+	s := &streams{}
+	for _, format := range formats {
+		if format.Encoding == nil {
+			continue
+		}
+		f, err := os.Create(filepath.Join(o.dir, format.File))
+		if err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		s.files = append(s.files, f)
+		s.writers = append(s.writers, vegeta.NewResults(f, format.Encoding, describe))
+	}
+	return s, nil
+}
+
+// sink takes samples in; nil when nobody wants them.
+func (s *streams) sink() func(*measure.Sample) {
+	if len(s.writers) == 0 {
+		return nil
+	}
+	return func(x *measure.Sample) {
+		for _, w := range s.writers {
+			w.Add(x)
+		}
+	}
+}
+
+// close ends the files and tells the first error of any.
+func (s *streams) close() (err error) {
+	for i, w := range s.writers {
+		err = errors.Join(err, w.Close(), s.files[i].Close())
+	}
+	s.writers = nil
+	return err
 }
 
 // environment is what differs between two equal runs.

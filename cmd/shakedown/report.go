@@ -18,13 +18,14 @@ func reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RESULT…",
 		Short: "render results again, in any format",
-		Long: `Reads result.json files, or the folders that hold them, and writes their reports again: beside each
-result, or with --out into a folder.`,
+		Long: `Reads result.json files, the folders that hold them, or files of vegeta's results (gob, JSON, CSV), and
+writes their reports: beside each result, or with --out into a folder.`,
 		Example: `  shakedown report shakedown-out/first-run-20261121-101500
-  shakedown report result.json --format markdown,junit --out ci`,
+  shakedown report result.json --format markdown,junit --out ci
+  vegeta attack -targets targets.txt > results.bin; shakedown report results.bin`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			formats, err := f.parseFormats()
+			formats, err := f.parseFormats(true)
 			if err != nil {
 				return err
 			}
@@ -40,7 +41,7 @@ result, or with --out into a folder.`,
 		},
 	}
 	cmd.Flags().StringVar(&f.out, "out", "", "folder to write into (default: beside the result)")
-	cmd.Flags().StringVar(&f.formats, "format", "html", "what to write: any of "+strings.Join(reports.FormatNames(), ", "))
+	cmd.Flags().StringVar(&f.formats, "format", "html", "what to write: any of "+strings.Join(reports.FormatNames(true), ", "))
 	return cmd
 }
 

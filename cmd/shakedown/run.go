@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/scenarios"
+	"github.com/seed-8025779b/shakedown/scenarios/expose"
 	"github.com/seed-8025779b/shakedown/scenarios/library"
 )
 
@@ -45,7 +47,6 @@ Without one it plays the embedded first-run.`,
 	f.register(cmd)
 	cmd.Flags().StringVar(&f.world, "world", "live", "where to play: live (real sockets and processes) or sim (virtual time)")
 	cmd.Flags().Int64Var(&seed, "seed", 0, "seed of every random draw (default: the scenario's)")
-	cmd.Flags().StringArrayVar(&f.set, "set", nil, "PATH=VALUE: change a value of the scenario, such as load.phases.spike.rate=2000/s")
 	return cmd
 }
 
@@ -55,7 +56,18 @@ func load(name string, set []string) (*scenarios.Decoded, error) {
 	if err != nil {
 		return nil, err
 	}
-	var overrides []scenarios.Override
+	overrides, err := parseOverrides(set)
+	if err != nil {
+		return nil, err
+	}
+	d, err := scenarios.Decode(src, overrides...)
+	if err != nil {
+		return nil, fmt.Errorf("the scenario has mistakes; nothing was started\n%w", err)
+	}
+	return d, nil
+}
+
+func parseOverrides(set []string) (overrides []scenarios.Override, err error) {
 	for _, s := range set {
 		o, err := scenarios.ParseOverride(s)
 		if err != nil {
@@ -63,11 +75,7 @@ func load(name string, set []string) (*scenarios.Decoded, error) {
 		}
 		overrides = append(overrides, o)
 	}
-	d, err := scenarios.Decode(src, overrides...)
-	if err != nil {
-		return nil, fmt.Errorf("the scenario has mistakes; nothing was started\n%w", err)
-	}
-	return d, nil
+	return overrides, nil
 }
 
 func source(name string) (scenarios.Source, error) {
@@ -90,29 +98,50 @@ func play(ctx context.Context, d *scenarios.Decoded, f *playFlags) error {
 	if f.world != "live" && f.world != "sim" {
 		return fmt.Errorf("--world %s: there are live and sim", f.world)
 	}
-	formats, err := f.parseFormats()
+	formats, err := f.parseFormats(false)
 	if err != nil {
 		return err
-	}
-	out, err := openOutput(f.out, d.Name)
-	if err != nil {
-		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
 	}
 	exe, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
 	}
+	opts := scenarios.Options{World: f.world, Exe: exe}
 	ui := newUI(os.Stderr, f.quiet, f.noColor)
+	opts.Progress, opts.Say = ui.progress, ui.say
+	if f.metrics != "" {
+		metrics, err := expose.Listen(f.metrics)
+		if err != nil {
+			return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
+		}
+		defer metrics.Close()
+		opts.Expose = metrics.Set
+		ui.say("metrics at http://" + metrics.Address + "/metrics")
+	}
+	out, err := openOutput(f.out, d.Name)
+	if err != nil {
+		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
+	}
+	opts.Dir = out.dir
+	describe, err := d.Describe()
+	if err != nil {
+		return err
+	}
+	streams, err := out.openStreams(formats, describe)
+	if err != nil {
+		out.discard()
+		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
+	}
+	opts.Samples = streams.sink()
 	ui.begin(d.Scenario, f.world)
 	started := time.Now()
 	stopHint := context.AfterFunc(ctx, func() {
 		ui.say("stopping: faults are reverted and the report is written; interrupt again to leave at once")
 	})
-	result, err := scenarios.Play(ctx, d.Scenario, scenarios.Options{
-		World: f.world, Exe: exe, Dir: out.dir, Progress: ui.progress, Say: ui.say,
-	})
+	result, err := scenarios.Play(ctx, d.Scenario, opts)
 	stopHint()
 	ui.endStatus()
+	streamed := streams.close()
 	if err != nil {
 		out.discard()
 		if ctx.Err() != nil {
@@ -123,7 +152,7 @@ func play(ctx context.Context, d *scenarios.Decoded, f *playFlags) error {
 	}
 	result.Environment = environment(started)
 	paths, err := out.write(result, formats)
-	if err != nil {
+	if err = errors.Join(streamed, err); err != nil {
 		return fmt.Errorf("%w: the reports could not be written: %w", scenarios.ErrCannotRun, err)
 	}
 	ui.summary(result, paths)

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -30,12 +35,31 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			free.Close()
+			echo := httptest.NewServer(http.HandlerFunc(echo))
+			e.Defer(echo.Close)
+			e.Setenv("URL", echo.URL)
 			e.Setenv("TAKEN", taken.Addr().String())
 			e.Setenv("FREE", free.Addr().String())
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "envsubst": envsubst},
 	})
+}
+
+// echo answers with what it was asked, a query's status, and a redirect from /away.
+func echo(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client has gone
+	}
+	if r.URL.Path == "/away" {
+		http.Redirect(w, r, "/there", http.StatusFound)
+		return
+	}
+	if status, err := strconv.Atoi(r.URL.Query().Get("status")); err == nil {
+		w.WriteHeader(status)
+	}
+	fmt.Fprintf(w, "%s %s %s x=%s %s\n", r.Proto, r.Method, r.URL, r.Header.Get("X"), body)
 }
 
 // exits runs a command and checks its exit code: exits CODE shakedown run …
@@ -68,4 +92,13 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 	cmd.Args = append([]string{"shakedown"}, args...)
 	cmd.Dir = t.TempDir()
 	return cmd
+}
+
+// envsubst puts the script's variables into a file: envsubst FILE.
+func envsubst(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: envsubst FILE")
+	}
+	path := ts.MkAbs(args[0])
+	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(ts.ReadFile(args[0]), "$URL", ts.Getenv("URL"))), 0o600))
 }

@@ -79,9 +79,9 @@ func (u *ui) progress(p scenarios.Progress) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	line := fmt.Sprintf("%3.0fs of %.0fs  %-10s  %d of %d done  %d failed  p50 %s  p99 %s",
-		p.Now.Seconds(), p.Length.Seconds(), p.Phase, p.Done, p.Planned, p.Failed+p.Dropped,
-		reports.Quantity(reports.MS(p.P50), "ms"), reports.Quantity(reports.MS(p.P99), "ms"))
+	line := fmt.Sprintf("%3.0fs, %s left  %-10s  %d of %d sent, %d in flight, %d failed  p50 %s  p99 %s  lag %s",
+		p.Now.Seconds(), max(p.Length-p.Now, 0).Round(time.Second), p.Phase, p.Sent, p.Planned, p.InFlight, p.Failed+p.Dropped,
+		reports.Quantity(reports.MS(p.P50), "ms"), reports.Quantity(reports.MS(p.P99), "ms"), reports.Quantity(reports.MS(p.Lag), "ms"))
 	switch {
 	case u.terminal:
 		u.clear()

@@ -149,6 +149,24 @@ func (h *Hist) WritePercentiles(w io.Writer) error {
 	return err
 }
 
+// Below returns how many values are at most each of the bounds, which ascend.
+func (h *Hist) Below(bounds []time.Duration) []uint64 {
+	out := make([]uint64, len(bounds))
+	d := h.dense()
+	if d == nil {
+		return out
+	}
+	for _, b := range d.Distribution() {
+		if b.Count == 0 {
+			continue
+		}
+		for i := len(bounds) - 1; i >= 0 && b.To <= bounds[i].Microseconds(); i-- {
+			out[i] += uint64(b.Count)
+		}
+	}
+	return out
+}
+
 // decode reads HdrHistogram's encoding and checks that the range is ours.
 func decode(b []byte) (*hdrhistogram.Histogram, error) {
 	h, err := hdrhistogram.Decode(b)

@@ -1,10 +1,13 @@
 package measure
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"pgregory.net/rapid"
 )
 
@@ -131,5 +134,52 @@ func TestTrailing(t *testing.T) {
 	}
 	if got := tr.ErrorRate(20 * time.Second); got != 0 {
 		t.Errorf("long after: %v", got)
+	}
+}
+
+// A log reads back as HdrHistogram's own reader reads it.
+func TestLogReadsBack(t *testing.T) {
+	var b bytes.Buffer
+	l := NewLog(&b, time.UnixMilli(1764000000123))
+	var one, none, two Hist
+	one.Record(3 * time.Millisecond)
+	two.Record(time.Millisecond)
+	two.Record(time.Second)
+	two.Pack()
+	for i, h := range []*Hist{&one, &none, &two} {
+		if err := l.Add(h, float64(i)*250, float64(i+1)*250); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.Err() != nil {
+		t.Fatal(l.Err())
+	}
+	r := hdrhistogram.NewHistogramLogReader(&b)
+	for _, want := range []struct{ start, count, max int64 }{{0, 1, 3000}, {500, 2, 1000000}} {
+		h, err := r.NextIntervalHistogram()
+		if err != nil || h == nil {
+			t.Fatal(h, err)
+		}
+		// The reader counts from the start time on, as the writer's line says.
+		if h.TotalCount() != want.count || h.Max()/1000 != want.max/1000 || h.StartTimeMs()%1764000000123 != want.start || h.EndTimeMs()-h.StartTimeMs() != 250 {
+			t.Errorf("%d values up to %d, from %d to %d", h.TotalCount(), h.Max(), h.StartTimeMs(), h.EndTimeMs())
+		}
+	}
+	if h, err := r.NextIntervalHistogram(); h != nil || err != nil {
+		t.Error(h, err)
+	}
+	if one.Count() != 1 {
+		t.Error("writing a log changed the histogram")
+	}
+}
+
+func TestBelow(t *testing.T) {
+	var h Hist
+	for _, ms := range []int{1, 2, 2, 9} {
+		h.Record(time.Duration(ms) * time.Millisecond)
+	}
+	got := h.Below([]time.Duration{500 * time.Microsecond, time.Millisecond, 5 * time.Millisecond, time.Second})
+	if !slices.Equal(got, []uint64{0, 1, 3, 4}) {
+		t.Error(got)
 	}
 }

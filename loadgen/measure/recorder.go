@@ -13,7 +13,7 @@ const maxWindows = 600
 type Recorder struct {
 	ends     []time.Duration // of the phases
 	phases   []*Tally
-	stages   []*Stages // by phase
+	parts    []*Parts // by phase
 	requests map[string]*Tally
 	examples map[Class]string
 
@@ -29,7 +29,7 @@ func NewRecorder(phaseEnds []time.Duration, width time.Duration) *Recorder {
 		requests: map[string]*Tally{}, examples: map[Class]string{}, windows: map[int]*Tally{},
 	}
 	for range phaseEnds {
-		r.phases, r.stages = append(r.phases, &Tally{}), append(r.stages, &Stages{})
+		r.phases, r.parts = append(r.phases, &Tally{}), append(r.parts, &Parts{})
 	}
 	return r
 }
@@ -43,7 +43,7 @@ func (r *Recorder) PhaseAt(due time.Duration) int {
 func (r *Recorder) Add(s *Sample) {
 	phase := r.PhaseAt(s.Due)
 	r.phases[phase].Add(s)
-	r.stages[phase].Add(s)
+	r.parts[phase].Add(s)
 	r.window(s.Due).Add(s)
 	byName, ok := r.requests[s.Request]
 	if !ok {
@@ -126,8 +126,8 @@ func (r *Recorder) Width() time.Duration { return r.width }
 // Phase returns the figures of the i-th phase.
 func (r *Recorder) Phase(i int) *Tally { return r.phases[i] }
 
-// Stages returns how long the parts of the i-th phase's exchanges took.
-func (r *Recorder) Stages(i int) *Stages { return r.stages[i] }
+// Parts returns how long the parts of the i-th phase's exchanges took.
+func (r *Recorder) Parts(i int) *Parts { return r.parts[i] }
 
 // Requests returns the figures by request name.
 func (r *Recorder) Requests() map[string]*Tally { return r.requests }

@@ -24,6 +24,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -94,6 +95,8 @@ func (e *Engine) connections() *http.Transport {
 		IdleConnTimeout:     90 * time.Second,
 		DisableCompression:  true,
 		Protocols:           &http.Protocols{},
+
+		MaxResponseHeaderBytes: http1.MaxHead,
 	}
 	if limit := e.cfg.Stages.Connect; limit > 0 {
 		t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {

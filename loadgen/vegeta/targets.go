@@ -1,7 +1,6 @@
 package vegeta
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
@@ -166,9 +167,11 @@ func readHTTP(text string, readFile func(name string) ([]byte, error)) (list []t
 	return list, nil
 }
 
+// startsTarget reports whether a line begins with capital letters and white space: vegeta's own rule.
 func startsTarget(line string) bool {
-	method, _, found := strings.Cut(strings.TrimSpace(line), " ")
-	return found && isMethod(method)
+	line = strings.TrimSpace(line)
+	i := strings.IndexFunc(line, func(r rune) bool { return r < 'A' || r > 'Z' })
+	return i > 0 && strings.IndexByte(" \t\f\r", line[i]) >= 0
 }
 
 // details reads a target's headers and body from line i on, and returns the last line that is the target's.
@@ -208,21 +211,12 @@ func readJSON(text string, _ func(name string) ([]byte, error)) (list []target, 
 		if l = strings.TrimSpace(l); l == "" {
 			continue
 		}
-		var x struct {
-			Method string              `json:"method"`
-			URL    string              `json:"url"`
-			Header map[string][]string `json:"header"`
-			Body   []byte              `json:"body"`
+		if !utf8.ValidString(l) || !json.Valid([]byte(l)) {
+			return nil, fmt.Errorf("line %d: not one object in JSON: each target has a line of its own", i+1)
 		}
-		if !utf8.ValidString(l) {
-			return nil, fmt.Errorf("line %d: not UTF-8, as JSON must be", i+1)
-		}
-		d := json.NewDecoder(bytes.NewReader([]byte(l)))
-		if err := d.Decode(&x); err != nil {
-			return nil, fmt.Errorf("line %d: not a target in JSON: %w", i+1, err)
-		}
-		if d.More() {
-			return nil, fmt.Errorf("line %d: more than one object: each target has a line of its own", i+1)
+		var x vegeta.Target
+		if err := vegeta.NewJSONTargeter(strings.NewReader(l+"\n"), nil, nil)(&x); err != nil {
+			return nil, fmt.Errorf("line %d: not a target: %w", i+1, err)
 		}
 		t, err := newTarget(i+1, x.Method, x.URL)
 		if err != nil {

@@ -70,10 +70,10 @@ func TestBadTargetsAreToldByLine(t *testing.T) {
 		good + "GET http://h/\nA b: c":        "line 38",
 		good + "GET http://h/\n@nowhere":      "line 38: body: no such file",
 		"GET http://h/\nA: b\nGET http://h/":  "line 3: an empty line",
-		`{"method":"GET","url":"http://h/"}` + "\n{":                 "line 2: not a target in JSON",
+		`{"method":"GET","url":"http://h/"}` + "\n{":                 "line 2: not one object in JSON",
 		`{"method":"GET"}`:                                           "line 1",
-		`{"url":"http://h/"}`:                                        "line 1: \"\" is not a method",
-		`{"method":"GET","url":"http://h/"} {}`:                      "line 1: more than one",
+		`{"url":"http://h/"}`:                                        "line 1: not a target: target: required method is missing",
+		`{"method":"GET","url":"http://h/"} {}`:                      "line 1: not one object",
 		`{"method":"GET","url":"http://h/","header":{"a\nb":["c"]}}`: "line 1: header",
 	} {
 		if _, err := ReadTargets(in, noFile); err == nil || !strings.Contains(err.Error(), want) {

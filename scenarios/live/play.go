@@ -58,6 +58,24 @@ func (w *World) arm(a *alarm) {
 // lead is the time between the decision to begin and the begin of the load, in which everything is armed.
 const lead = 20 * time.Millisecond
 
+// InFlight implements the player's world.
+func (w *World) InFlight() int64 {
+	if w.engine == nil {
+		return 0
+	}
+	return w.engine.InFlight()
+}
+
+// Calibrate learns how many requests a second the scenario's generator can offer on this machine.
+func Calibrate(ctx context.Context, s *plan.Scenario) (float64, error) {
+	config := s.Client.Config
+	var err error
+	if config.Mix, err = mix.New(s.Seed, s.Load.Set); err != nil {
+		return 0, err
+	}
+	return loadgen.Calibrate(ctx, s.Client.Engine, config)
+}
+
 // Play implements the player's world.
 func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*measure.Sample)) (plan.Played, error) {
 	config := w.s.Client.Config
@@ -72,6 +90,7 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 	if err != nil {
 		return plan.Played{}, err
 	}
+	w.engine = engine
 	w.begin()
 	cpu := cpuTime()
 	began := time.Now()

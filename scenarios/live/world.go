@@ -48,6 +48,7 @@ type World struct {
 
 	spawner  *spawner
 	guardian *guardian
+	engine   loadgen.Engine // once the load is played
 	balancer *balancerChild
 	targets  map[string]*target
 	order    []string // targets' ids as they came

@@ -5,6 +5,7 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/autoscale"
@@ -186,6 +187,20 @@ func (s *Scenario) HasClosed() bool {
 		}
 	}
 	return false
+}
+
+// Describe returns a function that says what a request is: its method, and its URL as it would be written
+// without a balancer's address, which is not known beforehand.
+func (s *Scenario) Describe() (func(seq uint64) (method, url string), error) {
+	m, err := mix.New(s.Seed, s.Load.Set)
+	if err != nil {
+		return nil, err
+	}
+	base := strings.TrimSuffix(s.Target, "/")
+	if s.Topology != nil {
+		base = "http://balancer"
+	}
+	return func(seq uint64) (string, string) { return m.At(seq).Method, base + m.Path(seq) }, nil
 }
 
 // Schedule is when each request is due.

@@ -80,6 +80,9 @@ const beforeLoad = -time.Second
 // statsEvery is how often counters are told, as in the live world.
 const statsEvery = 200 * time.Millisecond
 
+// InFlight implements the player's world.
+func (w *World) InFlight() int64 { return int64(w.open) }
+
 // Open builds the topology with every initial target healthy.
 func Open(s *plan.Scenario, opts Options) (*World, error) {
 	if s.Topology == nil {

@@ -1,0 +1,72 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
+)
+
+// WorldVegeta is the world of a result that was made of vegeta's own file.
+const WorldVegeta = "vegeta"
+
+// isVegeta reports whether a file is vegeta's rather than ours: ours names its schema at the beginning.
+func isVegeta(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 256)
+	n, _ := f.Read(head) // an empty file is nobody's
+	return !bytes.Contains(head[:n], []byte(`"schema"`)) && vegeta.IsResults(path)
+}
+
+// readVegeta makes a result of a file of vegeta's. There are no gates, no faults and no plan.
+func readVegeta(path string) (*Result, error) {
+	r := &Result{
+		Schema: Schema, World: WorldVegeta, Verdict: Passed, Reasons: []string{"no gates: nothing was asked of the system"}, Scenario: json.RawMessage("{}"),
+		Examples: map[string]string{}, Objective: Objective{Latency: []Limit{}},
+		Targets: []Target{}, Timeline: []Moment{}, Faults: []Fault{}, Scaling: []Scaling{}, Gates: []Gate{}, Events: []Event{},
+		Validity: Validity{Valid: true, Reasons: []string{}},
+		Warnings: []string{"vegeta's latency runs from when its worker took a request up, not from when the request was due: waiting for a worker and stalls of the generator do not show, and how late it was is not known"},
+	}
+	var recorder *measure.Recorder
+	var info vegeta.Info
+	err := vegeta.ReadResults(path, func(i vegeta.Info) func(*measure.Sample) {
+		info = i
+		recorder = measure.NewRecorder([]time.Duration{max(i.Length, 1)}, time.Second)
+		return recorder.Add
+	})
+	if err != nil {
+		return nil, err
+	}
+	recorder.Finish()
+	if r.Name = info.Attack; r.Name == "" {
+		r.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	}
+	r.Environment.StartedAt = info.Start
+	length := max(info.Length, 1)
+	r.DurationMS, r.PlannedMS = MS(length), MS(length)
+	t := recorder.Phase(0)
+	whole := PeriodOf("attack", 0, length, t, t.Finished())
+	r.Totals, r.Rates, r.Latency, r.Errors, r.Histograms = whole.Totals, whole.Rates, whole.Latency, whole.Errors, whole.Histograms
+	r.Phases = []Period{whole}
+	for _, w := range recorder.Windows() {
+		r.Windows = append(r.Windows, PeriodOf(w.Start.String(), w.Start, w.End, w.Tally, w.Finished()))
+	}
+	for name, t := range recorder.Requests() {
+		r.Requests = append(r.Requests, PeriodOf(name, 0, length, t, t.Finished()))
+	}
+	sort.Slice(r.Requests, func(i, j int) bool { return r.Requests[i].Name < r.Requests[j].Name })
+	for class, text := range recorder.Examples() {
+		r.Examples[string(class)] = text
+	}
+	return r, nil
+}
