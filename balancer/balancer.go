@@ -11,12 +11,8 @@ package balancer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +22,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
+	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
@@ -159,16 +156,14 @@ const graceful = 3 * time.Second
 func (b *Balancer) Serve(ctx context.Context) error {
 	defer b.Close()
 	failed := make(chan error, len(b.listeners))
-	var servers []*http.Server
+	var servers []*serve.Server
 	for i, l := range b.listeners {
-		srv := &http.Server{
-			Handler: proxy.NewFront(b.cfg.Listeners[i].Rules, b.pools, proxy.Hooks{
-				Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard,
-			}, &b.counters),
-			ReadHeaderTimeout: time.Minute,
-			IdleTimeout:       time.Minute,
-			ErrorLog:          log.New(io.Discard, "", 0),
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			return err
 		}
+		front := proxy.NewFront(b.cfg.Listeners[i].Rules, port, b.pools, proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard}, &b.counters)
+		srv := serve.New(serve.Config{Handler: front, Refused: front.Refused})
 		servers = append(servers, srv)
 		go func() { failed <- srv.Serve(l) }()
 	}
@@ -181,12 +176,10 @@ func (b *Balancer) Serve(ctx context.Context) error {
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceful)
 	defer cancel()
 	for _, srv := range servers {
-		if srv.Shutdown(deadline) != nil {
-			srv.Close()
-		}
+		_ = srv.Shutdown(deadline, 0) // what could not finish in time is cut
 	}
 	for range servers {
-		if e := <-failed; e != nil && !errors.Is(e, http.ErrServerClosed) && err == nil {
+		if e := <-failed; e != nil && err == nil {
 			err = e
 		}
 	}

@@ -5,16 +5,19 @@
 package backend
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
@@ -43,7 +46,7 @@ type Stats struct {
 	Rejected uint64        `json:"rejected"`
 }
 
-// Backend is a sample backend. It implements http.Handler.
+// Backend is a sample backend. It implements serve.Handler.
 type Backend struct {
 	cfg   Config
 	times model.Distribution
@@ -56,6 +59,7 @@ type Backend struct {
 	ticket   uint64
 	served   uint64
 	rejected uint64
+	text     []byte // of a served request's answer
 }
 
 // New returns a backend that starts to boot now.
@@ -75,6 +79,7 @@ func New(cfg Config) (*Backend, error) {
 	return &Backend{
 		cfg: cfg, times: times, clock: clock, boot: clock.Now() + cfg.Boot,
 		model: model.New(model.Config{Concurrency: cfg.Concurrency, Queue: cfg.Queue}), waiting: map[uint64]chan struct{}{},
+		text: []byte("served by " + cfg.ID + "\n"),
 	}, nil
 }
 
@@ -86,40 +91,63 @@ func (b *Backend) Stats() Stats {
 	return Stats{now, b.model.BusyTime(now), b.cfg.Concurrency, b.model.Busy(), b.model.Waiting(), b.served, b.rejected}
 }
 
-// ServeHTTP answers one request.
-func (b *Backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/health" {
+// watch is how often a backend looks whether a client that waits in the queue is still there.
+const watch = 50 * time.Millisecond
+
+// Serve implements serve.Handler.
+func (b *Backend) Serve(c *serve.Conn) {
+	path, _, _ := bytes.Cut(c.Request.Target, []byte("?"))
+	if string(path) == "/health" {
 		if b.clock.Now() < b.boot {
-			http.Error(w, "booting", http.StatusServiceUnavailable)
+			b.answer(c, http.StatusServiceUnavailable, []byte("booting\n"))
 			return
 		}
-		fmt.Fprintln(w, "healthy")
+		b.answer(c, http.StatusOK, []byte("healthy\n"))
 		return
 	}
 	ticket, granted, ok := b.admit()
 	if !ok {
-		http.Error(w, "no slot free and the queue is full", http.StatusServiceUnavailable)
+		b.answer(c, http.StatusServiceUnavailable, []byte("no slot free and the queue is full\n"))
 		return
 	}
-	if granted != nil {
+	if granted != nil && !b.queue(c, ticket, granted) {
+		c.Abort()
+		return
+	}
+	b.clock.Sleep(context.Background(), b.clock.Now()+model.ServiceTime(b.cfg.Seed, b.times, identity(c, ticket)))
+	b.finish()
+	b.answer(c, http.StatusOK, b.text)
+}
+
+// answer sends an answer; a client that has gone needs none.
+func (b *Backend) answer(c *serve.Conn, status int, text []byte) { _ = c.Respond(status, "", text) }
+
+// queue waits for a slot; it reports false when the client has gone meanwhile.
+func (b *Backend) queue(c *serve.Conn, ticket uint64, granted chan struct{}) bool {
+	look := time.NewTicker(watch)
+	defer look.Stop()
+	for {
 		select {
 		case <-granted:
-		case <-r.Context().Done():
-			if b.leave(ticket) {
-				return
+			return true
+		case <-look.C:
+			if c.Gone() && b.leave(ticket) { // otherwise the slot came at the same moment: it is ours, and is served
+				return false
 			}
-			<-granted // the slot came at the same moment: it is ours, and is served
 		}
 	}
-	seq, err := strconv.ParseUint(r.Header.Get(mix.SeqHeader), 10, 64)
-	if err != nil {
-		seq = ticket // a request without identity: its place in this backend's own sequence
+}
+
+// identity is the request's sequence number; without one, its place in this backend's own sequence.
+func identity(c *serve.Conn, ticket uint64) uint64 {
+	for i := range c.Fields {
+		if f := &c.Fields[i]; http1.Is(f.Name, strings.ToLower(mix.SeqHeader)) {
+			if seq, err := strconv.ParseUint(string(f.Value), 10, 64); err == nil {
+				return seq
+			}
+		}
 	}
-	// What has started runs to its end whether or not the client waits, as in most servers.
-	_ = b.clock.Sleep(context.WithoutCancel(r.Context()), b.clock.Now()+model.ServiceTime(b.cfg.Seed, b.times, seq))
-	b.finish()
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprintf(w, "served by %s\n", b.cfg.ID)
+	return ticket
 }
 
 // admit returns a channel to wait on when the request was queued, and false when it was rejected.
@@ -161,25 +189,20 @@ func (b *Backend) finish() {
 // graceful is how long a stopping backend lets its requests finish.
 const graceful = 2 * time.Second
 
-// Serve answers on the listener until the context ends.
-func (b *Backend) Serve(ctx context.Context, l net.Listener) error {
-	srv := &http.Server{Handler: b, ReadHeaderTimeout: time.Minute}
+// ServeOn answers on the listener until the context ends.
+func (b *Backend) ServeOn(ctx context.Context, l net.Listener) error {
+	srv := serve.New(serve.Config{Handler: b})
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
 		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceful)
 		defer cancel()
-		if srv.Shutdown(deadline) != nil {
-			srv.Close()
-		}
+		_ = srv.Shutdown(deadline, 0) // what could not finish in time is cut
 	})
 	err := srv.Serve(l)
 	if stop() {
 		return fmt.Errorf("backend %s: %w", b.cfg.ID, err)
 	}
 	<-stopped
-	if !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("backend %s: %w", b.cfg.ID, err)
-	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -25,18 +24,52 @@ func newBackend(t *testing.T, c Config) *Backend {
 	return b
 }
 
+// serving starts a backend and returns its URL.
+func serving(t *testing.T, b *Backend) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.ServeOn(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + l.Addr().String()
+}
+
+// get asks on a connection of its own; 0 stands for no answer.
+func get(ctx context.Context, url string) int {
+	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+	if err != nil {
+		return 0
+	}
+	req.Close = true
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0
+	}
+	res.Body.Close()
+	return res.StatusCode
+}
+
 func TestSlotsQueueAndRejection(t *testing.T) {
 	b := newBackend(t, Config{ID: "x", Concurrency: 1, Queue: 1, Time: spec.Written{Kind: "constant", Values: map[string]string{"mean": "300ms"}}})
+	url := serving(t, b)
 	var mu sync.Mutex
 	codes := map[int]int{}
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			w := httptest.NewRecorder()
-			b.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+			code := get(t.Context(), url)
 			mu.Lock()
 			defer mu.Unlock()
-			codes[w.Code]++
+			codes[code]++
 		})
 	}
 	wg.Wait()
@@ -50,18 +83,22 @@ func TestSlotsQueueAndRejection(t *testing.T) {
 }
 
 func TestAClientThatLeavesTheQueueIsNotServed(t *testing.T) {
-	b := newBackend(t, Config{Concurrency: 1, Queue: 5, Time: spec.Written{Kind: "constant", Values: map[string]string{"mean": "200ms"}}})
+	b := newBackend(t, Config{Concurrency: 1, Queue: 5, Time: spec.Written{Kind: "constant", Values: map[string]string{"mean": "1s"}}})
+	url := serving(t, b)
 	var wg sync.WaitGroup
-	wg.Go(func() { b.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) })
+	wg.Go(func() { get(t.Context(), url) })
 	for b.Stats().InUse == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	wg.Go(func() { b.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/", nil)) })
+	wg.Go(func() { get(ctx, url) })
 	for b.Stats().Waiting == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	cancel()
+	for b.Stats().Waiting > 0 {
+		time.Sleep(time.Millisecond)
+	}
 	wg.Wait()
 	if s := b.Stats(); s.Served != 1 || s.Waiting != 0 || s.InUse != 0 {
 		t.Fatalf("%+v", s)
@@ -70,11 +107,8 @@ func TestAClientThatLeavesTheQueueIsNotServed(t *testing.T) {
 
 func TestHealthFollowsBooting(t *testing.T) {
 	for boot, want := range map[time.Duration]int{0: 200, time.Hour: 503} {
-		b := newBackend(t, Config{Concurrency: 1, Boot: boot})
-		w := httptest.NewRecorder()
-		b.ServeHTTP(w, httptest.NewRequest("GET", "/health", nil))
-		if w.Code != want {
-			t.Errorf("boot %v: %d", boot, w.Code)
+		if code := get(t.Context(), serving(t, newBackend(t, Config{Concurrency: 1, Boot: boot}))+"/health"); code != want {
+			t.Errorf("boot %v: %d", boot, code)
 		}
 	}
 }
@@ -87,7 +121,7 @@ func TestServeStopsWithItsContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- b.Serve(ctx, l) }()
+	go func() { done <- b.ServeOn(ctx, l) }()
 	res, err := http.Get("http://" + l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func ServeControlled(ctx context.Context, c *control.Conn) error {
 			}
 		}
 	}()
-	err = b.Serve(ctx, l)
+	err = b.ServeOn(ctx, l)
 	s := b.Stats()
 	_ = c.Send(Report{Stats: &s}) // the parent may be gone, which is one of the reasons to be here
 	c.Close()

@@ -2,6 +2,11 @@ package http1
 
 // Body follows a message's body through what is read. The zero Body has ended.
 type Body struct {
+	// Trailer is the trailer of a chunked body, as whole header lines, once the body has ended. It is only kept
+	// when KeepTrailer is set.
+	Trailer     []byte
+	KeepTrailer bool
+
 	state bodyState
 	left  int64 // bytes of the body, or of the present chunk, still to come
 	digit int   // digits of a chunk's size seen so far
@@ -29,15 +34,51 @@ const (
 )
 
 // Start prepares for the body of a response.
-func (b *Body) Start(r *Response) {
-	*b = Body{left: r.Length}
+func (b *Body) Start(r *Response) { b.Reset(r.Length, r.Chunked) }
+
+// Reset prepares for a body of a length, or a chunked one; one of a negative length lasts until the connection
+// ends.
+func (b *Body) Reset(length int64, chunked bool) {
+	*b = Body{left: length, Trailer: b.Trailer[:0], KeepTrailer: b.KeepTrailer}
 	switch {
-	case r.Chunked:
+	case chunked:
 		b.state = chunkSize
-	case r.Length > 0:
+	case length > 0:
 		b.state = counted
-	case r.Length < 0:
+	case length < 0:
 		b.state = untilClose
+	}
+}
+
+// Next is Feed for those who take a body piece by piece: it returns the first piece of content in the input,
+// as a slice of it, and how much of the input it has gone through.
+func (b *Body) Next(p []byte) (n int, piece []byte, err error) {
+	for n < len(p) && b.state != ended {
+		switch b.state {
+		case untilClose:
+			return len(p), p[n:], nil
+		case counted, chunkData:
+			k := int(min(b.left, int64(len(p)-n)))
+			b.take(k)
+			return n + k, p[n : n+k], nil
+		}
+		if err := b.chunkByte(p[n]); err != nil {
+			return n, nil, err
+		}
+		n++
+	}
+	return n, nil, nil
+}
+
+// take counts content of a counted body or of a chunk.
+func (b *Body) take(n int) {
+	if b.left -= int64(n); b.left > 0 {
+		return
+	}
+	if b.state == counted {
+		b.state = ended
+	} else {
+		b.state = chunkDataCR
 	}
 }
 
@@ -52,32 +93,14 @@ func (b *Body) UntilClose() bool { return b.state == untilClose }
 // the input.
 func (b *Body) Feed(p []byte, each func([]byte)) (n int, data int64, err error) {
 	for n < len(p) && b.state != ended {
-		switch b.state {
-		case untilClose:
-			if each != nil {
-				each(p[n:])
-			}
-			return len(p), data + int64(len(p)-n), nil
-		case counted, chunkData:
-			k := min(b.left, int64(len(p)-n))
-			if each != nil {
-				each(p[n : n+int(k)])
-			}
-			b.left -= k
-			n += int(k)
-			data += k
-			if b.left == 0 {
-				if b.state == counted {
-					b.state = ended
-				} else {
-					b.state = chunkDataCR
-				}
-			}
-		default:
-			if err := b.chunkByte(p[n]); err != nil {
-				return n, data, err
-			}
-			n++
+		k, piece, err := b.Next(p[n:])
+		n += k
+		data += int64(len(piece))
+		if err != nil {
+			return n, data, err
+		}
+		if each != nil && len(piece) > 0 {
+			each(piece)
 		}
 	}
 	return n, data, nil
@@ -88,6 +111,9 @@ const maxChunkDigits = 15
 
 // chunkByte takes in one byte of chunked framing.
 func (b *Body) chunkByte(c byte) error {
+	if b.KeepTrailer && b.state >= trailerStart && b.state <= trailerLF {
+		b.Trailer = append(b.Trailer, c)
+	}
 	next := func(ok bool, s bodyState) error {
 		if !ok {
 			return ErrChunk
@@ -130,6 +156,7 @@ func (b *Body) chunkByte(c byte) error {
 		return next(c == '\n', chunkSize)
 	case trailerStart:
 		if c == '\r' {
+			b.Trailer = b.Trailer[:max(len(b.Trailer)-1, 0)] // the line that ends it is no part of it
 			return next(true, lastLF)
 		}
 		b.line++

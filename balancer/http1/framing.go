@@ -1,11 +1,13 @@
 package http1
 
-// framing is what the headers of a message say about its body.
+// framing is what the headers of a message say about its body and its connection.
 type framing struct {
 	length  int64 // -1 when there is no Content-Length
 	chunked bool
 	close   bool // Connection: close
 	keep    bool // Connection: keep-alive
+	upgrade bool // Connection: upgrade
+	options bool // Connection names anything else
 }
 
 // note takes a header in.
@@ -18,16 +20,71 @@ func (f *framing) note(name, value []byte) error {
 		}
 		f.length = n
 	case Is(name, "transfer-encoding"):
-		if f.chunked || !Is(value, "chunked") { // a second coding, or another one
-			return ErrCoding
+		if f.chunked { // a second one
+			return ErrFraming
+		}
+		if !Is(value, "chunked") {
+			return coding(value)
 		}
 		f.chunked = true
 	case Is(name, "connection"):
-		f.close = f.close || hasToken(value, "close")
-		f.keep = f.keep || hasToken(value, "keep-alive")
+		f.connection(value)
 	}
 	if f.chunked && f.length >= 0 {
 		return ErrFraming
 	}
 	return nil
+}
+
+// coding is what is wrong with transfer codings other than chunked alone: chunked must be the last, once, and
+// no other is known.
+func coding(list []byte) error {
+	for len(list) > 0 {
+		var token []byte
+		token, list = cutToken(list)
+		if Is(token, "chunked") && len(list) > 0 {
+			return ErrFraming
+		}
+	}
+	return ErrCoding
+}
+
+// connection takes in the value of a Connection header.
+func (f *framing) connection(list []byte) {
+	for len(list) > 0 {
+		var token []byte
+		token, list = cutToken(list)
+		switch {
+		case len(token) == 0:
+		case Is(token, "close"):
+			f.close = true
+		case Is(token, "keep-alive"):
+			f.keep = true
+		case Is(token, "upgrade"):
+			f.upgrade = true
+		default:
+			f.options = true
+		}
+	}
+}
+
+// cutToken cuts a comma-separated list after its first member.
+func cutToken(list []byte) (token, rest []byte) {
+	for i, c := range list {
+		if c == ',' {
+			return trim(list[:i]), list[i+1:]
+		}
+	}
+	return trim(list), nil
+}
+
+// HasToken reports whether a comma-separated list holds a token, which is given in lower case.
+func HasToken(list []byte, lower string) bool {
+	for len(list) > 0 {
+		var token []byte
+		if token, list = cutToken(list); Is(token, lower) {
+			return true
+		}
+	}
+	return false
 }

@@ -21,9 +21,13 @@ var (
 	ErrHeader        = errors.New("malformed header")
 	ErrHeadTooLarge  = errors.New("head larger than 64 KiB, or a line larger than 16 KiB")
 	ErrContentLength = errors.New("malformed or contradictory Content-Length")
-	ErrFraming       = errors.New("both Content-Length and Transfer-Encoding, or Transfer-Encoding in HTTP/1.0")
+	ErrFraming       = errors.New("contradictory framing: Transfer-Encoding beside Content-Length, twice, not ending in chunked, or in HTTP/1.0")
 	ErrCoding        = errors.New("transfer coding other than chunked")
 	ErrChunk         = errors.New("malformed chunk")
+	ErrTarget        = errors.New("malformed request target")
+	ErrTargetTooLong = errors.New("request line larger than 16 KiB")
+	ErrMethod        = errors.New("method CONNECT")
+	ErrHost          = errors.New("missing, repeated or malformed Host")
 )
 
 // line returns the line that starts b, without its CRLF, and what follows. more is true when it is not
@@ -94,21 +98,6 @@ func Is(b []byte, lower string) bool {
 		}
 	}
 	return true
-}
-
-// hasToken reports whether a comma-separated list holds a token.
-func hasToken(list []byte, lower string) bool {
-	for len(list) > 0 {
-		i := 0
-		for i < len(list) && list[i] != ',' {
-			i++
-		}
-		if Is(trim(list[:i]), lower) {
-			return true
-		}
-		list = list[min(i+1, len(list)):]
-	}
-	return false
 }
 
 // length reads a Content-Length: digits only, and it must fit.

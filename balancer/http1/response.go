@@ -16,7 +16,7 @@ type Response struct {
 func ParseResponse(b []byte, head bool, r *Response, each func(name, value []byte)) (n int, err error) {
 	l, rest, more, err := line(b)
 	if err != nil {
-		return 0, firstLine(err)
+		return 0, firstLine(err, false)
 	}
 	if more {
 		return 0, tooLong(len(b), MaxLine)
@@ -53,8 +53,9 @@ func ParseResponse(b []byte, head bool, r *Response, each func(name, value []byt
 	}
 }
 
-func firstLine(err error) error {
-	if err == ErrHeader {
+// firstLine is what is wrong with a first line that could not be read.
+func firstLine(err error, more bool) error {
+	if err == ErrHeader || more {
 		return ErrLine
 	}
 	return err

@@ -111,7 +111,7 @@ func TestRefusedResponses(t *testing.T) {
 		"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":        ErrFraming,
 		ok + "Transfer-Encoding: gzip\r\n\r\n":                                  ErrCoding,
 		ok + "Transfer-Encoding: gzip, chunked\r\n\r\n":                         ErrCoding,
-		ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n": ErrCoding,
+		ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n": ErrFraming,
 		ok + "Transfer-Encoding: chunked\r\n\r\n0\r\nd\r\n\r\n":                 ErrChunk,
 		ok + "Transfer-Encoding: chunked\r\n\r\n0\r\n: d\r\n\r\n":               ErrChunk,
 		ok + "Transfer-Encoding: chunked\r\n\r\n0 0\r\n\r\n":                    ErrChunk,

@@ -1,32 +1,24 @@
-// Package proxy is the HTTP data plane of the reference balancer: what happens between a client's request
-// and a target's answer.
+// Package proxy is the HTTP/1.1 data plane of the reference balancer: what happens between a client's request and
+// a target's answer.
 //
-// It is an http.Handler on top of net/http and httputil.ReverseProxy, with connections to the targets of
-// its own. Every decision — which group, which target, whether to retry — is asked of the pure packages
-// route and group.
+// A Front is the handler of a listener's connections. Every decision — which group, which target, whether to retry —
+// is asked of the pure packages route and group; messages are read and written by http1. Bodies stream both ways
+// with bounded memory; nothing is forwarded that was not understood.
 //
-// Limits: HTTP/1.1 without protocol upgrades; a request's body is not kept, so that a retry needs the
-// failed attempt not to have sent any of it, which is the only case in which one is made.
+// An exchange runs on the goroutine of the client's connection. Only a request's body that did not come with its
+// head has a goroutine of its own, because target and client may speak at the same time.
 package proxy
 
 import (
-	"context"
-	"errors"
-	"io"
-	"log"
-	"net/http"
-	"net/http/httputil"
-	"os"
-	"strconv"
+	"bytes"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
-	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
+	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/chaos"
-	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
 
 // Pool is a target group as the data plane sees it.
@@ -58,16 +50,8 @@ type Counters struct {
 	Requests atomic.Uint64 // that reached the balancer
 	Retries  atomic.Uint64 // further attempts
 	Unrouted atomic.Uint64 // no rule, or no ready target: answered 503 without an attempt
-}
-
-// Front answers a listener's requests.
-type Front struct {
-	rules    route.Table
-	pools    map[string]*Pool
-	hooks    Hooks
-	counters *Counters
-	seq      atomic.Uint64
-	reverse  httputil.ReverseProxy
+	Refused  atomic.Uint64 // malformed, too large or too slow: no target saw them
+	Aborted  atomic.Uint64 // the client went away before its answer was whole
 }
 
 // Hooks are what a front asks of its surroundings. Now is required; a nil hook does nothing.
@@ -79,172 +63,49 @@ type Hooks struct {
 	Discard func(seq uint64) bool
 }
 
-// NewFront returns the handler of a listener with the given rules.
-func NewFront(rules route.Table, pools map[string]*Pool, hooks Hooks, counters *Counters) *Front {
+// Front answers a listener's requests. It implements serve.Handler.
+type Front struct {
+	rules    route.Table
+	pools    map[string]*Pool
+	hooks    Hooks
+	counters *Counters
+	port     string // that it listens on, for X-Forwarded-Port
+	seq      atomic.Uint64
+	tunnels  sync.WaitGroup
+}
+
+// NewFront returns the handler of a listener with the given rules, which listens on a port.
+func NewFront(rules route.Table, port string, pools map[string]*Pool, hooks Hooks, counters *Counters) *Front {
 	if hooks.Touch == nil {
 		hooks.Touch = func(*chaos.Exchange) chaos.Effect { return chaos.Effect{} }
 	}
 	if hooks.Discard == nil {
 		hooks.Discard = func(uint64) bool { return false }
 	}
-	f := &Front{rules: rules, pools: pools, hooks: hooks, counters: counters}
-	f.reverse = httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme, r.Out.URL.Host = "http", "target" // the transport chooses; only the path is used
-			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
-			r.SetXForwarded()
-		},
-		Transport:    f,
-		ErrorHandler: f.fail,
-		BufferPool:   &buffers{},
-		ErrorLog:     log.New(io.Discard, "", 0), // errors are answered and counted
-	}
-	return f
+	return &Front{rules: rules, port: port, pools: pools, hooks: hooks, counters: counters}
 }
 
-// buffers keeps ReverseProxy from allocating 32 KiB a request.
-type buffers struct{ pool sync.Pool }
-
-func (b *buffers) Get() []byte {
-	if p, ok := b.pool.Get().(*[]byte); ok {
-		return *p
-	}
-	return make([]byte, 32<<10)
-}
-
-func (b *buffers) Put(p []byte) { b.pool.Put(&p) }
-
-// ServeHTTP proxies one request.
-func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Serve implements serve.Handler.
+func (f *Front) Serve(c *serve.Conn) {
 	f.counters.Requests.Add(1)
-	f.reverse.ServeHTTP(w, r)
+	x, ok := c.State.(*exchange)
+	if !ok {
+		x = newExchange(f, c)
+		c.State = x
+	}
+	x.serve()
 }
 
-var errUnrouted = errors.New("no target is ready")
-
-// RoundTrip carries one request to a target, and to another when the first could not be connected to. It
-// is ReverseProxy's transport.
-func (f *Front) RoundTrip(req *http.Request) (*http.Response, error) {
-	pool := f.pools[f.rules.Group(req.URL.Path)]
-	if pool == nil {
-		f.counters.Unrouted.Add(1)
-		return nil, errUnrouted
-	}
-	pr := pick.Request{Seq: f.identity(req)}
-	discard := f.hooks.Discard(pr.Seq)
-	var lastErr error
-	for {
-		t := pool.Group.Choose(f.hooks.Now(), &pr, discard)
-		if t == nil {
-			if lastErr != nil {
-				return nil, lastErr
-			}
-			f.counters.Unrouted.Add(1)
-			return nil, errUnrouted
-		}
-		if pr.Attempt > 0 && !discard {
-			f.counters.Retries.Add(1)
-		}
-		res, outcome, err := f.attempt(req, pool, t, &pr)
-		if err == nil {
-			return res, nil
-		}
-		if !pool.Group.MayRetry(pr.Attempt, outcome) {
-			return nil, err
-		}
-		lastErr = err
-		pr.Attempt++
-		pr.Tried = append(pr.Tried, t.ID)
-	}
+// Refused counts a request that was refused before it got here; it is the server's hook.
+func (f *Front) Refused(int, error) {
+	f.counters.Requests.Add(1)
+	f.counters.Refused.Add(1)
 }
 
-// identity is the request's sequence number: the generator's, or a number of our own beyond those that a
-// generator uses.
-func (f *Front) identity(req *http.Request) uint64 {
-	if seq, err := strconv.ParseUint(req.Header.Get(mix.SeqHeader), 10, 64); err == nil {
-		return seq
+// pool finds the group of a request.
+func (f *Front) pool(target []byte) *Pool {
+	if i := bytes.IndexByte(target, '?'); i >= 0 {
+		target = target[:i]
 	}
-	return 1<<63 | f.seq.Add(1)
-}
-
-// attempt is one exchange with one target. The target is released when the answer's body has ended, or
-// at once on failure.
-func (f *Front) attempt(req *http.Request, pool *Pool, t *group.Target, pr *pick.Request) (*http.Response, group.Outcome, error) {
-	release := func(o group.Outcome, reason string) {
-		if pool.Group.Release(t, o) {
-			pool.Answered(t, o, reason)
-		}
-	}
-	effect := f.hooks.Touch(&chaos.Exchange{Target: t.ID, Seq: pr.Seq, Attempt: pr.Attempt})
-	if effect.Delay > 0 {
-		timer := time.NewTimer(effect.Delay)
-		select {
-		case <-timer.C:
-		case <-req.Context().Done():
-			timer.Stop()
-			release(group.Abandoned, "")
-			return nil, group.Abandoned, req.Context().Err()
-		}
-	}
-	if effect.Status != 0 {
-		o, reason := statusOutcome(effect.Status)
-		release(o, reason)
-		return synthetic(req, effect.Status), o, nil
-	}
-	res, err := pool.upstream(t).exchange(req)
-	if err != nil {
-		o := group.Broken
-		var ce *connectError
-		switch {
-		case errors.Is(err, context.Canceled):
-			o = group.Abandoned
-		case errors.As(err, &ce):
-			o = group.ConnectFailed
-		}
-		release(o, err.Error())
-		return nil, o, err
-	}
-	o, reason := statusOutcome(res.StatusCode)
-	b := res.Body.(*body)
-	b.done = func(err error) {
-		switch {
-		case err == nil, errors.Is(err, os.ErrClosed) && b.empty:
-			release(o, reason)
-		case errors.Is(err, os.ErrClosed), req.Context().Err() != nil:
-			release(group.Abandoned, "") // the client's side gave up before the end
-		default:
-			release(group.Broken, err.Error())
-		}
-	}
-	return res, o, nil
-}
-
-func statusOutcome(status int) (group.Outcome, string) {
-	if status >= 500 {
-		return group.ServerError, "status " + strconv.Itoa(status)
-	}
-	return group.OK, ""
-}
-
-func synthetic(req *http.Request, status int) *http.Response {
-	return &http.Response{
-		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{}, Body: http.NoBody, Request: req,
-	}
-}
-
-// fail answers a request that no target answered, as an application load balancer does: 503 when there
-// was nobody to ask, 504 on a timeout, 502 otherwise.
-func (f *Front) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var timeout interface{ Timeout() bool }
-	status := http.StatusBadGateway
-	switch {
-	case r.Context().Err() != nil:
-		panic(http.ErrAbortHandler) // nobody listens any more: close without an answer
-	case errors.Is(err, errUnrouted):
-		status = http.StatusServiceUnavailable
-	case errors.As(err, &timeout) && timeout.Timeout():
-		status = http.StatusGatewayTimeout
-	}
-	http.Error(w, http.StatusText(status)+": "+err.Error(), status)
+	return f.pools[f.rules.Group(string(target))]
 }

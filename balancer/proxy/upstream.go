@@ -1,18 +1,18 @@
 package proxy
 
 import (
-	"bufio"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
 const (
@@ -21,8 +21,7 @@ const (
 	maxIdle         = 256              // connections kept to one target; the excess is closed
 )
 
-// upstream is the connections to one target. Unlike net/http's Transport it never repeats a request by
-// itself, and tells a failure to connect from one after bytes were sent: retries depend on that.
+// upstream is the connections to one target. It never repeats a request by itself.
 type upstream struct {
 	address string
 
@@ -31,71 +30,26 @@ type upstream struct {
 	closed bool
 }
 
+// bufferSize is what is read of a target at once.
+const bufferSize = 32 << 10
+
+var readBuffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+
+// conn is a connection to a target, and the answer under way on it.
 type conn struct {
-	net.Conn
-	r *bufio.Reader
-	w *bufio.Writer
-}
+	nc       net.Conn
+	open     func() bool // whether the target has neither closed it nor sent anything unasked
+	reusable bool
 
-// connectError is a failure before any byte of the request was sent.
-type connectError struct{ err error }
-
-func (e *connectError) Error() string { return e.err.Error() }
-func (e *connectError) Unwrap() error { return e.err }
-
-// exchange sends the request and returns the answer, whose body gives the connection back when it has
-// been read to its end.
-func (u *upstream) exchange(req *http.Request) (*http.Response, error) {
-	ctx := req.Context()
-	c, err := u.take(ctx)
-	if err != nil {
-		return nil, &connectError{err}
-	}
-	// Closing the connection is what interrupts reads and writes when the client goes away.
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	res, err := c.roundTrip(req)
-	if err != nil {
-		stop()
-		c.Close()
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return nil, err
-	}
-	b := &body{
-		ReadCloser: res.Body, u: u, c: c, stop: stop, reusable: !res.Close && !req.Close,
-		empty: req.Method == http.MethodHead || res.ContentLength == 0,
-	}
-	if b.empty {
-		b.release(true) // the exchange is over
-	}
-	res.Body = b
-	return res, nil
-}
-
-func (c *conn) roundTrip(req *http.Request) (*http.Response, error) {
-	if err := req.Write(c.w); err != nil {
-		return nil, fmt.Errorf("send: %w", err)
-	}
-	if err := c.w.Flush(); err != nil {
-		return nil, fmt.Errorf("send: %w", err)
-	}
-	if err := c.SetReadDeadline(time.Now().Add(responseTimeout)); err != nil {
-		return nil, err
-	}
-	for {
-		res, err := http.ReadResponse(c.r, req)
-		if err != nil {
-			return nil, fmt.Errorf("receive: %w", err)
-		}
-		if res.StatusCode >= 200 || res.StatusCode == http.StatusSwitchingProtocols {
-			return res, nil
-		}
-	}
+	in   *[]byte // nil while idle
+	have int
+	at   int
+	res  http1.Response
+	body http1.Body
 }
 
 // take returns an idle connection that is still open, or a new one.
-func (u *upstream) take(ctx context.Context) (*conn, error) {
+func (u *upstream) take() (*conn, error) {
 	for {
 		u.mu.Lock()
 		n := len(u.idle)
@@ -109,42 +63,50 @@ func (u *upstream) take(ctx context.Context) (*conn, error) {
 		if c.open() {
 			return c, nil
 		}
-		c.Close()
+		c.nc.Close()
 	}
-	d := net.Dialer{Timeout: connectTimeout}
-	nc, err := d.DialContext(ctx, "tcp", u.address)
+	nc, err := net.DialTimeout("tcp", u.address, connectTimeout)
 	if err != nil {
 		return nil, err
 	}
-	return &conn{nc, bufio.NewReader(nc), bufio.NewWriter(nc)}, nil
+	c := &conn{nc: nc}
+	if c.open, err = opener(nc.(*net.TCPConn)); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
-// open reports whether an idle connection can be used: the target has neither closed it nor sent anything
-// unasked. Without the check every request after a target's death would fail with bytes already sent.
-func (c *conn) open() bool {
-	raw, err := c.Conn.(*net.TCPConn).SyscallConn()
+// opener returns the function that looks at an idle connection. Without it every request after a target's death
+// would fail with bytes already sent.
+func opener(t *net.TCPConn) (func() bool, error) {
+	raw, err := t.SyscallConn()
 	if err != nil {
-		return false
+		return nil, err
 	}
-	alive := false
-	err = raw.Read(func(fd uintptr) bool {
+	open := false
+	look := func(fd uintptr) {
 		var b [1]byte
 		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		alive = errors.Is(err, unix.EAGAIN)
-		return true
-	})
-	return err == nil && alive
+		open = err == syscall.EAGAIN
+	}
+	return func() bool {
+		open = false
+		return raw.Control(look) == nil && open
+	}, nil
 }
 
-func (u *upstream) give(c *conn) {
-	if c.SetReadDeadline(time.Time{}) != nil || c.r.Buffered() > 0 {
-		c.Close()
-		return
+// give takes a connection back, to be kept when the exchange on it has ended properly.
+func (u *upstream) give(c *conn, keep bool) {
+	if c.in != nil && cap(*c.in) == bufferSize {
+		readBuffers.Put(c.in)
 	}
+	keep = keep && c.at == c.have
+	c.in, c.have, c.at = nil, 0, 0
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.closed || len(u.idle) >= maxIdle {
-		c.Close()
+	if !keep || u.closed || len(u.idle) >= maxIdle {
+		c.nc.Close()
 		return
 	}
 	u.idle = append(u.idle, c)
@@ -155,56 +117,72 @@ func (u *upstream) close() {
 	defer u.mu.Unlock()
 	u.closed = true
 	for _, c := range u.idle {
-		c.Close()
+		c.nc.Close()
 	}
 	u.idle = nil
 }
 
-// body returns its connection to the pool once read to the end, and closes it otherwise.
-type body struct {
-	io.ReadCloser
-	u        *upstream
-	c        *conn
-	stop     func() bool
-	reusable bool
-	empty    bool // there is nothing to read
-	once     sync.Once
-	done     func(error) // called once, with the error that ended the body; nil at its end
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	switch {
-	case err == io.EOF:
-		b.release(true)
-		b.finish(nil)
-	case err != nil:
-		b.release(false)
-		b.finish(err)
+func (c *conn) unread() []byte {
+	if c.in == nil {
+		return nil
 	}
-	return n, err
+	return (*c.in)[c.at:c.have]
 }
 
-// Close before the end closes the connection first: net/http's own Close would read on to the end.
-func (b *body) Close() error {
-	b.release(false)
-	b.finish(os.ErrClosed)
-	return b.ReadCloser.Close()
-}
-
-func (b *body) release(whole bool) {
-	b.once.Do(func() {
-		if b.stop() && whole && b.reusable {
-			b.u.give(b.c)
-		} else {
-			b.c.Close()
+// fill reads more, over what was gone through. Meanwhile it looks now and then whether the client, when one is
+// given, is still there.
+func (c *conn) fill(client *serve.Conn) error {
+	if c.in == nil {
+		c.in = readBuffers.Get().(*[]byte)
+	}
+	if c.at == c.have {
+		c.at, c.have = 0, 0
+	}
+	if c.have == len(*c.in) {
+		grown := make([]byte, 2*len(*c.in)) // a large head; http1 bounds it
+		c.have = copy(grown, (*c.in)[c.at:c.have])
+		c.at, c.in = 0, &grown
+	}
+	for last := time.Now().Add(responseTimeout); ; {
+		_ = c.nc.SetReadDeadline(time.Now().Add(watch)) // a connection that is closed tells at the read
+		n, err := c.nc.Read((*c.in)[c.have:])
+		c.have += n
+		switch {
+		case n > 0:
+			return nil
+		case err == nil:
+			return io.ErrNoProgress
+		case !os.IsTimeout(err):
+			return err
+		case time.Now().After(last):
+			return fmt.Errorf("nothing within %v: %w", responseTimeout, os.ErrDeadlineExceeded)
+		case client != nil && client.Gone():
+			return errClient
 		}
-	})
+	}
 }
 
-func (b *body) finish(err error) {
-	if b.done != nil {
-		b.done(err)
-		b.done = nil
+// head reads the head of an answer.
+func (c *conn) head(client *serve.Conn, toHEAD bool, reset func(), each func(name, value []byte)) error {
+	var h http1.Head
+	for {
+		if p := c.unread(); len(p) > 0 {
+			n, err := h.Feed(p)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				reset()
+				if _, err := http1.ParseResponse(p[:n], toHEAD, &c.res, each); err != nil {
+					return err
+				}
+				c.at += n
+				c.reusable = !c.res.Close
+				return nil
+			}
+		}
+		if err := c.fill(client); err != nil {
+			return err
+		}
 	}
 }

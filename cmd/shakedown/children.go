@@ -147,7 +147,7 @@ time, waits for one in a bounded queue, or is answered 503. GET /health answers 
 				return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
 			}
 			fmt.Fprintf(os.Stderr, "serving http://%s; interrupt to stop\n", l.Addr())
-			return b.Serve(cmd.Context(), l)
+			return b.ServeOn(cmd.Context(), l)
 		},
 	}
 	cmd.Flags().StringVar(&cfg.Listen, "listen", "127.0.0.1:9001", "address to listen on")

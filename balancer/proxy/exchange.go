@@ -1,0 +1,368 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/serve"
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
+)
+
+// exchange is one request on its way, and the memory that the next one on the same connection uses again.
+type exchange struct {
+	f    *Front
+	c    *serve.Conn
+	pick pick.Request
+
+	u       *conn  // to the target
+	request []byte // as it is sent to a target: the head, and what came of the body with it
+	upload  *upload
+	touch   chaos.Exchange
+
+	fields   []serve.Field // of the answer
+	onField  func(name, value []byte)
+	answered bool // something of an answer went to the client: nothing else can be said
+}
+
+func newExchange(f *Front, c *serve.Conn) *exchange {
+	x := &exchange{f: f, c: c}
+	x.onField = func(name, value []byte) { x.fields = append(x.fields, serve.Field{Name: name, Value: value}) }
+	return x
+}
+
+// serve answers one request.
+func (x *exchange) serve() {
+	r := &x.c.Request
+	if string(r.Method) == http.MethodTrace {
+		x.fail(http.StatusMethodNotAllowed, "TRACE is not allowed")
+		return
+	}
+	pool := x.f.pool(r.Target)
+	x.pick = pick.Request{Seq: x.identity(), Tried: x.pick.Tried[:0]}
+	x.answered, x.upload = false, nil
+	if pool == nil {
+		x.unrouted("no rule matches")
+		return
+	}
+	var err error
+	if x.request, err = x.appendRequest(x.request[:0]); err != nil {
+		x.f.counters.Refused.Add(1)
+		x.fail(http.StatusBadRequest, err.Error())
+		return
+	}
+	x.attempts(pool)
+}
+
+// attempts tries targets until one has answered, or nothing more may be tried.
+func (x *exchange) attempts(pool *Pool) {
+	discard := x.f.hooks.Discard(x.pick.Seq)
+	last := failure{}
+	for {
+		t := pool.Group.Choose(x.f.hooks.Now(), &x.pick, discard)
+		if t == nil {
+			if last.status == 0 {
+				x.unrouted("no target is ready")
+			} else {
+				x.fail(last.status, last.reason)
+			}
+			return
+		}
+		if x.pick.Attempt > 0 && !discard {
+			x.f.counters.Retries.Add(1)
+		}
+		outcome, failed := x.attempt(pool, t)
+		if pool.Group.Release(t, outcome) {
+			pool.Answered(t, outcome, failed.reason)
+		}
+		switch {
+		case outcome == group.Abandoned && !x.answered && x.upload.malformed() != nil:
+			x.f.counters.Refused.Add(1)
+			x.fail(http.StatusBadRequest, x.upload.malformed().Error())
+			return
+		case outcome == group.Abandoned:
+			x.f.counters.Aborted.Add(1)
+			x.c.Abort()
+			return
+		case x.answered:
+			if outcome == group.Broken {
+				x.c.Abort() // the client must not take it for whole
+			}
+			return
+		case !pool.Group.MayRetry(x.pick.Attempt, outcome):
+			x.fail(failed.status, failed.reason)
+			return
+		}
+		last = failed
+		x.pick.Attempt++
+		x.pick.Tried = append(x.pick.Tried, t.ID)
+	}
+}
+
+// failure is what to tell a client whose request got no answer.
+type failure struct {
+	status int
+	reason string
+}
+
+// unrouted answers a request that no target was asked for.
+func (x *exchange) unrouted(reason string) {
+	x.f.counters.Unrouted.Add(1)
+	x.fail(http.StatusServiceUnavailable, reason)
+}
+
+func (x *exchange) fail(status int, reason string) {
+	if x.c.Fail(status, reason) != nil {
+		x.f.counters.Aborted.Add(1)
+	}
+}
+
+// identity is the request's sequence number: the generator's, or a number of our own beyond those that a
+// generator uses.
+func (x *exchange) identity() uint64 {
+	for i := range x.c.Fields {
+		if f := &x.c.Fields[i]; len(f.Name) == len(mix.SeqHeader) && http1.Is(f.Name, seqHeader) {
+			if seq, err := strconv.ParseUint(string(f.Value), 10, 64); err == nil {
+				return seq
+			}
+		}
+	}
+	return 1<<63 | x.f.seq.Add(1)
+}
+
+const seqHeader = "shakedown-seq" // mix.SeqHeader in lower case
+
+// attempt is one exchange with one target.
+func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure) {
+	x.touch = chaos.Exchange{Target: t.ID, Seq: x.pick.Seq, Attempt: x.pick.Attempt}
+	effect := x.f.hooks.Touch(&x.touch)
+	if effect.Delay > 0 && !x.wait(effect.Delay) {
+		return group.Abandoned, failure{}
+	}
+	if effect.Status != 0 {
+		x.answered = true
+		if x.c.Respond(effect.Status, "", nil) != nil {
+			return group.Abandoned, failure{}
+		}
+		return statusOutcome(effect.Status)
+	}
+	up := pool.upstream(t)
+	u, err := up.take()
+	if err != nil {
+		return group.ConnectFailed, failure{gatewayStatus(err), err.Error()}
+	}
+	x.u = u
+	outcome, failed, err := x.converse()
+	keep := x.finishUpload() && u.reusable && err == nil
+	x.u = nil
+	up.give(u, keep)
+	if err == nil {
+		return outcome, failed
+	}
+	if errors.Is(err, errClient) {
+		return group.Abandoned, failure{}
+	}
+	return group.Broken, failure{gatewayStatus(err), err.Error()}
+}
+
+// watch is how often a balancer that waits looks whether the client is still there.
+const watch = 100 * time.Millisecond
+
+// wait lets a time pass; it reports false when the client has gone meanwhile.
+func (x *exchange) wait(d time.Duration) bool {
+	for end := time.Now().Add(d); ; {
+		left := time.Until(end)
+		if left <= 0 {
+			return true
+		}
+		time.Sleep(min(left, watch))
+		if x.c.Gone() {
+			return false
+		}
+	}
+}
+
+// errClient marks failures on the client's side: they say nothing about the target.
+var errClient = errors.New("the client has gone")
+
+// gatewayStatus is what an application load balancer answers for a failure: 504 on a timeout, 502 otherwise.
+func gatewayStatus(err error) int {
+	if os.IsTimeout(err) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusBadGateway
+}
+
+func statusOutcome(status int) (group.Outcome, failure) {
+	if status >= 500 {
+		return group.ServerError, failure{reason: "status " + strconv.Itoa(status)}
+	}
+	return group.OK, failure{}
+}
+
+// converse sends the request and passes the answer on. An error before anything of the answer went to the client
+// leaves x.answered false.
+func (x *exchange) converse() (group.Outcome, failure, error) {
+	if _, err := x.u.nc.Write(x.request); err != nil {
+		return 0, failure{}, sendError{err}
+	}
+	if !x.c.Whole() {
+		x.upload = startUpload(x.c, x.u)
+	}
+	for {
+		if err := x.u.head(x.watched(), string(x.c.Request.Method) == http.MethodHead, x.resetFields, x.onField); err != nil {
+			if x.upload.clientFailed() {
+				return 0, failure{}, errClient
+			}
+			return 0, failure{}, receiveError(err)
+		}
+		status := x.u.res.Status
+		switch {
+		case status == http.StatusSwitchingProtocols && x.c.Request.Upgrade != nil:
+			return x.tunnel()
+		case status == http.StatusSwitchingProtocols:
+			return 0, failure{}, errUnasked
+		case status >= 200:
+			return x.answer()
+		}
+		if err := x.interim(); err != nil {
+			return 0, failure{}, err
+		}
+	}
+}
+
+var errUnasked = errors.New("receive: the target changed the protocol unasked")
+
+// watched is the client to look after while the target is waited for; nil while its body is read, which tells
+// as well.
+func (x *exchange) watched() *serve.Conn {
+	if x.upload != nil && !x.upload.done() {
+		return nil
+	}
+	return x.c
+}
+
+func (x *exchange) resetFields() { x.fields = x.fields[:0] }
+
+// sendError and receiveError say on which way an exchange broke off.
+type sendError struct{ error }
+
+func (e sendError) Error() string { return "send: " + e.error.Error() }
+func (e sendError) Unwrap() error { return e.error }
+
+func receiveError(err error) error {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return receivedError{err}
+}
+
+type receivedError struct{ error }
+
+func (e receivedError) Error() string { return "receive: " + e.error.Error() }
+func (e receivedError) Unwrap() error { return e.error }
+
+// interim passes an answer on that is not the final one. A client of HTTP/1.0 does not know such.
+func (x *exchange) interim() error {
+	if x.c.Request.Minor == 0 || (x.u.res.Status == http.StatusContinue && !x.c.Request.Expect) {
+		return nil
+	}
+	out := serve.AppendStatus(x.c.Out(), x.u.res.Status)
+	out = x.appendFields(out, false)
+	if x.c.Write(append(out, "\r\n"...)) != nil {
+		return errClient
+	}
+	return nil
+}
+
+// answer passes the final answer on.
+func (x *exchange) answer() (group.Outcome, failure, error) {
+	r := &x.u.res
+	outcome, failed := statusOutcome(r.Status)
+	bodiless := string(x.c.Request.Method) == http.MethodHead || r.Status == http.StatusNoContent || r.Status == http.StatusNotModified
+	chunked := !bodiless && (r.Chunked || r.Length < 0) && x.c.Request.Minor == 1
+	if !bodiless && (r.Chunked || r.Length < 0) && !chunked {
+		x.c.Close = true // only the connection's end can end the body
+	}
+	if x.upload != nil && !x.upload.done() && x.c.Request.Expect {
+		x.c.Close = true // the client may or may not send the body that it announced
+	}
+	out := serve.AppendStatus(x.c.Out(), r.Status)
+	out = x.appendFields(out, bodiless && r.Status != http.StatusNoContent)
+	switch {
+	case bodiless:
+	case chunked:
+		out = append(out, "Transfer-Encoding: chunked\r\n"...)
+	case r.Length >= 0 && !r.Chunked:
+		out = append(out, "Content-Length: "...)
+		out = strconv.AppendInt(out, r.Length, 10)
+		out = append(out, "\r\n"...)
+	}
+	out = append(x.c.AppendConnection(out), "\r\n"...)
+	x.answered = true
+	if err := x.pass(out, chunked); err != nil {
+		return group.Broken, failure{reason: err.Error()}, err
+	}
+	return outcome, failed, nil
+}
+
+// pass passes the body on, behind what stands in out already: one write for each read.
+func (x *exchange) pass(out []byte, chunked bool) error {
+	u := x.u
+	u.body.KeepTrailer = chunked
+	u.body.Reset(u.res.Length, u.res.Chunked)
+	for {
+		for p := u.unread(); len(p) > 0 && !u.body.Ended(); p = u.unread() {
+			n, piece, err := u.body.Next(p)
+			u.at += n
+			if err != nil {
+				return receiveError(err)
+			}
+			if len(piece) > 0 {
+				out = appendPiece(out, piece, chunked)
+			}
+		}
+		if u.body.Ended() {
+			break
+		}
+		if len(out) > 0 {
+			if x.c.Write(out) != nil {
+				return errClient
+			}
+			out = x.c.Out()
+		}
+		err := u.fill(x.watched())
+		if err == io.EOF && u.body.UntilClose() {
+			u.reusable = false
+			break
+		}
+		if err != nil {
+			return receiveError(err)
+		}
+	}
+	if chunked {
+		out = appendEnd(out, u.body.Trailer)
+	}
+	if len(out) > 0 && x.c.Write(out) != nil {
+		return errClient
+	}
+	return nil
+}
+
+// appendPiece appends content, as a chunk of its own when the body is chunked.
+func appendPiece(out, piece []byte, chunked bool) []byte {
+	if !chunked {
+		return append(out, piece...)
+	}
+	out = strconv.AppendInt(out, int64(len(piece)), 16)
+	out = append(out, "\r\n"...)
+	out = append(out, piece...)
+	return append(out, "\r\n"...)
+}

@@ -1,0 +1,232 @@
+package proxy
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/serve"
+)
+
+// appendRequest appends the request as a target gets it: the head, and as much of the body as has come. It is the
+// same for every target. The error is of a body that is malformed.
+func (x *exchange) appendRequest(out []byte) ([]byte, error) {
+	r := &x.c.Request
+	out = append(out, r.Method...)
+	out = append(out, ' ')
+	out = append(out, r.Target...)
+	out = append(out, " HTTP/1.1\r\nHost: "...)
+	out = append(out, r.Host...)
+	out = append(out, "\r\n"...)
+	for i := range x.c.Fields {
+		f := &x.c.Fields[i]
+		switch hop(f.Name) {
+		case connectionOnly, ours:
+			continue
+		case listed:
+			if !http1.HasToken(f.Value, "trailers") { // the one member of TE that is not the connection's affair
+				continue
+			}
+			out = append(out, "TE: trailers\r\n"...)
+			continue
+		}
+		if r.Options && named(x.c.Fields, f.Name) {
+			continue
+		}
+		out = appendField(out, f)
+	}
+	out = x.appendForwarded(out)
+	switch {
+	case r.Chunked:
+		out = append(out, "Transfer-Encoding: chunked\r\n"...)
+	case r.Length > 0 || hasBody(r.Method):
+		out = append(out, "Content-Length: "...)
+		out = strconv.AppendInt(out, r.Length, 10)
+		out = append(out, "\r\n"...)
+	}
+	if r.Expect {
+		out = append(out, "Expect: 100-continue\r\n"...)
+		x.c.Continued() // the target says when
+	}
+	if r.Upgrade != nil {
+		out = append(out, "Connection: upgrade\r\nUpgrade: "...)
+		out = append(out, r.Upgrade...)
+		out = append(out, "\r\n"...)
+	}
+	return x.appendBuffered(append(out, "\r\n"...))
+}
+
+// appendBuffered appends what has come of the body.
+func (x *exchange) appendBuffered(out []byte) ([]byte, error) {
+	chunked := x.c.Request.Chunked
+	if chunked {
+		x.c.KeepTrailer()
+	}
+	for {
+		piece, err := x.c.Buffered()
+		if err != nil {
+			return out, err
+		}
+		if len(piece) == 0 {
+			break
+		}
+		out = appendPiece(out, piece, chunked)
+	}
+	if chunked && x.c.Whole() {
+		out = appendEnd(out, x.c.Trailer())
+	}
+	return out, nil
+}
+
+// appendEnd appends the end of a chunked body.
+func appendEnd(out, trailer []byte) []byte {
+	out = append(out, "0\r\n"...)
+	out = appendTrailer(out, trailer)
+	return append(out, "\r\n"...)
+}
+
+// hasBody reports whether a method without a body says that its length is 0.
+func hasBody(method []byte) bool {
+	switch string(method) {
+	case "POST", "PUT", "PATCH":
+		return true
+	}
+	return false
+}
+
+// appendForwarded appends what an application load balancer says of the client.
+func (x *exchange) appendForwarded(out []byte) []byte {
+	out = append(out, "X-Forwarded-For: "...)
+	for i := range x.c.Fields {
+		if f := &x.c.Fields[i]; len(f.Name) == len("x-forwarded-for") && http1.Is(f.Name, "x-forwarded-for") && len(f.Value) > 0 {
+			out = append(out, f.Value...)
+			out = append(out, ", "...)
+		}
+	}
+	out = append(out, x.c.IP...)
+	out = append(out, "\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: "...)
+	out = append(out, x.f.port...)
+	out = append(out, "\r\nX-Forwarded-Host: "...)
+	out = append(out, x.c.Request.Host...)
+	return append(out, "\r\n"...)
+}
+
+// appendFields appends the answer's headers as the client gets them. length says that Content-Length is passed on
+// as the target has it: of an answer without a body it tells of another one's.
+func (x *exchange) appendFields(out []byte, length bool) []byte {
+	options := false
+	for i := range x.fields {
+		if f := &x.fields[i]; len(f.Name) == len("connection") && http1.Is(f.Name, "connection") {
+			options = true
+		}
+	}
+	for i := range x.fields {
+		f := &x.fields[i]
+		if length && len(f.Name) == len("content-length") && http1.Is(f.Name, "content-length") {
+			out = appendField(out, f)
+			continue
+		}
+		if k := hop(f.Name); k == connectionOnly || (options && named(x.fields, f.Name)) {
+			continue
+		}
+		out = appendField(out, f)
+	}
+	return out
+}
+
+func appendField(out []byte, f *serve.Field) []byte {
+	out = append(out, f.Name...)
+	out = append(out, ": "...)
+	out = append(out, f.Value...)
+	return append(out, "\r\n"...)
+}
+
+// kind is what becomes of a header.
+type kind uint8
+
+const (
+	passed         kind = iota
+	connectionOnly      // it is about one connection, or written anew
+	ours                // of a request: written anew
+	listed              // TE
+)
+
+// hop says what becomes of a header. The switch on the length keeps most names from being compared at all.
+func hop(name []byte) kind {
+	is := func(s string) bool { return http1.Is(name, s) }
+	switch len(name) {
+	case 2:
+		if is("te") {
+			return listed
+		}
+	case 4:
+		if is("host") {
+			return ours
+		}
+	case 6:
+		if is("expect") {
+			return ours
+		}
+	case 7:
+		if is("upgrade") {
+			return connectionOnly
+		}
+	case 10:
+		if is("connection") || is("keep-alive") {
+			return connectionOnly
+		}
+	case 14:
+		if is("content-length") || is("http2-settings") {
+			return connectionOnly
+		}
+	case 15:
+		if is("x-forwarded-for") {
+			return ours
+		}
+	case 16:
+		if is("proxy-connection") || is("x-forwarded-port") || is("x-forwarded-host") {
+			return ours
+		}
+	case 17:
+		if is("transfer-encoding") {
+			return connectionOnly
+		}
+		if is("x-forwarded-proto") {
+			return ours
+		}
+	}
+	return passed
+}
+
+// named reports whether a Connection header names a header.
+func named(fields []serve.Field, name []byte) bool {
+	for i := range fields {
+		f := &fields[i]
+		if len(f.Name) != len("connection") || !http1.Is(f.Name, "connection") {
+			continue
+		}
+		for list := f.Value; len(list) > 0; {
+			var token []byte
+			token, list, _ = bytes.Cut(list, []byte(","))
+			if bytes.EqualFold(bytes.TrimSpace(token), name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// appendTrailer appends a trailer's lines, without those that would mean something else in a head.
+func appendTrailer(out, trailer []byte) []byte {
+	for len(trailer) > 0 {
+		var line []byte
+		line, trailer, _ = bytes.Cut(trailer, []byte("\r\n"))
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		if len(name) == 0 || hop(name) != passed {
+			continue
+		}
+		out = append(out, line...)
+		out = append(out, "\r\n"...)
+	}
+	return out
+}

@@ -1,0 +1,97 @@
+package serve
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+)
+
+// errSlow is the reason for 408.
+var errSlow = errors.New("the head did not come in time")
+
+// StatusOf is the answer to a request that was refused for a reason.
+func StatusOf(reason error) int {
+	switch {
+	case errors.Is(reason, errSlow):
+		return http.StatusRequestTimeout
+	case errors.Is(reason, http1.ErrVersion):
+		return http.StatusHTTPVersionNotSupported
+	case errors.Is(reason, http1.ErrCoding):
+		return http.StatusNotImplemented
+	case errors.Is(reason, http1.ErrMethod):
+		return http.StatusMethodNotAllowed
+	case errors.Is(reason, http1.ErrTargetTooLong):
+		return http.StatusRequestURITooLong
+	case errors.Is(reason, http1.ErrHeadTooLarge):
+		return http.StatusRequestHeaderFieldsTooLarge
+	}
+	return http.StatusBadRequest
+}
+
+// refuse answers a request that could not be read, and ends the connection.
+func (c *Conn) refuse(reason error) bool {
+	status := StatusOf(reason)
+	c.s.cfg.Refused(status, reason)
+	c.Request, c.Close = http1.Request{Minor: 1}, true
+	c.body.Reset(0, false)
+	if c.Fail(status, reason.Error()) == nil {
+		c.at, c.have = 0, 0
+		c.linger()
+	}
+	return false
+}
+
+// Fail answers with an error page, and the reason in a header too.
+func (c *Conn) Fail(status int, reason string) error {
+	clean := make([]byte, 0, len(reason))
+	for _, b := range []byte(reason) {
+		if b < ' ' || b >= 0x7f {
+			b = ' '
+		}
+		clean = append(clean, b)
+	}
+	return c.Respond(status, "Shakedown-Reason: "+string(clean)+"\r\n", []byte(http.StatusText(status)+": "+reason+"\n"))
+}
+
+// Respond sends a whole answer of text. headers are whole lines.
+func (c *Conn) Respond(status int, headers string, body []byte) error {
+	out := AppendStatus(c.Out(), status)
+	out = append(out, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
+	out = strconv.AppendInt(out, int64(len(body)), 10)
+	out = append(out, "\r\nDate: "...)
+	out = time.Now().UTC().AppendFormat(out, http.TimeFormat)
+	out = append(out, "\r\n"...)
+	out = append(out, headers...)
+	out = c.AppendConnection(out)
+	out = append(out, "\r\n"...)
+	if string(c.Request.Method) != http.MethodHead {
+		out = append(out, body...)
+	}
+	return c.Write(out)
+}
+
+// AppendConnection appends what is to be said about the connection: nothing when it stays as the version has it.
+func (c *Conn) AppendConnection(out []byte) []byte {
+	switch {
+	case c.Close:
+		return append(out, "Connection: close\r\n"...)
+	case c.Request.Minor == 0:
+		return append(out, "Connection: keep-alive\r\n"...)
+	}
+	return out
+}
+
+// AppendStatus appends an answer's first line.
+func AppendStatus(out []byte, status int) []byte {
+	if status == http.StatusOK {
+		return append(out, "HTTP/1.1 200 OK\r\n"...)
+	}
+	out = append(out, "HTTP/1.1 "...)
+	out = strconv.AppendInt(out, int64(status), 10)
+	out = append(out, ' ')
+	out = append(out, http.StatusText(status)...)
+	return append(out, "\r\n"...)
+}

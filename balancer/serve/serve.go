@@ -1,0 +1,165 @@
+// Package serve is the connection loop of an HTTP/1.1 server, on the messages of http1. The balancer's fronts and
+// the sample backend are both made of it.
+//
+//	s := serve.New(serve.Config{Handler: h})
+//	go s.Serve(listener)
+//	s.Shutdown(ctx, time.Second)
+//
+// One goroutine a connection; an idle connection holds no buffer. A request is handed over once its head is whole
+// and well-formed; anything else is refused here and the connection closed. Exchanges follow each other: what a
+// client sends ahead waits its turn.
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Handler answers requests. It is called on the goroutine of the connection, and must have read what it needs of
+// the request, and answered, when it returns. The Conn is its own until then.
+type Handler interface{ Serve(c *Conn) }
+
+// Config is a server's settings. Timeouts of zero take their defaults.
+type Config struct {
+	Handler Handler
+	Idle    time.Duration // between exchanges; 60 s, an application load balancer's
+	Header  time.Duration // from the first byte of a head to its last; 10 s
+	Body    time.Duration // without progress while a body is read; 60 s
+	Write   time.Duration // without progress while an answer is written; 60 s
+	// Refused is told of requests that were not handed over: malformed, too large, too slow.
+	Refused func(status int, reason error)
+}
+
+func (c *Config) defaults() {
+	for _, x := range []struct {
+		d   *time.Duration
+		def time.Duration
+	}{{&c.Idle, time.Minute}, {&c.Header, 10 * time.Second}, {&c.Body, time.Minute}, {&c.Write, time.Minute}} {
+		if *x.d == 0 {
+			*x.d = x.def
+		}
+	}
+	if c.Refused == nil {
+		c.Refused = func(int, error) {}
+	}
+}
+
+// Server serves the connections of its listeners.
+type Server struct {
+	cfg     Config
+	closing atomic.Bool
+	conns   sync.WaitGroup
+
+	mu        sync.Mutex
+	listeners []net.Listener
+	open      map[*Conn]struct{}
+}
+
+// New returns a server.
+func New(cfg Config) *Server {
+	cfg.defaults()
+	return &Server{cfg: cfg, open: map[*Conn]struct{}{}}
+}
+
+// Longest pause after a failed accept: out of descriptors, for example.
+const (
+	firstPause   = 5 * time.Millisecond
+	longestPause = time.Second
+)
+
+// Serve accepts connections until the server is shut down; then it returns nil.
+func (s *Server) Serve(l net.Listener) error {
+	s.mu.Lock()
+	s.listeners = append(s.listeners, l)
+	s.mu.Unlock()
+	if s.closing.Load() {
+		l.Close()
+	}
+	pause := firstPause
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			var temporary interface{ Temporary() bool }
+			switch {
+			case s.closing.Load():
+				return nil
+			case errors.As(err, &temporary) && temporary.Temporary():
+				time.Sleep(pause)
+				pause = min(2*pause, longestPause)
+				continue
+			}
+			return err
+		}
+		pause = firstPause
+		s.start(nc)
+	}
+}
+
+func (s *Server) start(nc net.Conn) {
+	c := newConn(s, nc)
+	s.mu.Lock()
+	s.open[c] = struct{}{}
+	s.mu.Unlock()
+	s.conns.Go(func() {
+		c.serve()
+		s.mu.Lock()
+		delete(s.open, c)
+		s.mu.Unlock()
+	})
+}
+
+// Shutdown stops accepting. From now on each answer closes its connection; connections that stay idle are closed
+// after linger, so that a client that is about to send is answered first. It returns when the last connection has
+// ended, or cuts what is left when the context ends, and says so.
+func (s *Server) Shutdown(ctx context.Context, linger time.Duration) error {
+	s.closing.Store(true)
+	s.mu.Lock()
+	for _, l := range s.listeners {
+		l.Close()
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.conns.Wait()
+		close(done)
+	}()
+	idle := time.NewTimer(linger)
+	defer idle.Stop()
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-idle.C:
+			s.each(func(c *Conn) {
+				if c.idle.Load() {
+					c.interrupt()
+				}
+			})
+			idle.Reset(10 * time.Millisecond) // for those that become idle later
+		case <-ctx.Done():
+			s.each(func(c *Conn) { c.nc.Close() })
+			<-done
+			return ctx.Err()
+		}
+	}
+}
+
+// each visits the open connections.
+func (s *Server) each(f func(*Conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		f(c)
+	}
+}
+
+// Connections is how many connections are open.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
