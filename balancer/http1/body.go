@@ -70,6 +70,14 @@ func (b *Body) Next(p []byte) (n int, piece []byte, err error) {
 	return n, nil, nil
 }
 
+// Left is how much of a counted body is still to come; 0 for any other.
+func (b *Body) Left() int64 {
+	if b.state != counted {
+		return 0
+	}
+	return b.left
+}
+
 // take counts content of a counted body or of a chunk.
 func (b *Body) take(n int) {
 	if b.left -= int64(n); b.left > 0 {

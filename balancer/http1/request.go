@@ -219,9 +219,10 @@ var targetByte = func() (t [256]bool) {
 	return t
 }()
 
-// hostByte says which bytes may stand in a host with its port (RFC 3986, 3.2.2 and 3.2.3).
+// hostByte says which bytes may stand in a host with its port (RFC 3986, 3.2.2 and 3.2.3), escapes left out: no name
+// needs one.
 var hostByte = func() (t [256]bool) {
-	for _, c := range "!$&'()*+,;=-._~%:[]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+	for _, c := range "!$&'()*+,;=-._~:[]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {
 		t[c] = true
 	}
 	return t

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
@@ -319,15 +320,9 @@ func (x *exchange) pass(out []byte, chunked bool) error {
 	u.body.KeepTrailer = chunked
 	u.body.Reset(u.res.Length, u.res.Chunked)
 	for {
-		for p := u.unread(); len(p) > 0 && !u.body.Ended(); p = u.unread() {
-			n, piece, err := u.body.Next(p)
-			u.at += n
-			if err != nil {
-				return receiveError(err)
-			}
-			if len(piece) > 0 {
-				out = appendPiece(out, piece, chunked)
-			}
+		var err error
+		if out, err = x.gather(out, chunked); err != nil {
+			return err
 		}
 		if u.body.Ended() {
 			break
@@ -338,7 +333,13 @@ func (x *exchange) pass(out []byte, chunked bool) error {
 			}
 			out = x.c.Out()
 		}
-		err := u.fill(x.watched())
+		if u.body.Left() >= carryFrom && !chunked {
+			if err := x.carry(); err != nil {
+				return err
+			}
+			continue
+		}
+		err = u.fill(x.watched())
 		if err == io.EOF && u.body.UntilClose() {
 			u.reusable = false
 			break
@@ -352,6 +353,58 @@ func (x *exchange) pass(out []byte, chunked bool) error {
 	}
 	if len(out) > 0 && x.c.Write(out) != nil {
 		return errClient
+	}
+	return nil
+}
+
+// gather appends what has come of the body.
+func (x *exchange) gather(out []byte, chunked bool) ([]byte, error) {
+	u := x.u
+	for p := u.unread(); len(p) > 0 && !u.body.Ended(); p = u.unread() {
+		n, piece, err := u.body.Next(p)
+		u.at += n
+		if err != nil {
+			return out, receiveError(err)
+		}
+		if len(piece) > 0 {
+			out = appendPiece(out, piece, chunked)
+		}
+	}
+	return out, nil
+}
+
+// carryFrom is how much of a counted body must be to come for it to be passed on from the buffer it is read into,
+// which is then large. It costs less than splice(2) does here: on loopback a spliced stream makes more work for
+// whoever reads it than it saves.
+const carryFrom = 64 << 10
+
+var carryBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
+// carry passes the rest of a counted body on.
+func (x *exchange) carry() error {
+	u := x.u
+	small := u.in
+	u.in = carryBuffers.Get().(*[]byte)
+	defer func() {
+		carryBuffers.Put(u.in)
+		u.in, u.at, u.have = small, 0, 0
+	}()
+	for !u.body.Ended() {
+		if err := u.fill(x.watched()); err != nil {
+			return receiveError(err)
+		}
+		n, piece, err := u.body.Next(u.unread())
+		u.at += n
+		if err != nil {
+			return receiveError(err)
+		}
+		if x.c.Write(piece) != nil {
+			return errClient
+		}
+		if u.at < u.have { // more than was said: not to be used again
+			u.reusable = false
+			return nil
+		}
 	}
 	return nil
 }

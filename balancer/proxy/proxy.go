@@ -71,7 +71,6 @@ type Front struct {
 	counters *Counters
 	port     string // that it listens on, for X-Forwarded-Port
 	seq      atomic.Uint64
-	tunnels  sync.WaitGroup
 }
 
 // NewFront returns the handler of a listener with the given rules, which listens on a port.

@@ -1,0 +1,302 @@
+package http1
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// parse reads a whole request in pieces of the given size, as from a socket. more is true when the input ends
+// before the message does.
+func parse(in []byte, piece int) (r Request, fields []string, body []byte, more bool, err error) {
+	var h Head
+	n := 0
+	for end := 0; n == 0; {
+		if end == len(in) {
+			return r, nil, nil, true, nil
+		}
+		end = min(end+piece, len(in))
+		if n, err = h.Feed(in[:end]); err != nil {
+			return r, nil, nil, false, err
+		}
+	}
+	if err = ParseRequest(in[:n], &r, func(name, value []byte) { fields = append(fields, string(name)+"="+string(value)) }); err != nil {
+		return r, nil, nil, false, err
+	}
+	b := Body{KeepTrailer: true}
+	b.Reset(r.Length, r.Chunked)
+	for rest := in[n:]; !b.Ended(); {
+		if len(rest) == 0 {
+			return r, fields, body, true, nil
+		}
+		p := rest[:min(piece, len(rest))]
+		k, content, err := b.Next(p)
+		if err != nil {
+			return r, fields, body, false, err
+		}
+		body = append(body, content...)
+		rest = rest[k:]
+	}
+	for _, l := range strings.Split(string(b.Trailer), "\r\n") {
+		if l != "" {
+			fields = append(fields, "trailer "+l)
+		}
+	}
+	return r, fields, body, false, nil
+}
+
+func TestRequests(t *testing.T) {
+	for _, tc := range []struct{ name, in, want, body string }{
+		{"plain", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / a 1 0 false false false \"\"", ""},
+		{"with query", "GET /a/b?c=%20d HTTP/1.1\r\nHost: a:80\r\n\r\n", "GET /a/b?c=%20d a:80 1 0 false false false \"\"", ""},
+		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", "GET /  0 0 false true false \"\"", ""},
+		{"HTTP/1.0 kept", "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "GET /  0 0 false false false \"\"", ""},
+		{"closed", "GET / HTTP/1.1\r\nHost: a\r\nConnection: foo, close\r\n\r\n", "GET / a 1 0 false true false \"\"", ""},
+		{"length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", "POST / a 1 5 false false false \"\"", "hello"},
+		{"the same length twice", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi", "POST / a 1 2 false false false \"\"", "hi"},
+		{"chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nT: v\r\n\r\n", "POST / a 1 -1 true false false \"\"", "hello"},
+		{"continue", "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi", "POST / a 1 2 false false true \"\"", "hi"},
+		{"continue with no body", "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", "GET / a 1 0 false false false \"\"", ""},
+		{"upgrade", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", "GET / a 1 0 false false false \"websocket\"", ""},
+		{"upgrade without the option", "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", "GET / a 1 0 false false false \"\"", ""},
+		{"absolute form", "GET http://b:8080/x?y HTTP/1.1\r\nHost: a\r\n\r\n", "GET /x?y b:8080 1 0 false false false \"\"", ""},
+		{"absolute form without a path", "GET HTTP://b HTTP/1.1\r\nHost: a\r\n\r\n", "GET / b 1 0 false false false \"\"", ""},
+		{"asterisk", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * a 1 0 false false false \"\"", ""},
+		{"an IPv6 host", "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "GET / [::1]:80 1 0 false false false \"\"", ""},
+	} {
+		for _, piece := range []int{1, 7, 1 << 20} {
+			r, _, body, more, err := parse([]byte(tc.in), piece)
+			got := strings.Join([]string{string(r.Method), string(r.Target), string(r.Host)}, " ")
+			got += " " + strings.TrimSpace(strings.Join([]string{digit(r.Minor), number(r.Length), truth(r.Chunked), truth(r.Close), truth(r.Expect), "\"" + string(r.Upgrade) + "\""}, " "))
+			if err != nil || more || got != tc.want || string(body) != tc.body {
+				t.Errorf("%s in pieces of %d: %s, body %q, more %v, %v; want %s", tc.name, piece, got, body, more, err, tc.want)
+			}
+		}
+	}
+}
+
+func digit(n int) string { return string(rune('0' + n)) }
+func number(n int64) string {
+	if n < 0 {
+		return "-1"
+	}
+	return digit(int(n))
+}
+func truth(b bool) string {
+	if b {
+		return "true"
+	}
+	return "false"
+}
+
+// Malformed lists requests that must be refused, and why. The balancer's test sends each over a socket.
+func malformed() map[string]error {
+	get := "GET / HTTP/1.1\r\nHost: a\r\n"
+	post := "POST / HTTP/1.1\r\nHost: a\r\n"
+	chunked := post + "Transfer-Encoding: chunked\r\n\r\n"
+	return map[string]error{
+		"\r\n\r\n":                                                                         ErrLine,
+		"GET\r\n\r\n":                                                                      ErrLine,
+		"GET /\r\n\r\n":                                                                    ErrLine,
+		"GET / HTTP/1.1 x\r\nHost: a\r\n\r\n":                                              ErrLine,
+		"GET  / HTTP/1.1\r\nHost: a\r\n\r\n":                                               ErrTarget,
+		"GET /  HTTP/1.1\r\nHost: a\r\n\r\n":                                               ErrTarget,
+		" GET / HTTP/1.1\r\nHost: a\r\n\r\n":                                               ErrLine,
+		"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n":                                               ErrLine,
+		"G(T / HTTP/1.1\r\nHost: a\r\n\r\n":                                                ErrLine,
+		"GET / HTTP/1.1\nHost: a\n\n":                                                      ErrHeader,
+		"GET / HTTP/1.1\r\nHost: a\n\r\n":                                                  ErrHeader,
+		"GET / HTTP/1.1\rHost: a\r\n\r\n":                                                  ErrLine,
+		"GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n":                                             ErrHeader,
+		"GET / http/1.1\r\nHost: a\r\n\r\n":                                                ErrLine,
+		"GET / HTTP/1\r\nHost: a\r\n\r\n":                                                  ErrLine,
+		"GET / HTTP/1.11\r\nHost: a\r\n\r\n":                                               ErrLine,
+		"GET / HTTP/x.1\r\nHost: a\r\n\r\n":                                                ErrLine,
+		"GET / HTTP/0.9\r\nHost: a\r\n\r\n":                                                ErrVersion,
+		"GET / HTTP/1.2\r\nHost: a\r\n\r\n":                                                ErrVersion,
+		"GET / HTTP/2.0\r\nHost: a\r\n\r\n":                                                ErrVersion,
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n":                                                 ErrVersion,
+		"GET a HTTP/1.1\r\nHost: a\r\n\r\n":                                                ErrTarget,
+		"GET * HTTP/1.1\r\nHost: a\r\n\r\n":                                                ErrTarget,
+		"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n":                                             ErrTarget,
+		"GET /a\"b HTTP/1.1\r\nHost: a\r\n\r\n":                                            ErrTarget,
+		"GET /é HTTP/1.1\r\nHost: a\r\n\r\n":                                               ErrTarget,
+		"GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n":                                            ErrLine,
+		"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n":                                            ErrLine,
+		"GET ftp://b/ HTTP/1.1\r\nHost: a\r\n\r\n":                                         ErrTarget,
+		"GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n":                                        ErrTarget,
+		"GET http://u@b/ HTTP/1.1\r\nHost: a\r\n\r\n":                                      ErrTarget,
+		"GET http://b?x HTTP/1.1\r\nHost: a\r\n\r\n":                                       ErrTarget,
+		"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n":                                        ErrMethod,
+		"GET / HTTP/1.1\r\n\r\n":                                                           ErrHost,
+		get + "Host: b\r\n\r\n":                                                            ErrHost,
+		get + "host: a\r\n\r\n":                                                            ErrHost,
+		"GET / HTTP/1.1\r\nHost: a b\r\n\r\n":                                              ErrHost,
+		"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n":                                              ErrHost,
+		"GET / HTTP/1.1\r\nHost: u@b\r\n\r\n":                                              ErrHost,
+		"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n":                                             ErrHost,
+		get + "A : b\r\n\r\n":                                                              ErrHeader,
+		get + "A\t: b\r\n\r\n":                                                             ErrHeader,
+		get + " A: b\r\n\r\n":                                                              ErrHeader,
+		get + "A: b\r\n c\r\n\r\n":                                                         ErrHeader,
+		get + "A: b\r\n\tc\r\n\r\n":                                                        ErrHeader,
+		get + ": b\r\n\r\n":                                                                ErrHeader,
+		get + "A\r\n\r\n":                                                                  ErrHeader,
+		get + "A=b\r\n\r\n":                                                                ErrHeader,
+		get + "A(: b\r\n\r\n":                                                              ErrHeader,
+		get + "A\x00: b\r\n\r\n":                                                           ErrHeader,
+		get + "é: b\r\n\r\n":                                                               ErrHeader,
+		get + "A: b\x00c\r\n\r\n":                                                          ErrHeader,
+		get + "A: b\x0bc\r\n\r\n":                                                          ErrHeader,
+		get + "A: b\x7f\r\n\r\n":                                                           ErrHeader,
+		get + "A: b\r\r\n\r\n":                                                             ErrHeader,
+		post + "Content-Length: \r\n\r\n":                                                  ErrContentLength,
+		post + "Content-Length: +5\r\n\r\nhello":                                           ErrContentLength,
+		post + "Content-Length: -5\r\n\r\nhello":                                           ErrContentLength,
+		post + "Content-Length: 5 5\r\n\r\nhello":                                          ErrContentLength,
+		post + "Content-Length: 5,5\r\n\r\nhello":                                          ErrContentLength,
+		post + "Content-Length: 0x5\r\n\r\nhello":                                          ErrContentLength,
+		post + "Content-Length: 5.0\r\n\r\nhello":                                          ErrContentLength,
+		post + "Content-Length: 1e1\r\n\r\nhello":                                          ErrContentLength,
+		post + "Content-Length: five\r\n\r\nhello":                                         ErrContentLength,
+		post + "Content-Length: 9999999999999999999\r\n\r\n":                               ErrContentLength,
+		post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!":                      ErrContentLength,
+		post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":          ErrFraming,
+		post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n":          ErrFraming,
+		post + "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n":          ErrFraming,
+		post + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n":                      ErrFraming,
+		post + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n":                         ErrFraming,
+		post + "Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n":                              ErrCoding,
+		post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": ErrFraming,
+		post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n":    ErrFraming,
+		post + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n":                         ErrCoding,
+		post + "Transfer-Encoding: gzip\r\n\r\n":                                           ErrCoding,
+		post + "Transfer-Encoding: identity\r\n\r\n":                                       ErrCoding,
+		post + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n":                              ErrCoding,
+		post + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n":                           ErrCoding,
+		post + "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n":                           ErrCoding,
+		post + "Transfer-Encoding:\r\n\r\n":                                                ErrCoding,
+		post + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n":                              ErrHeader,
+		post + "Transfer-Encoding\x0b: chunked\r\n\r\n0\r\n\r\n":                           ErrHeader,
+		post + "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n":                           ErrHeader,
+		post + " Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n":                              ErrHeader,
+		post + "X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n":                      ErrHeader,
+		"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":                   ErrFraming,
+		chunked + "x\r\n\r\n":                                                              ErrChunk,
+		chunked + "\r\n\r\n":                                                               ErrChunk,
+		chunked + "-1\r\n\r\n":                                                             ErrChunk,
+		chunked + "+1\r\na\r\n":                                                            ErrChunk,
+		chunked + "0x1\r\na\r\n":                                                           ErrChunk,
+		chunked + " 1\r\na\r\n":                                                            ErrChunk,
+		chunked + "1\na\r\n":                                                               ErrChunk,
+		chunked + "1\r\nab\r\n":                                                            ErrChunk,
+		chunked + "1\r\na\n0\r\n\r\n":                                                      ErrChunk,
+		chunked + "1\r\na0\r\n\r\n":                                                        ErrChunk,
+		chunked + "1 x\r\na\r\n":                                                           ErrChunk,
+		chunked + "1;\n\r\na\r\n":                                                          ErrChunk,
+		chunked + "10000000000000000\r\n":                                                  ErrChunk,
+		chunked + "0\r\nbad trailer\r\n\r\n":                                               ErrChunk,
+		chunked + "0\r\n A: b\r\n\r\n":                                                     ErrChunk,
+		chunked + "0\r\nA: b\n\r\n":                                                        ErrChunk,
+		chunked + "0\r\n\rX":                                                               ErrChunk,
+		chunked + "0;" + strings.Repeat("a", MaxLine+10):                                   ErrChunk,
+		"GET /" + strings.Repeat("a", MaxLine) + " HTTP/1.1\r\n":                           ErrTargetTooLong,
+		"GET /" + strings.Repeat("a", MaxLine+100):                                         ErrTargetTooLong,
+		get + "A: " + strings.Repeat("a", MaxLine) + "\r\n\r\n":                            ErrHeadTooLarge,
+		get + "A: " + strings.Repeat("a", MaxLine+100):                                     ErrHeadTooLarge,
+		get + strings.Repeat("A: "+strings.Repeat("a", 1000)+"\r\n", 70):                   ErrHeadTooLarge,
+	}
+}
+
+func TestMalformedRequestsAreRefused(t *testing.T) {
+	if n := len(malformed()); n < 100 {
+		t.Fatalf("only %d", n)
+	}
+	for in, want := range malformed() {
+		for _, piece := range []int{1, 13, 1 << 20} {
+			if piece == 1 && len(in) > 1<<15 {
+				continue
+			}
+			if _, _, _, more, err := parse([]byte(in), piece); !errors.Is(err, want) {
+				t.Errorf("%.80q in pieces of %d: %v (more %v), want %v", in, piece, err, more, want)
+			}
+		}
+	}
+}
+
+// Fields and trailer come out the same however the message is cut.
+func TestTrailersAndFields(t *testing.T) {
+	in := "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nX:  y \r\nX:\r\n\r\n0\r\nA: b\r\nC:d\r\n\r\n"
+	rapid.Check(t, func(t *rapid.T) {
+		_, fields, _, more, err := parse([]byte(in), rapid.IntRange(1, len(in)).Draw(t, "piece"))
+		if got := strings.Join(fields, ","); err != nil || more || got != "Host=a,Transfer-Encoding=chunked,X=y,X=,trailer A: b,trailer C:d" {
+			t.Fatalf("%s, %v, %v", got, more, err)
+		}
+	})
+}
+
+func TestRequestsDoNotAllocate(t *testing.T) {
+	in := []byte("POST /a?b HTTP/1.1\r\nHost: a\r\nUser-Agent: x\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi")
+	var r Request
+	n := 0
+	each := func(name, value []byte) { n += len(name) + len(value) }
+	if a := testing.AllocsPerRun(100, func() {
+		var h Head
+		end, err := h.Feed(in)
+		if err == nil {
+			err = ParseRequest(in[:end], &r, each)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}); a != 0 {
+		t.Errorf("%v allocations", a)
+	}
+}
+
+// What we accept net/http accepts too, and frames the same: same method, target, host, body, trailer's end.
+func FuzzRequest(f *testing.F) {
+	for in := range malformed() {
+		if len(in) < 500 {
+			f.Add([]byte(in))
+		}
+	}
+	f.Add([]byte("POST /a?b=c HTTP/1.1\r\nHost: a:1\r\nContent-Length: 3\r\n\r\nabcGET"))
+	f.Add([]byte("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhe\r\n0\r\nT: v\r\n\r\nrest"))
+	f.Add([]byte("GET http://b/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		r, _, body, more, err := parse(in, 1<<20)
+		if r2, _, body2, more2, err2 := parse(in, 3); len(in) < 4000 && ((err == nil) != (err2 == nil) || more != more2 || !bytes.Equal(body, body2) || !bytes.Equal(r.Target, r2.Target)) {
+			t.Fatalf("at once: %v %v %q; in pieces: %v %v %q", err, more, body, err2, more2, body2)
+		}
+		if err != nil || more {
+			return
+		}
+		src := bufio.NewReader(bytes.NewReader(in))
+		req, err := http.ReadRequest(src)
+		var u *url.Error
+		if errors.As(err, &u) { // it wants to understand URLs; what it can't is no matter of framing
+			return
+		}
+		if err != nil {
+			t.Fatalf("we accept what net/http refuses: %v", err)
+		}
+		theirs, err := io.ReadAll(req.Body)
+		if err != nil {
+			t.Fatalf("we accept a body that net/http refuses: %v", err)
+		}
+		if req.Method != string(r.Method) || !bytes.Equal(theirs, body) || (req.URL.RequestURI() != string(r.Target) && req.URL.Path != "" && !strings.ContainsAny(string(r.Target), "%?*")) {
+			t.Fatalf("we read %s %s %q, net/http %s %s %q", r.Method, r.Target, body, req.Method, req.URL.RequestURI(), theirs)
+		}
+		if req.Host != string(r.Host) {
+			t.Fatalf("host %q, net/http's %q", r.Host, req.Host)
+		}
+	})
+}
