@@ -244,14 +244,16 @@ type Stats struct {
 	Requests uint64                    `json:"requests"`
 	Retries  uint64                    `json:"retries"`
 	Unrouted uint64                    `json:"unrouted"`
-	Groups   map[string][]group.Status `json:"groups"` // every target there ever was
+	Refused  uint64                    `json:"refused"` // malformed, too large or too slow: no target saw them
+	Aborted  uint64                    `json:"aborted"` // the client went away first
+	Groups   map[string][]group.Status `json:"groups"`  // every target there ever was
 }
 
 // Stats is a snapshot.
 func (b *Balancer) Stats() Stats {
 	s := Stats{
 		At: b.clock.Now(), Requests: b.counters.Requests.Load(), Retries: b.counters.Retries.Load(),
-		Unrouted: b.counters.Unrouted.Load(), Groups: map[string][]group.Status{},
+		Unrouted: b.counters.Unrouted.Load(), Refused: b.counters.Refused.Load(), Aborted: b.counters.Aborted.Load(), Groups: map[string][]group.Status{},
 	}
 	for _, o := range b.groups {
 		s.Groups[o.cfg.Name] = o.status()

@@ -96,130 +96,11 @@ func truth(b bool) string {
 	return "false"
 }
 
-// Malformed lists requests that must be refused, and why. The balancer's test sends each over a socket.
-func malformed() map[string]error {
-	get := "GET / HTTP/1.1\r\nHost: a\r\n"
-	post := "POST / HTTP/1.1\r\nHost: a\r\n"
-	chunked := post + "Transfer-Encoding: chunked\r\n\r\n"
-	return map[string]error{
-		"\r\n\r\n":                                                                         ErrLine,
-		"GET\r\n\r\n":                                                                      ErrLine,
-		"GET /\r\n\r\n":                                                                    ErrLine,
-		"GET / HTTP/1.1 x\r\nHost: a\r\n\r\n":                                              ErrLine,
-		"GET  / HTTP/1.1\r\nHost: a\r\n\r\n":                                               ErrTarget,
-		"GET /  HTTP/1.1\r\nHost: a\r\n\r\n":                                               ErrTarget,
-		" GET / HTTP/1.1\r\nHost: a\r\n\r\n":                                               ErrLine,
-		"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n":                                               ErrLine,
-		"G(T / HTTP/1.1\r\nHost: a\r\n\r\n":                                                ErrLine,
-		"GET / HTTP/1.1\nHost: a\n\n":                                                      ErrHeader,
-		"GET / HTTP/1.1\r\nHost: a\n\r\n":                                                  ErrHeader,
-		"GET / HTTP/1.1\rHost: a\r\n\r\n":                                                  ErrLine,
-		"GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n":                                             ErrHeader,
-		"GET / http/1.1\r\nHost: a\r\n\r\n":                                                ErrLine,
-		"GET / HTTP/1\r\nHost: a\r\n\r\n":                                                  ErrLine,
-		"GET / HTTP/1.11\r\nHost: a\r\n\r\n":                                               ErrLine,
-		"GET / HTTP/x.1\r\nHost: a\r\n\r\n":                                                ErrLine,
-		"GET / HTTP/0.9\r\nHost: a\r\n\r\n":                                                ErrVersion,
-		"GET / HTTP/1.2\r\nHost: a\r\n\r\n":                                                ErrVersion,
-		"GET / HTTP/2.0\r\nHost: a\r\n\r\n":                                                ErrVersion,
-		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n":                                                 ErrVersion,
-		"GET a HTTP/1.1\r\nHost: a\r\n\r\n":                                                ErrTarget,
-		"GET * HTTP/1.1\r\nHost: a\r\n\r\n":                                                ErrTarget,
-		"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n":                                             ErrTarget,
-		"GET /a\"b HTTP/1.1\r\nHost: a\r\n\r\n":                                            ErrTarget,
-		"GET /é HTTP/1.1\r\nHost: a\r\n\r\n":                                               ErrTarget,
-		"GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n":                                            ErrLine,
-		"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n":                                            ErrLine,
-		"GET ftp://b/ HTTP/1.1\r\nHost: a\r\n\r\n":                                         ErrTarget,
-		"GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n":                                        ErrTarget,
-		"GET http://u@b/ HTTP/1.1\r\nHost: a\r\n\r\n":                                      ErrTarget,
-		"GET http://b?x HTTP/1.1\r\nHost: a\r\n\r\n":                                       ErrTarget,
-		"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n":                                        ErrMethod,
-		"GET / HTTP/1.1\r\n\r\n":                                                           ErrHost,
-		get + "Host: b\r\n\r\n":                                                            ErrHost,
-		get + "host: a\r\n\r\n":                                                            ErrHost,
-		"GET / HTTP/1.1\r\nHost: a b\r\n\r\n":                                              ErrHost,
-		"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n":                                              ErrHost,
-		"GET / HTTP/1.1\r\nHost: u@b\r\n\r\n":                                              ErrHost,
-		"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n":                                             ErrHost,
-		get + "A : b\r\n\r\n":                                                              ErrHeader,
-		get + "A\t: b\r\n\r\n":                                                             ErrHeader,
-		get + " A: b\r\n\r\n":                                                              ErrHeader,
-		get + "A: b\r\n c\r\n\r\n":                                                         ErrHeader,
-		get + "A: b\r\n\tc\r\n\r\n":                                                        ErrHeader,
-		get + ": b\r\n\r\n":                                                                ErrHeader,
-		get + "A\r\n\r\n":                                                                  ErrHeader,
-		get + "A=b\r\n\r\n":                                                                ErrHeader,
-		get + "A(: b\r\n\r\n":                                                              ErrHeader,
-		get + "A\x00: b\r\n\r\n":                                                           ErrHeader,
-		get + "é: b\r\n\r\n":                                                               ErrHeader,
-		get + "A: b\x00c\r\n\r\n":                                                          ErrHeader,
-		get + "A: b\x0bc\r\n\r\n":                                                          ErrHeader,
-		get + "A: b\x7f\r\n\r\n":                                                           ErrHeader,
-		get + "A: b\r\r\n\r\n":                                                             ErrHeader,
-		post + "Content-Length: \r\n\r\n":                                                  ErrContentLength,
-		post + "Content-Length: +5\r\n\r\nhello":                                           ErrContentLength,
-		post + "Content-Length: -5\r\n\r\nhello":                                           ErrContentLength,
-		post + "Content-Length: 5 5\r\n\r\nhello":                                          ErrContentLength,
-		post + "Content-Length: 5,5\r\n\r\nhello":                                          ErrContentLength,
-		post + "Content-Length: 0x5\r\n\r\nhello":                                          ErrContentLength,
-		post + "Content-Length: 5.0\r\n\r\nhello":                                          ErrContentLength,
-		post + "Content-Length: 1e1\r\n\r\nhello":                                          ErrContentLength,
-		post + "Content-Length: five\r\n\r\nhello":                                         ErrContentLength,
-		post + "Content-Length: 9999999999999999999\r\n\r\n":                               ErrContentLength,
-		post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!":                      ErrContentLength,
-		post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":          ErrFraming,
-		post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n":          ErrFraming,
-		post + "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n":          ErrFraming,
-		post + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n":                      ErrFraming,
-		post + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n":                         ErrFraming,
-		post + "Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n":                              ErrCoding,
-		post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": ErrFraming,
-		post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n":    ErrFraming,
-		post + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n":                         ErrCoding,
-		post + "Transfer-Encoding: gzip\r\n\r\n":                                           ErrCoding,
-		post + "Transfer-Encoding: identity\r\n\r\n":                                       ErrCoding,
-		post + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n":                              ErrCoding,
-		post + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n":                           ErrCoding,
-		post + "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n":                           ErrCoding,
-		post + "Transfer-Encoding:\r\n\r\n":                                                ErrCoding,
-		post + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n":                              ErrHeader,
-		post + "Transfer-Encoding\x0b: chunked\r\n\r\n0\r\n\r\n":                           ErrHeader,
-		post + "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n":                           ErrHeader,
-		post + " Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n":                              ErrHeader,
-		post + "X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n":                      ErrHeader,
-		"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":                   ErrFraming,
-		chunked + "x\r\n\r\n":                                                              ErrChunk,
-		chunked + "\r\n\r\n":                                                               ErrChunk,
-		chunked + "-1\r\n\r\n":                                                             ErrChunk,
-		chunked + "+1\r\na\r\n":                                                            ErrChunk,
-		chunked + "0x1\r\na\r\n":                                                           ErrChunk,
-		chunked + " 1\r\na\r\n":                                                            ErrChunk,
-		chunked + "1\na\r\n":                                                               ErrChunk,
-		chunked + "1\r\nab\r\n":                                                            ErrChunk,
-		chunked + "1\r\na\n0\r\n\r\n":                                                      ErrChunk,
-		chunked + "1\r\na0\r\n\r\n":                                                        ErrChunk,
-		chunked + "1 x\r\na\r\n":                                                           ErrChunk,
-		chunked + "1;\n\r\na\r\n":                                                          ErrChunk,
-		chunked + "10000000000000000\r\n":                                                  ErrChunk,
-		chunked + "0\r\nbad trailer\r\n\r\n":                                               ErrChunk,
-		chunked + "0\r\n A: b\r\n\r\n":                                                     ErrChunk,
-		chunked + "0\r\nA: b\n\r\n":                                                        ErrChunk,
-		chunked + "0\r\n\rX":                                                               ErrChunk,
-		chunked + "0;" + strings.Repeat("a", MaxLine+10):                                   ErrChunk,
-		"GET /" + strings.Repeat("a", MaxLine) + " HTTP/1.1\r\n":                           ErrTargetTooLong,
-		"GET /" + strings.Repeat("a", MaxLine+100):                                         ErrTargetTooLong,
-		get + "A: " + strings.Repeat("a", MaxLine) + "\r\n\r\n":                            ErrHeadTooLarge,
-		get + "A: " + strings.Repeat("a", MaxLine+100):                                     ErrHeadTooLarge,
-		get + strings.Repeat("A: "+strings.Repeat("a", 1000)+"\r\n", 70):                   ErrHeadTooLarge,
-	}
-}
-
 func TestMalformedRequestsAreRefused(t *testing.T) {
-	if n := len(malformed()); n < 100 {
+	if n := len(Malformed()); n < 100 {
 		t.Fatalf("only %d", n)
 	}
-	for in, want := range malformed() {
+	for in, want := range Malformed() {
 		for _, piece := range []int{1, 13, 1 << 20} {
 			if piece == 1 && len(in) > 1<<15 {
 				continue
@@ -263,7 +144,7 @@ func TestRequestsDoNotAllocate(t *testing.T) {
 
 // What we accept net/http accepts too, and frames the same: same method, target, host, body, trailer's end.
 func FuzzRequest(f *testing.F) {
-	for in := range malformed() {
+	for in := range Malformed() {
 		if len(in) < 500 {
 			f.Add([]byte(in))
 		}

@@ -6,13 +6,11 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 const (
@@ -30,15 +28,15 @@ type upstream struct {
 	closed bool
 }
 
-// bufferSize is what is read of a target at once.
-const bufferSize = 32 << 10
+// bufferSize is what is read of a target at once. With its head and framing it fits what answers are written in.
+const bufferSize = serve.BufferSize
 
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
 
 // conn is a connection to a target, and the answer under way on it.
 type conn struct {
 	nc       net.Conn
-	open     func() bool // whether the target has neither closed it nor sent anything unasked
+	watch    *socket.Watch
 	reusable bool
 
 	in   *[]byte // nil while idle
@@ -60,7 +58,8 @@ func (u *upstream) take() (*conn, error) {
 		c := u.idle[n-1]
 		u.idle = u.idle[:n-1]
 		u.mu.Unlock()
-		if c.open() {
+		// Without the look every request after a target's death would fail with bytes already sent.
+		if c.watch.Quiet() {
 			return c, nil
 		}
 		c.nc.Close()
@@ -70,35 +69,16 @@ func (u *upstream) take() (*conn, error) {
 		return nil, err
 	}
 	c := &conn{nc: nc}
-	if c.open, err = opener(nc.(*net.TCPConn)); err != nil {
+	if c.watch, err = socket.New(nc); err != nil {
 		nc.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-// opener returns the function that looks at an idle connection. Without it every request after a target's death
-// would fail with bytes already sent.
-func opener(t *net.TCPConn) (func() bool, error) {
-	raw, err := t.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	open := false
-	look := func(fd uintptr) {
-		var b [1]byte
-		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		open = err == syscall.EAGAIN
-	}
-	return func() bool {
-		open = false
-		return raw.Control(look) == nil && open
-	}, nil
-}
-
 // give takes a connection back, to be kept when the exchange on it has ended properly.
 func (u *upstream) give(c *conn, keep bool) {
-	if c.in != nil && cap(*c.in) == bufferSize {
+	if c.in != nil && len(*c.in) == bufferSize { // a grown one is not worth keeping
 		readBuffers.Put(c.in)
 	}
 	keep = keep && c.at == c.have

@@ -76,7 +76,7 @@ func (c *Conn) Respond(status int, headers string, body []byte) error {
 // AppendConnection appends what is to be said about the connection: nothing when it stays as the version has it.
 func (c *Conn) AppendConnection(out []byte) []byte {
 	switch {
-	case c.Close:
+	case c.Close, c.bad.Load():
 		return append(out, "Connection: close\r\n"...)
 	case c.Request.Minor == 0:
 		return append(out, "Connection: keep-alive\r\n"...)

@@ -13,13 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
-// BufferSize is what a connection reads and writes at once; a larger head makes its buffer grow.
+// BufferSize is what a connection reads at once; a larger head makes its buffer grow.
 const BufferSize = 16 << 10
 
-// buffers are shared by all servers of a process: an idle connection has none.
-var buffers = sync.Pool{New: func() any { b := make([]byte, BufferSize); return &b }}
+// outSize is the buffer that an answer is written in: what is read of a target at once, its head, and room for
+// framing.
+const outSize = 2 * BufferSize
+
+// The buffers are shared by all servers of a process: an idle connection has none.
+var (
+	buffers = sync.Pool{New: func() any { b := make([]byte, BufferSize); return &b }}
+	outs    = sync.Pool{New: func() any { b := make([]byte, outSize); return &b }}
+)
 
 // Field is a header of a request: slices of what was read, valid until the handler returns.
 type Field struct{ Name, Value []byte }
@@ -34,7 +42,8 @@ type Conn struct {
 
 	s     *Server
 	nc    net.Conn
-	raw   syscall.RawConn // nil for a connection without a descriptor of its own
+	raw   syscall.RawConn // nil for a connection without a descriptor of its own, as is watch
+	watch *socket.Watch
 	idle  atomic.Bool
 	onOne func(name, value []byte)
 
@@ -64,6 +73,7 @@ func newConn(s *Server, nc net.Conn) *Conn {
 	}
 	if t, ok := nc.(syscall.Conn); ok {
 		c.raw, _ = t.SyscallConn() // a connection just accepted has one
+		c.watch, _ = socket.New(nc)
 	}
 	c.onOne = func(name, value []byte) { c.Fields = append(c.Fields, Field{name, value}) }
 	c.onReadable = c.readable
@@ -131,13 +141,16 @@ func (c *Conn) readable(fd uintptr) bool {
 
 // release gives the buffers back.
 func (c *Conn) release() {
-	for _, b := range []**[]byte{&c.in, &c.more, &c.out} {
-		if *b != nil && cap(**b) == BufferSize {
-			**b = (**b)[:BufferSize]
-			buffers.Put(*b)
-		}
-		*b = nil
+	if c.in != nil && len(*c.in) == BufferSize { // a grown one is not worth keeping
+		buffers.Put(c.in)
 	}
+	if c.more != nil {
+		buffers.Put(c.more)
+	}
+	if c.out != nil {
+		outs.Put(c.out)
+	}
+	c.in, c.more, c.out = nil, nil, nil
 	c.have, c.at, c.moreAt, c.moreN = 0, 0, 0, 0
 }
 
@@ -315,7 +328,7 @@ func (c *Conn) Write(p []byte) error {
 // Out is a buffer to write the answer in, empty.
 func (c *Conn) Out() []byte {
 	if c.out == nil {
-		c.out = buffers.Get().(*[]byte)
+		c.out = outs.Get().(*[]byte)
 	}
 	return (*c.out)[:0]
 }
@@ -331,18 +344,7 @@ func (c *Conn) Abort() {
 // Gone reports whether the client has closed its connection, without waiting. One that only has stopped to send
 // counts as gone too: few clients do that, and no balancer tells them apart.
 func (c *Conn) Gone() bool {
-	if c.raw == nil || c.at < c.have {
-		return false
-	}
-	gone := false
-	if c.raw.Control(func(fd uintptr) {
-		var b [1]byte
-		n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		gone = (err == nil && n == 0) || (err != nil && err != unix.EAGAIN && err != unix.EINTR)
-	}) != nil {
-		return true
-	}
-	return gone
+	return c.watch != nil && c.at == c.have && c.watch.Gone()
 }
 
 // Stop makes a read of the body that is under way on another goroutine end. The connection is closed after the

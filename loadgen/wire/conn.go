@@ -8,15 +8,13 @@ import (
 	"net"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/neterr"
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 const (
@@ -50,7 +48,7 @@ type conn struct {
 	mu sync.Mutex // guards nc against interrupt
 	nc net.Conn
 
-	silent func() bool // whether nc is open and nothing has come unasked
+	watch *socket.Watch
 }
 
 func (p *play) connection() *conn {
@@ -167,7 +165,7 @@ func (c *conn) roundTrip(r *prepared, j job) error {
 	p := c.p
 	c.stage = neterr.Waiting
 	deadline := time.Now().Add(j.due + p.e.cfg.Timeout - p.clock.Now())
-	if c.nc != nil && p.clock.Now()-c.last > staleAfter && !c.silent() {
+	if c.nc != nil && p.clock.Now()-c.last > staleAfter && !c.watch.Quiet() {
 		c.close()
 	}
 	if c.nc == nil {
@@ -293,7 +291,7 @@ func (c *conn) dial(deadline time.Time) error {
 	if err != nil {
 		return err
 	}
-	if c.silent, err = silence(nc); err != nil {
+	if c.watch, err = socket.New(nc); err != nil {
 		nc.Close()
 		return err
 	}
@@ -323,24 +321,4 @@ func (c *conn) within(deadline time.Time, limit time.Duration) (context.Context,
 		}
 	}
 	return context.WithDeadline(c.p.ctx, deadline)
-}
-
-// silence returns a function that reports whether an idle connection is still open and nothing has come on
-// it unasked. It is made once a connection, so that asking does not allocate.
-func silence(c net.Conn) (func() bool, error) {
-	raw, err := c.(syscall.Conn).SyscallConn() // TCP's and Unix's both are
-	if err != nil {
-		return nil, err
-	}
-	var poll [1]unix.PollFd
-	quiet := false
-	look := func(fd uintptr) {
-		poll[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
-		n, err := unix.Poll(poll[:], 0) // readable means data or the end
-		quiet = n == 0 && err == nil
-	}
-	return func() bool {
-		quiet = false
-		return raw.Control(look) == nil && quiet
-	}, nil
 }

@@ -1,0 +1,68 @@
+package socket
+
+import (
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestWatch(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		address := "127.0.0.1:0"
+		if network == "unix" {
+			address = filepath.Join(t.TempDir(), "s")
+		}
+		l, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ours, err := net.Dial(network, l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ours.Close()
+		theirs, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := New(ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !w.Quiet() || w.Gone() {
+			t.Errorf("%s: an open, idle connection", network)
+		}
+		if n := testing.AllocsPerRun(100, func() { w.Quiet() }); n != 0 {
+			t.Errorf("%s: %v allocations", network, n)
+		}
+		if _, err := theirs.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		await(t, func() bool { return !w.Quiet() })
+		if w.Gone() {
+			t.Errorf("%s: a connection on which something came", network)
+		}
+		theirs.Close()
+		await(t, w.Gone)
+		ours.Close()
+		if w.Quiet() || !w.Gone() {
+			t.Errorf("%s: a connection that we have closed", network)
+		}
+	}
+	a, _ := net.Pipe()
+	defer a.Close()
+	if _, err := New(a); err == nil {
+		t.Error("a pipe has a descriptor")
+	}
+}
+
+func await(t *testing.T, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !cond(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain")
+		}
+	}
+}
