@@ -5,7 +5,7 @@ GO ?= go
 BIN := shakedown
 export CGO_ENABLED ?= 0
 
-.PHONY: run test race lint fuzz build bench-loadgen clean help
+.PHONY: run test race lint fuzz build bench-loadgen bench-balancer clean help
 
 run: build ## play the embedded first scenario
 	./$(BIN) run
@@ -27,12 +27,15 @@ lint: ## formatting, vet and staticcheck
 
 FUZZTIME ?= 30s
 fuzz: ## fuzz each parser for FUZZTIME
-	@for t in scenarios:FuzzDecode reports:FuzzRead reports/gate:FuzzParse balancer/http1:FuzzResponse loadgen/vegeta:FuzzTargets; do \
+	@for t in scenarios:FuzzDecode reports:FuzzRead reports/gate:FuzzParse balancer/http1:FuzzResponse balancer/http1:FuzzRequest loadgen/vegeta:FuzzTargets; do \
 		$(GO) test ./$${t%%:*} -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; \
 	done
 
 bench-loadgen: build ## compare the load generator with the peers that are installed
 	$(GO) run ./cmd/bench loadgen --shakedown ./$(BIN)
+
+bench-balancer: build ## compare the balancer with the peers that are installed
+	$(GO) run ./cmd/bench balancer --shakedown ./$(BIN)
 
 clean: ## remove what was built and the reports of runs
 	rm -rf $(BIN) shakedown-out

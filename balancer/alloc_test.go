@@ -45,4 +45,3 @@ func TestRequestsDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations a request", n)
 	}
 }
-

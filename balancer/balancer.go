@@ -59,6 +59,7 @@ type Target struct {
 	ID      string `json:"id"`
 	Address string `json:"address"`
 	Zone    string `json:"zone,omitempty"`
+	Weight  int    `json:"weight,omitempty"` // 0 counts as 1
 }
 
 // Span is the sequence numbers in [From, To).

@@ -71,7 +71,7 @@ func (o *owner) add(t Target) error {
 			err = fmt.Errorf("group %s already has a target %s", o.cfg.Name, t.ID)
 			return nil
 		}
-		member, effects := o.g.Add(now, t.ID, t.Address, t.Zone)
+		member, effects := o.g.Add(now, group.Member{ID: t.ID, Address: t.Address, Zone: t.Zone, Weight: t.Weight})
 		o.targets = append(o.targets, member)
 		ctx, cancel := context.WithCancel(o.b.ctx)
 		o.probers[member] = cancel

@@ -20,11 +20,8 @@ import (
 
 // Kinds that the scenario language knows and whose engine comes later: they are refused, never ignored.
 var (
-	laterStrategies = []string{
-		"weighted_round_robin", "random", "weighted_random", "peak_ewma", "least_time", "ring_hash", "maglev",
-		"bounded_hash", "rendezvous", "ip_hash", "first", "join_idle_queue", "prequal",
-	}
-	laterFaults = []string{
+	laterStrategies = []string{"join_idle_queue", "prequal"}
+	laterFaults     = []string{
 		"pause", "slow_cpu", "memory", "reset", "refuse", "blackhole", "half_open", "bandwidth", "slice", "slow_close",
 		"truncate", "body", "header", "dns", "certificate", "partition", "loss",
 	}
@@ -174,7 +171,12 @@ func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 		table := pick.Kinds().Table()
 		g.Strategy = byDefault(table, table.Default("round_robin"), out.sub("strategy"))
 	} else {
-		g.Strategy, _ = d.choice(strategy, "strategy", pick.Kinds().Table(), laterStrategies, nil, out.sub("strategy"))
+		var ok bool
+		if g.Strategy, ok = d.choice(strategy, "strategy", pick.Kinds().Table(), laterStrategies, nil, out.sub("strategy")); ok {
+			if _, err := pick.Kinds().New(g.Strategy); err != nil {
+				d.fail(strategy, "strategy: %v", err)
+			}
+		}
 	}
 	if h := b.value("health"); off(h) {
 		out.leaf("health", "off", d.origin(h))
@@ -223,10 +225,13 @@ func (d *decoder) originOrDefault(n *yaml.Node) string {
 
 func (d *decoder) targets(b *block, g *plan.Group, out *Resolved) {
 	tb := d.block(b.require("targets"), "targets of "+g.Name, out.sub("targets"))
-	tb.later("image", "weights")
+	tb.later("image")
 	commandKey, _ := tb.key("command")
 	addressesKey, _ := tb.key("addresses")
-	params := []spec.Param{{Name: "zones", Type: spec.List, Doc: "zones, given to the targets in turn"}}
+	params := []spec.Param{
+		{Name: "zones", Type: spec.List, Doc: "zones, given to the targets in turn"},
+		{Name: "weights", Type: spec.List, Doc: "weights, given to the targets in turn; whole numbers"},
+	}
 	count := spec.Param{Name: "count", Type: spec.Count, Default: "1", Min: 1, Max: 1000}
 	g.Targets.Run = plan.Builtin
 	switch {
@@ -244,6 +249,14 @@ func (d *decoder) targets(b *block, g *plan.Group, out *Resolved) {
 	params = append(params, spec.Param{Name: "start_timeout", Type: spec.Duration, Default: "30s", Min: .1, Max: 3600, Doc: "how long the targets may take to become healthy at the start"})
 	v := tb.values(params)
 	g.Targets.Count, g.Targets.Zones, g.Targets.StartTimeout = v.Int("count"), v.List("zones"), v.Duration("start_timeout")
+	for i, text := range v.List("weights") {
+		w, err := spec.Param{Type: spec.Count, Min: 1, Max: 1000}.Parse(text)
+		if err != nil {
+			d.fail(resolve(tb.value("weights").Content[i]), "weights: %v", err)
+			break
+		}
+		g.Targets.Weights = append(g.Targets.Weights, w.(int))
+	}
 	g.Targets.Command, g.Targets.Addresses = v.List("command"), v.List("addresses")
 	switch g.Targets.Run {
 	case plan.Command:

@@ -26,10 +26,24 @@ func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) *Target
 	return t
 }
 
-// Release takes the attempt off the target's count. It reports whether the owner has to be told with
-// Answered: rarely, so that the data plane seldom meets the owner's lock.
-func (g *Group) Release(t *Target, o Outcome) (tell bool) {
+// Key is what the strategy wants requests' keys to be taken from; ok is false when it wants none.
+func (g *Group) Key() (k pick.Key, ok bool) {
+	if keyed, is := g.strategy.(pick.Keyed); is {
+		return keyed.Key(), true
+	}
+	return k, false
+}
+
+// AnyKey is the key of a request that does not have what keys are taken from: a draw.
+func (g *Group) AnyKey(seq uint64) uint64 { return g.keys.Uint64(seq, 0) }
+
+// Release takes the attempt, which took so long, off the target's count. It reports whether the owner has to be told
+// with Answered: rarely, so that the data plane seldom meets the owner's lock.
+func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Duration) (tell bool) {
 	t.load.InFlight.Add(-1)
+	if g.observer != nil && o != Abandoned {
+		g.observer.Done(now, &t.load, took, o.failed())
+	}
 	return o.failed() || t.attentive.Load()
 }
 

@@ -42,9 +42,15 @@ type Config struct {
 	Seed     draw.Seed
 }
 
-// Target is one member. Its exported fields do not change.
-type Target struct {
+// Member is what a target is known by. It does not change.
+type Member struct {
 	ID, Address, Zone string
+	Weight            int // of strategies that weigh; 0 counts as 1
+}
+
+// Target is one member.
+type Target struct {
+	Member
 
 	load       pick.Load
 	requests   atomic.Uint64
@@ -86,6 +92,9 @@ const (
 type Group struct {
 	cfg      Config
 	strategy pick.Strategy
+	observer pick.Observer // the strategy, when it learns
+	preparer pick.Preparer // the strategy, when it builds something of a set
+	keys     draw.Stream   // for requests without a key
 	targets  []*Target
 	ready    atomic.Pointer[ready]
 }
@@ -97,7 +106,9 @@ type ready struct {
 
 // New returns an empty group.
 func New(name string, cfg Config) *Group {
-	g := &Group{cfg: cfg, strategy: cfg.Strategy(cfg.Seed.Stream("pick:" + name))}
+	g := &Group{cfg: cfg, strategy: cfg.Strategy(cfg.Seed.Stream("pick:" + name)), keys: cfg.Seed.Stream("key:" + name)}
+	g.observer, _ = g.strategy.(pick.Observer)
+	g.preparer, _ = g.strategy.(pick.Preparer)
 	g.ready.Store(&ready{})
 	return g
 }
@@ -106,8 +117,8 @@ func New(name string, cfg Config) *Group {
 func (g *Group) Config() Config { return g.cfg }
 
 // Add makes a target a member. Without active checks it takes traffic at once.
-func (g *Group) Add(now time.Duration, id, address, zone string) (*Target, []Effect) {
-	t := &Target{ID: id, Address: address, Zone: zone, state: Initial, fresh: true}
+func (g *Group) Add(now time.Duration, m Member) (*Target, []Effect) {
+	t := &Target{Member: m, state: Initial, fresh: true}
 	t.lastRouted.Store(-1)
 	if g.cfg.Health == nil {
 		t.fresh, t.up = false, true
@@ -292,8 +303,11 @@ func (g *Group) publish() {
 	for _, t := range g.targets {
 		if t.state == Healthy {
 			r.targets = append(r.targets, t)
-			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Load: &t.load})
+			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Weight: t.Weight, Load: &t.load})
 		}
+	}
+	if g.preparer != nil {
+		r.set.Prepared = g.preparer.Prepare(&r.set)
 	}
 	g.ready.Store(r)
 }

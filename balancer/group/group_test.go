@@ -32,8 +32,8 @@ func full() Config {
 
 func TestLifeOfATarget(t *testing.T) {
 	g := newGroup(t, full())
-	a, _ := g.Add(0, "a", "", "")
-	b, _ := g.Add(0, "b", "", "")
+	a, _ := g.Add(0, Member{ID: "a"})
+	b, _ := g.Add(0, Member{ID: "b"})
 	if a.State() != Initial || g.Ready() != 0 {
 		t.Fatal("a new target takes traffic unchecked")
 	}
@@ -60,8 +60,8 @@ func TestLifeOfATarget(t *testing.T) {
 
 func TestEjectionNeedsBothItsTimeAndAPass(t *testing.T) {
 	g := newGroup(t, full())
-	a, _ := g.Add(0, "a", "", "")
-	b, _ := g.Add(0, "b", "", "")
+	a, _ := g.Add(0, Member{ID: "a"})
+	b, _ := g.Add(0, Member{ID: "b"})
 	g.Probed(0, a, true, "")
 	g.Probed(0, b, true, "")
 	var effects []Effect
@@ -98,7 +98,7 @@ func TestEjectionNeedsBothItsTimeAndAPass(t *testing.T) {
 func TestDrainWaitsForWhatRuns(t *testing.T) {
 	for _, deadline := range []bool{false, true} {
 		g := newGroup(t, Config{Drain: 10 * s})
-		a, _ := g.Add(0, "a", "", "")
+		a, _ := g.Add(0, Member{ID: "a"})
 		if g.Choose(0, &pick.Request{}, false) != a {
 			t.Fatal("not chosen")
 		}
@@ -108,7 +108,7 @@ func TestDrainWaitsForWhatRuns(t *testing.T) {
 		}
 		if deadline {
 			g.Tick(11 * s)
-		} else if g.Release(a, OK) {
+		} else if g.Release(0, a, OK, 0) {
 			g.Answered(2*s, a, OK, "")
 		}
 		if a.State() != Gone || len(g.Status()) != 0 {
@@ -147,7 +147,7 @@ func TestInvariants(t *testing.T) {
 			m := member()
 			switch rapid.IntRange(0, 6).Draw(rt, "step") {
 			case 0:
-				g.Add(now, fmt.Sprint("t", added), "", "")
+				g.Add(now, Member{ID: fmt.Sprint("t", added)})
 				added++
 			case 1, 2:
 				if m != nil {
@@ -171,7 +171,7 @@ func TestInvariants(t *testing.T) {
 					c := running[0]
 					running = running[1:]
 					o := Outcome(rapid.IntRange(0, 4).Draw(rt, "outcome"))
-					if g.Release(c, o) {
+					if g.Release(now, c, o, 0) {
 						g.Answered(now, c, o, "x")
 					}
 				}
@@ -181,7 +181,7 @@ func TestInvariants(t *testing.T) {
 			}
 		}
 		for _, c := range running {
-			g.Release(c, OK)
+			g.Release(now, c, OK, 0)
 		}
 		for _, m := range g.targets {
 			if n := m.load.InFlight.Load(); n != 0 {

@@ -9,15 +9,18 @@ import (
 )
 
 var leastRequests = spec.Kind[Builder]{
-	Entry: spec.Entry{Name: "least_requests", Doc: "the target with the fewest requests in flight; among equals, in turn"},
+	Entry: spec.Entry{Name: "least_requests", Doc: "the target with the fewest requests in flight for its weight; among equals, in turn"},
 	New: func(spec.Values) (Builder, error) {
-		return func(draw.Stream) Strategy { return &least{} }, nil
+		return func(draw.Stream) Strategy { return &least{lighter: lighter} }, nil
 	},
 }
 
-// least starts its scan one further each time, so that an idle group is not always served by its first
-// target.
-type least struct{ next atomic.Uint64 }
+// least takes the member with the least to do. It starts its scan one further each time, so that an idle group is
+// not always served by its first target.
+type least struct {
+	next    atomic.Uint64
+	lighter func(a, b *Member) bool
+}
 
 func (l *least) Pick(_ time.Duration, r *Request, s *Set) int {
 	n := len(s.Members)
@@ -25,12 +28,14 @@ func (l *least) Pick(_ time.Duration, r *Request, s *Set) int {
 		return -1
 	}
 	start := int((l.next.Add(1) - 1) % uint64(n))
-	best, bestLoad := -1, int64(0)
+	best := -1
 	for k := range n {
-		i := (start + k) % n
-		m := &s.Members[i]
-		if load := m.Load.InFlight.Load(); (best < 0 || load < bestLoad) && !r.tried(m) {
-			best, bestLoad = i, load
+		i := start + k
+		if i >= n {
+			i -= n
+		}
+		if m := &s.Members[i]; (best < 0 || l.lighter(m, &s.Members[best])) && !r.tried(m) {
+			best = i
 		}
 	}
 	return best

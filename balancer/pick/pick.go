@@ -21,12 +21,26 @@ type Strategy interface {
 	Pick(now time.Duration, r *Request, s *Set) int
 }
 
+// Preparer is a strategy that builds something of a set once, when the set is published: Set.Prepared.
+type Preparer interface{ Prepare(s *Set) any }
+
+// Observer is a strategy that learns from how exchanges went. It is called when one has ended.
+type Observer interface {
+	Done(now time.Duration, m *Load, took time.Duration, failed bool)
+}
+
+// Keyed is a strategy that sends requests of one key to one target.
+type Keyed interface{ Key() Key }
+
 // Builder makes a strategy; its draws come from the stream.
 type Builder func(draw.Stream) Strategy
 
 // Kinds is the table of strategies.
 func Kinds() spec.Kinds[Builder] {
-	return spec.Kinds[Builder]{roundRobin, leastRequests, p2c}
+	return spec.Kinds[Builder]{
+		roundRobin, weightedRoundRobin, random, weightedRandom, leastRequests, p2c, leastTime, peakEWMA,
+		ringHash, boundedHash, maglev, rendezvous, ipHash, first,
+	}
 }
 
 // Request is what a strategy may know of a request.
@@ -34,23 +48,29 @@ type Request struct {
 	Seq     uint64
 	Attempt int      // 0 for the first
 	Tried   []string // ids of the targets that this request has already failed on
+	Key     uint64   // for a keyed strategy; a draw when the request does not have what the key is taken from
 }
 
 // Load is a target's state that strategies share and the data plane updates.
 type Load struct {
 	InFlight atomic.Int64
+	latency  latency
 }
 
 // Member is one ready target.
 type Member struct {
-	ID   string
-	Zone string
-	Load *Load
+	ID     string
+	Zone   string
+	Weight int // positive; 0 counts as 1
+	Load   *Load
 }
+
+func (m *Member) weight() int { return max(m.Weight, 1) }
 
 // Set is the targets that are ready. It is immutable: a change publishes a new one.
 type Set struct {
-	Members []Member
+	Members  []Member
+	Prepared any // by a Preparer
 }
 
 func (r *Request) tried(m *Member) bool { return len(r.Tried) > 0 && slices.Contains(r.Tried, m.ID) }
@@ -63,4 +83,34 @@ func (s *Set) from(i int, r *Request) int {
 		}
 	}
 	return -1
+}
+
+// drawn returns the member that u in [0, 1) falls on among those that are neither tried nor taken, each as likely
+// as the others; -1 when there is none.
+func (s *Set) drawn(u float64, r *Request, taken []int) int {
+	if len(r.Tried) == 0 && len(taken) == 0 {
+		return min(int(u*float64(len(s.Members))), len(s.Members)-1)
+	}
+	free := func(i int) bool { return !slices.Contains(taken, i) && !r.tried(&s.Members[i]) }
+	left := 0
+	for i := range s.Members {
+		if free(i) {
+			left++
+		}
+	}
+	k := min(int(u*float64(left)), left-1)
+	for i := range s.Members {
+		if free(i) {
+			if k == 0 {
+				return i
+			}
+			k--
+		}
+	}
+	return -1
+}
+
+// lighter reports whether a has less to do for its weight than b, the request in question counted in.
+func lighter(a, b *Member) bool {
+	return (a.Load.InFlight.Load()+1)*int64(b.weight()) < (b.Load.InFlight.Load()+1)*int64(a.weight())
 }

@@ -3,11 +3,15 @@ package pick
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 func set(n int) *Set {
@@ -18,13 +22,43 @@ func set(n int) *Set {
 	return s
 }
 
-func build(t testing.TB, kind string) Strategy {
-	b, err := Kinds().New(Kinds().Table().Default(kind))
+// weighing gives the members weights.
+func weighing(weights ...int) *Set {
+	s := set(len(weights))
+	for i, w := range weights {
+		s.Members[i].Weight = w
+	}
+	return s
+}
+
+// ready prepares a set for a strategy, as a group does when it publishes one.
+func ready(s Strategy, members *Set) *Set {
+	if p, ok := s.(Preparer); ok {
+		members.Prepared = p.Prepare(members)
+	}
+	return members
+}
+
+func build(t testing.TB, kind string, set ...string) Strategy {
+	t.Helper()
+	w := spec.Written{Kind: kind, Values: map[string]string{}}
+	for _, x := range set {
+		name, value, _ := strings.Cut(x, "=")
+		w.Values[name] = value
+	}
+	c, err := Kinds().Table().Read(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Kinds().New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b(draw.Seed(42).Stream("pick"))
 }
+
+// request is the seq-th of many different ones.
+func request(seq uint64) *Request { return &Request{Seq: seq, Key: Hash(fmt.Sprint("key", seq))} }
 
 func TestEveryStrategyPicksAmongTheReadyAndUntried(t *testing.T) {
 	for _, kind := range Kinds().Table().Names() {
@@ -34,8 +68,10 @@ func TestEveryStrategyPicksAmongTheReadyAndUntried(t *testing.T) {
 				members := set(rapid.IntRange(0, 8).Draw(rt, "n"))
 				for i := range members.Members {
 					members.Members[i].Load.InFlight.Store(rapid.Int64Range(0, 5).Draw(rt, "load"))
+					members.Members[i].Weight = rapid.IntRange(0, 5).Draw(rt, "weight")
 				}
-				r := &Request{Seq: rapid.Uint64().Draw(rt, "seq"), Attempt: rapid.IntRange(0, 3).Draw(rt, "attempt")}
+				ready(s, members)
+				r := &Request{Seq: rapid.Uint64().Draw(rt, "seq"), Attempt: rapid.IntRange(0, 3).Draw(rt, "attempt"), Key: rapid.Uint64().Draw(rt, "key")}
 				untried := 0
 				for _, m := range members.Members {
 					if rapid.Bool().Draw(rt, "tried") {
@@ -58,19 +94,50 @@ func TestEveryStrategyPicksAmongTheReadyAndUntried(t *testing.T) {
 }
 
 func shares(s Strategy, members *Set, n int) []float64 {
+	ready(s, members)
 	out := make([]float64, len(members.Members))
 	for seq := range n {
-		out[s.Pick(0, &Request{Seq: uint64(seq)}, members)] += 1 / float64(n)
+		out[s.Pick(0, request(uint64(seq)), members)] += 1 / float64(n)
 	}
 	return out
 }
 
+// Where nothing speaks for one target, each gets as much as the others; how even a hash is, its definition says.
 func TestIdleTargetsShareEvenly(t *testing.T) {
+	tolerance := map[string]float64{"ring_hash": 3 / math.Sqrt(160), "bounded_hash": 3 / math.Sqrt(160)} // three times 1/√points
 	for _, kind := range Kinds().Table().Names() {
+		if kind == "first" { // it is about being uneven
+			continue
+		}
+		within := .08
+		if x, ok := tolerance[kind]; ok {
+			within = x
+		}
 		for i, share := range shares(build(t, kind), set(4), 40_000) {
-			if math.Abs(share-.25) > .02 {
+			if math.Abs(share/.25-1) > within {
 				t.Errorf("%s: target %d has %.3f", kind, i, share)
 			}
+		}
+	}
+}
+
+func TestWeightsAreKept(t *testing.T) {
+	for kind, within := range map[string]float64{
+		"weighted_round_robin": 1e-9, "weighted_random": .02, "maglev": .02, "rendezvous": .02, "ring_hash": 3 / math.Sqrt(160), "bounded_hash": 3 / math.Sqrt(160),
+	} {
+		got := shares(build(t, kind), weighing(5, 1, 2), 80_000)
+		for i, want := range []float64{5. / 8, 1. / 8, 2. / 8} {
+			if math.Abs(got[i]/want-1) > within {
+				t.Errorf("%s: target %d has %.4f, its weight says %.4f", kind, i, got[i], want)
+			}
+		}
+	}
+	members := weighing(4, 1) // a target of weight 4 with three requests has less to do than one of weight 1 with one
+	members.Members[0].Load.InFlight.Store(3)
+	members.Members[1].Load.InFlight.Store(1)
+	for _, kind := range []string{"least_requests", "least_time"} {
+		if i := build(t, kind).Pick(0, &Request{}, members); i != 0 {
+			t.Errorf("%s picked %d", kind, i)
 		}
 	}
 }
@@ -81,6 +148,26 @@ func TestRoundRobinSequence(t *testing.T) {
 		if i := s.Pick(0, &Request{Seq: uint64(k)}, members); i != k%3 {
 			t.Fatalf("pick %d is %d", k, i)
 		}
+	}
+}
+
+// The sequence of nginx' smooth weighting for weights 5, 1, 1, from the commit that brought it.
+func TestSmoothWeightingSequence(t *testing.T) {
+	for weights, want := range map[*Set]string{weighing(5, 1, 1): "aabacaa", weighing(10, 2, 2): "aabacaa", weighing(1, 1, 1): "abc", weighing(3, 2): "ababa"} {
+		s := build(t, "weighted_round_robin")
+		ready(s, weights)
+		got := ""
+		for range 2 * len(want) {
+			got += string(rune('a' + s.Pick(0, &Request{}, weights)))
+		}
+		if got != want+want {
+			t.Errorf("%s, want %s twice", got, want)
+		}
+	}
+	// Large weights are scaled: the sequence stays short, and nobody is left out.
+	many := weighing(1_000_000, 999_999, 1)
+	if sequence := (&smooth{}).Prepare(many).([]int32); len(sequence) > maxSequence+3 || !slices.Contains(sequence, 2) {
+		t.Errorf("a sequence of %d", len(sequence))
 	}
 }
 
@@ -96,20 +183,285 @@ func TestLeastRequestsTakesTheLeastLoaded(t *testing.T) {
 }
 
 // With d draws with replacement among n equally idle targets but one busy, the busy one is chosen only
-// when every draw hits it: (1/n)^d.
+// when every draw hits it: (1/n)^d. Without replacement never, while there are two.
 func TestP2CAvoidsTheBusyOne(t *testing.T) {
 	members := set(4)
 	members.Members[3].Load.InFlight.Store(10)
 	if got := shares(build(t, "p2c"), members, 100_000)[3]; math.Abs(got-1./16) > .004 {
-		t.Fatalf("busy target has %.4f, want %.4f", got, 1./16)
+		t.Errorf("busy target has %.4f, want %.4f", got, 1./16)
+	}
+	for i, share := range shares(build(t, "p2c", "replacement=false"), members, 100_000) {
+		want := 1. / 3
+		if i == 3 {
+			want = 0
+		}
+		if math.Abs(share-want) > .01 {
+			t.Errorf("without replacement target %d has %.4f, want %.4f", i, share, want)
+		}
+	}
+}
+
+// In each of these the slow target gets less, in the proportion that the definition says.
+func TestLatencyDecides(t *testing.T) {
+	for _, kind := range []string{"peak_ewma", "least_time"} {
+		s, members := build(t, kind), set(2)
+		o := s.(Observer)
+		o.Done(time.Second, members.Members[0].Load, 10*time.Millisecond, false)
+		o.Done(time.Second, members.Members[1].Load, 50*time.Millisecond, false)
+		members.Members[0].Load.InFlight.Store(3) // 10 × 4 < 50 × 1
+		slow := 0
+		for seq := range uint64(1000) {
+			slow += s.Pick(time.Second, request(seq), members)
+		}
+		members.Members[0].Load.InFlight.Store(5) // 10 × 6 > 50 × 1
+		quick := 0
+		for seq := range uint64(1000) {
+			quick += 1 - s.Pick(time.Second, request(seq), members)
+		}
+		limit := 0
+		if kind == "peak_ewma" { // both draws hit the same target in half of all cases
+			limit = 300
+		}
+		if slow > limit || quick > limit {
+			t.Errorf("%s: %d of 1000 to the slow one, %d to the busy one", kind, slow, quick)
+		}
+		o.Done(2*time.Second, members.Members[1].Load, time.Microsecond, true)
+		if got := members.Members[1].Load.latency.read(2*time.Second, 10*time.Second); got < 40_000 {
+			t.Errorf("%s: a quick failure made the target look quick: %v µs", kind, got)
+		}
+	}
+}
+
+// The moving average against its definition: w = exp(−Δt/τ), cost·w + rtt·(1−w), and a peak at once.
+func TestMovingAverage(t *testing.T) {
+	const constant = 10 * time.Second
+	near := func(what string, got, want float64) {
+		t.Helper()
+		if math.Abs(got-want) > want*1e-3 {
+			t.Errorf("%s: %v µs, want %v", what, got, want)
+		}
+	}
+	var l latency
+	if l.read(time.Hour, constant) != 0 {
+		t.Error("something is known of nothing")
+	}
+	l.observe(0, 100*time.Millisecond, constant, true)
+	near("the first", l.read(0, constant), 100_000)
+	near("after one time constant", l.read(constant, constant), 100_000/math.E)
+	l.observe(constant, 20*time.Millisecond, constant, true)
+	w := math.Exp(-1)
+	near("a quicker one", l.read(constant, constant), 100_000*w+20_000*(1-w))
+	l.observe(constant, 300*time.Millisecond, constant, true)
+	near("a peak", l.read(constant, constant), 300_000)
+	var even latency
+	even.observe(0, 100*time.Millisecond, constant, false)
+	even.observe(constant, 300*time.Millisecond, constant, false)
+	near("a slower one without peaks", even.read(constant, constant), 100_000*w+300_000*(1-w))
+	// A stamp from a moment later, by another processor, is not an age of days.
+	near("from the past", even.read(constant-time.Millisecond, constant), 100_000*w+300_000*(1-w))
+}
+
+// A target of which nothing is known and whose first answer is awaited gets no second request.
+func TestPeakEWMAWaitsForTheFirstAnswer(t *testing.T) {
+	s, members := build(t, "peak_ewma", "replacement=false"), set(2)
+	s.(Observer).Done(0, members.Members[0].Load, time.Second, false)
+	if i := s.Pick(0, request(1), members); i != 1 {
+		t.Fatalf("the new target is not tried: %d", i)
+	}
+	members.Members[1].Load.InFlight.Store(1)
+	for seq := range uint64(100) {
+		if i := s.Pick(0, request(seq), members); i != 0 {
+			t.Fatal("it got a second request before its first answer")
+		}
+	}
+}
+
+func TestFirstFillsInOrder(t *testing.T) {
+	s, members := build(t, "first", "full=2"), set(3)
+	got := ""
+	for range 8 {
+		i := s.Pick(0, &Request{}, members)
+		members.Members[i].Load.InFlight.Add(1)
+		got += fmt.Sprint(i)
+	}
+	if got != "00112201" {
+		t.Errorf("%s", got)
+	}
+}
+
+// counts is how many of many keys each target has.
+func counts(s Strategy, members *Set, keys int) (owner []int, by []float64) {
+	ready(s, members)
+	by = make([]float64, len(members.Members))
+	for k := range keys {
+		i := s.Pick(0, &Request{Key: Hash(fmt.Sprint("key", k))}, members)
+		owner = append(owner, i)
+		by[i]++
+	}
+	return owner, by
+}
+
+// spread is the relative standard deviation.
+func spread(by []float64) float64 {
+	sum, sq := 0., 0.
+	for _, x := range by {
+		sum += x
+		sq += x * x
+	}
+	n := float64(len(by))
+	mean := sum / n
+	return math.Sqrt(sq/n-mean*mean) / mean
+}
+
+// The ring's shares spread as 1/√points; many keys make the sampling noise small beside it.
+func TestRingSpread(t *testing.T) {
+	for _, points := range []int{100, 1000} {
+		ring := build(t, "ring_hash", fmt.Sprint("points=", points)).(*ring)
+		members := set(50)
+		list := ring.Prepare(members).([]point)
+		arc := make([]float64, 50) // a target's share is the length of its arcs
+		last := list[len(list)-1].hash
+		for _, p := range list {
+			arc[p.member] += float64(p.hash - last)
+			last = p.hash
+		}
+		if got, want := spread(arc), 1/math.Sqrt(float64(points)); got < want*.7 || got > want*1.4 {
+			t.Errorf("%d points: spread %.4f, want about %.4f", points, got, want)
+		}
+	}
+}
+
+// Maglev's table is even to 1 %, and a target that leaves moves little more than its own keys.
+func TestMaglevBalanceAndDisruption(t *testing.T) {
+	members := set(100)
+	table := build(t, "maglev").(*lookup).Prepare(members).([]int32)
+	slots := make([]int, 100)
+	for _, m := range table {
+		slots[m]++
+	}
+	if most, least := slices.Max(slots), slices.Min(slots); float64(most-least) > .01*float64(len(table))/100 {
+		t.Errorf("between %d and %d slots", least, most)
+	}
+	for kind, most := range map[string]float64{"ring_hash": 1.35, "rendezvous": 1.2, "maglev": 3.2} { // in shares of one of 20 targets
+		s := build(t, kind)
+		before, _ := counts(s, set(20), 50_000)
+		fewer := set(20)
+		fewer.Members = fewer.Members[:19]
+		after, _ := counts(s, fewer, 50_000)
+		moved := 0
+		for k := range before {
+			if before[k] != after[k] {
+				moved++
+			}
+			if kind != "maglev" && before[k] != 19 && before[k] != after[k] {
+				t.Fatalf("%s: a key of a target that stayed has moved", kind)
+			}
+		}
+		if share := float64(moved) / 50_000 * 20; share > most {
+			t.Errorf("%s: %.2f times the leaver's share moved", kind, share)
+		}
+	}
+}
+
+// Whatever the keys, no target ever exceeds its bound, and a key below it stays where the ring has it.
+func TestBoundedLoadsStayBelowTheFactor(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		const factor = 1.25
+		s, plain := build(t, "bounded_hash"), build(t, "ring_hash")
+		members := ready(s, set(rapid.IntRange(1, 10).Draw(rt, "n")))
+		n := len(members.Members)
+		skew := rapid.IntRange(1, 50).Draw(rt, "keys")
+		for k := range 200 {
+			r := &Request{Key: Hash(fmt.Sprint(rapid.IntRange(0, skew).Draw(rt, "key")))}
+			i := s.Pick(0, r, members)
+			home := plain.Pick(0, r, members)
+			total := int64(k + 1)
+			bound := int64(math.Ceil(factor * float64(total) / float64(n)))
+			if i != home && members.Members[home].Load.InFlight.Load()+1 <= bound {
+				rt.Fatalf("a key left its target, which had room")
+			}
+			if got := members.Members[i].Load.InFlight.Add(1); got > bound {
+				rt.Fatalf("request %d: %d in flight, the bound is %d", k, got, bound)
+			}
+		}
+	})
+}
+
+// One key goes to one target, whatever the order of members; when that is down its keys spread over all others.
+func TestKeysStick(t *testing.T) {
+	for _, kind := range []string{"ring_hash", "maglev", "rendezvous"} {
+		s := build(t, kind)
+		a, b := set(10), set(10)
+		slices.Reverse(b.Members)
+		ready(s, a)
+		x := s.Pick(0, &Request{Key: 7}, a)
+		ready(s, b)
+		if y := s.Pick(0, &Request{Key: 7}, b); kind != "maglev" && a.Members[x].ID != b.Members[y].ID {
+			t.Errorf("%s: the order of members decides", kind)
+		}
+		ready(s, a)
+		heirs := map[int]bool{}
+		for k := range uint64(5000) {
+			r := request(k)
+			if i := s.Pick(0, r, a); i == 3 {
+				r.Tried = []string{"t3"}
+				heirs[s.Pick(0, r, a)] = true
+			}
+		}
+		if len(heirs) < 8 {
+			t.Errorf("%s: the keys of one target went to %v", kind, heirs)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	for text, want := range map[string]Key{"address": {Address, ""}, "path": {Path, ""}, "header:X-User": {Header, "X-User"}, "cookie:s": {Cookie, "s"}, "query:id": {Query, "id"}} {
+		if k, err := parseKey(text); k != want || err != nil {
+			t.Errorf("%s: %v, %v", text, k, err)
+		}
+	}
+	for _, text := range []string{"", "x", "header", "header:", "path:x", "address:1"} {
+		if _, err := parseKey(text); err == nil {
+			t.Errorf("%q was accepted", text)
+		}
+	}
+	if v := CookieValue([]byte("a=1; bb=2;c=3"), "bb"); string(v) != "2" {
+		t.Errorf("%q", v)
+	}
+	if v := QueryValue([]byte("/p?a=1&bb=2&b=3"), "b"); string(v) != "3" {
+		t.Errorf("%q", v)
+	}
+	if CookieValue([]byte("a=1"), "b") != nil || QueryValue([]byte("/p"), "b") != nil || string(PathOf([]byte("/p?q"))) != "/p" {
+		t.Error("something is found where nothing is")
+	}
+	for _, kind := range []string{"ring_hash", "bounded_hash", "maglev", "rendezvous", "ip_hash"} {
+		if k := build(t, kind).(Keyed).Key(); k.From != Address {
+			t.Errorf("%s goes by %v", kind, k)
+		}
 	}
 }
 
 func TestPicksDoNotAllocate(t *testing.T) {
 	for _, kind := range Kinds().Table().Names() {
-		s, members, r := build(t, kind), set(50), &Request{Seq: 3, Tried: []string{"t7"}}
+		s, members, r := build(t, kind), set(50), &Request{Seq: 3, Key: 99, Tried: []string{"t7"}}
+		ready(s, members)
 		if n := testing.AllocsPerRun(100, func() { s.Pick(0, r, members) }); n != 0 {
 			t.Errorf("%s allocates %v times a pick", kind, n)
 		}
+	}
+}
+
+func BenchmarkPick(b *testing.B) {
+	for _, kind := range Kinds().Table().Names() {
+		b.Run(kind, func(b *testing.B) {
+			s, members, r := build(b, kind), set(1000), &Request{}
+			ready(s, members)
+			b.ReportAllocs()
+			for i := range b.N {
+				r.Seq = uint64(i)
+				r.Key = scramble(uint64(i))
+				s.Pick(0, r, members)
+			}
+		})
 	}
 }

@@ -49,6 +49,11 @@ func (x *exchange) serve() {
 	pool := x.f.pool(r.Target)
 	x.pick = pick.Request{Seq: x.identity(), Tried: x.pick.Tried[:0]}
 	x.answered, x.upload = false, nil
+	if pool != nil {
+		if k, ok := pool.Group.Key(); ok {
+			x.pick.Key = x.key(pool.Group, k)
+		}
+	}
 	if pool == nil {
 		x.unrouted("no rule matches")
 		return
@@ -67,7 +72,8 @@ func (x *exchange) attempts(pool *Pool) {
 	discard := x.f.hooks.Discard(x.pick.Seq)
 	last := failure{}
 	for {
-		t := pool.Group.Choose(x.f.hooks.Now(), &x.pick, discard)
+		began := x.f.hooks.Now()
+		t := pool.Group.Choose(began, &x.pick, discard)
 		if t == nil {
 			if last.status == 0 {
 				x.unrouted("no target is ready")
@@ -80,7 +86,8 @@ func (x *exchange) attempts(pool *Pool) {
 			x.f.counters.Retries.Add(1)
 		}
 		outcome, failed := x.attempt(pool, t)
-		if pool.Group.Release(t, outcome) {
+		now := x.f.hooks.Now()
+		if pool.Group.Release(now, t, outcome, now-began) {
 			pool.Answered(t, outcome, failed.reason)
 		}
 		switch {

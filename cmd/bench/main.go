@@ -1,10 +1,12 @@
-// Command bench compares shakedown's load generator with whichever of wrk, wrk2, vegeta, hey, ab, fortio and
-// k6 is installed, side by side in one run: the generator pinned to the first core, the server to the second.
+// Command bench compares shakedown's load generator and its balancer with whichever peers are installed, side by
+// side in one run, pinned to a core each.
 //
 //	go run ./cmd/bench loadgen --shakedown ./shakedown
+//	go run ./cmd/bench balancer --shakedown ./shakedown
 //
-// It prints CPU per request at full rate, and how evenly a thousand requests a second arrive. Read the
-// ratios, not the figures: machines differ, and this one may be busy.
+// loadgen, beside wrk, wrk2, vegeta, hey, ab, fortio and k6: CPU per request at full rate, and how evenly a thousand
+// requests a second arrive. balancer, beside HAProxy, nginx and Caddy: CPU per request, large answers, added latency,
+// idle connections. Read the ratios, not the figures: machines differ, and this one may be busy.
 package main
 
 import (
@@ -12,27 +14,33 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "server" {
-		serve()
+	if len(os.Args) == 3 && os.Args[1] == "server" {
+		size, err := strconv.Atoi(os.Args[2])
+		if err != nil {
+			os.Exit(2)
+		}
+		serve(size)
 		return
 	}
-	if len(os.Args) < 2 || os.Args[1] != "loadgen" {
-		fmt.Fprintln(os.Stderr, "usage: bench loadgen [--shakedown PATH] [--for 5s]")
+	benches := map[string]func(binary string, length time.Duration) error{"loadgen": loadgen, "balancer": balancers}
+	if len(os.Args) < 2 || benches[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: bench loadgen|balancer [--shakedown PATH] [--for 5s]")
 		os.Exit(2)
 	}
-	flags := flag.NewFlagSet("loadgen", flag.ExitOnError)
+	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
 	binary := flags.String("shakedown", "./shakedown", "the binary under test")
 	length := flags.Duration("for", 5*time.Second, "how long each measurement takes")
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		os.Exit(2)
 	}
-	if err := loadgen(*binary, *length); err != nil {
+	if err := benches[os.Args[1]](*binary, *length); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

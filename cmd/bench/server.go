@@ -30,12 +30,15 @@ type server struct {
 	url string
 }
 
-func startServer() (*server, error) {
+func startServer() (*server, error) { return startServerOf(0, 1) }
+
+// startServerOf starts a server on a core whose answers have bodies of a size; 0 stands for the usual 65 bytes.
+func startServerOf(size, core int) (*server, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cmd: exec.Command(exe, "server")}
+	s := &server{cmd: exec.Command(exe, "server", fmt.Sprint(size))}
 	s.cmd.Stderr = os.Stderr
 	if s.in, err = s.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -45,7 +48,7 @@ func startServer() (*server, error) {
 		return nil, err
 	}
 	s.out = json.NewDecoder(out)
-	if err := pinned(s.cmd, 1); err != nil {
+	if err := pinned(s.cmd, core); err != nil {
 		return nil, err
 	}
 	return s, s.out.Decode(&s.url)
@@ -137,12 +140,21 @@ func lag(stamps []time.Duration) (p50, p99 float64) {
 	return late[len(late)/2], late[len(late)*99/100]
 }
 
-// answer is what the server sends for every request. ab, which speaks HTTP/1.0, needs the keep-alive said.
-var answer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: keep-alive\r\nContent-Length: 65\r\n\r\n" +
-	"0123456789012345678901234567890123456789012345678901234567890123\n")
+// usualSize is how much the server answers when nothing else is asked for.
+const usualSize = 65
+
+// answerOf is what the server sends for every request. ab, which speaks HTTP/1.0, needs the keep-alive said.
+func answerOf(size int) []byte {
+	head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n", size)
+	return append([]byte(head), bytes.Repeat([]byte("x"), size)...)
+}
 
 // serve is the server's process: it answers everything, and on each line of input tells what arrived.
-func serve() {
+func serve(size int) {
+	if size == 0 {
+		size = usualSize
+	}
+	answer := answerOf(size)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
@@ -159,7 +171,7 @@ func serve() {
 			if err != nil {
 				return
 			}
-			go answerAll(c, func() {
+			go answerAll(c, answer, func() {
 				now := clock.Now()
 				mu.Lock()
 				seen.Requests++
@@ -182,7 +194,7 @@ func serve() {
 }
 
 // answerAll answers a connection's requests, which have no bodies.
-func answerAll(c net.Conn, arrived func()) {
+func answerAll(c net.Conn, answer []byte, arrived func()) {
 	defer c.Close()
 	buf, end := make([]byte, 16<<10), []byte("\r\n\r\n")
 	n := 0

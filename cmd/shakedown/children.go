@@ -35,7 +35,8 @@ func balanceCommand() *cobra.Command {
 		Long: `Balances HTTP/1.1 requests over targets of your own, with health checks, ejection of targets that
 fail five times in a row, and one retry elsewhere when no connection could be made.
 It runs until it is interrupted; changes of its targets' states are told on stderr.`,
-		Example: `  shakedown balance --listen 127.0.0.1:8080 --targets 127.0.0.1:9001,127.0.0.1:9002 --strategy least_requests`,
+		Example: `  shakedown balance --listen 127.0.0.1:8080 --targets 127.0.0.1:9001,127.0.0.1:9002 --strategy least_requests
+  shakedown balance --targets 127.0.0.1:9001*3,127.0.0.1:9002 --strategy ring_hash:key=header:X-User,points=1000`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if controlled {
@@ -54,8 +55,8 @@ It runs until it is interrupted; changes of its targets' states are told on stde
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
-	cmd.Flags().StringSliceVar(&targets, "targets", nil, "targets, HOST:PORT each")
-	cmd.Flags().StringVar(&strategy, "strategy", "round_robin", "how a target is chosen: "+strings.Join(pick.Kinds().Table().Names(), ", "))
+	cmd.Flags().StringSliceVar(&targets, "targets", nil, "targets, HOST:PORT or HOST:PORT*WEIGHT each")
+	cmd.Flags().StringVar(&strategy, "strategy", "round_robin", "how a target is chosen, NAME or NAME:PARAMETER=VALUE,…: "+strings.Join(pick.Kinds().Table().Names(), ", "))
 	cmd.Flags().StringVar(&path, "health", "/health", "path of the health check, or off")
 	cmd.Flags().DurationVar(&interval, "health-interval", 2*time.Second, "between two checks of a target")
 	cmd.Flags().BoolVar(&controlled, "controlled", false, "as a child of a run")
@@ -70,15 +71,15 @@ func hide(cmd *cobra.Command, flag string) {
 }
 
 func balanceConfig(listen, strategy, path string, interval time.Duration, targets []string) (balancer.Config, error) {
-	table := pick.Kinds().Table()
-	if _, ok := table.Find(strategy); !ok {
-		return balancer.Config{}, fmt.Errorf("--strategy %s is unknown%s: there are %s", strategy, spec.Suggest(strategy, table.Names()), strings.Join(table.Names(), ", "))
+	chosen, err := parseStrategy(strategy)
+	if err != nil {
+		return balancer.Config{}, err
 	}
 	if _, _, err := net.SplitHostPort(listen); err != nil {
 		return balancer.Config{}, fmt.Errorf("--listen %s is not HOST:PORT", listen)
 	}
 	g := balancer.Group{
-		Name: "targets", Strategy: table.Write(table.Default(strategy)), Retries: 1, Drain: 30 * time.Second,
+		Name: "targets", Strategy: chosen, Retries: 1, Drain: 30 * time.Second,
 		Outliers: health.NewOutliers(spec.Defaults(health.OutlierParams())),
 	}
 	if path != "off" {
@@ -92,14 +93,48 @@ func balanceConfig(listen, strategy, path string, interval time.Duration, target
 		}
 	}
 	for _, t := range targets {
-		if _, _, err := net.SplitHostPort(t); err != nil {
-			return balancer.Config{}, fmt.Errorf("--targets: %s is not HOST:PORT", t)
+		address, text, weighted := strings.Cut(t, "*")
+		weight := 1
+		if weighted {
+			w, err := spec.Param{Type: spec.Count, Min: 1, Max: 1000}.Parse(text)
+			if err != nil {
+				return balancer.Config{}, fmt.Errorf("--targets: weight of %s: %w", address, err)
+			}
+			weight = w.(int)
 		}
-		g.Targets = append(g.Targets, balancer.Target{ID: t, Address: t})
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return balancer.Config{}, fmt.Errorf("--targets: %s is not HOST:PORT, nor HOST:PORT*WEIGHT", t)
+		}
+		g.Targets = append(g.Targets, balancer.Target{ID: address, Address: address, Weight: weight})
 	}
 	return balancer.Config{
 		Seed: 1, Groups: []balancer.Group{g}, Listeners: []balancer.Listener{{Address: listen, Rules: route.Table{{Forward: g.Name}}}},
 	}, nil
+}
+
+// parseStrategy reads NAME, or NAME:PARAMETER=VALUE,….
+func parseStrategy(text string) (spec.Written, error) {
+	table := pick.Kinds().Table()
+	name, params, _ := strings.Cut(text, ":")
+	if _, ok := table.Find(name); !ok {
+		return spec.Written{}, fmt.Errorf("--strategy %s is unknown%s: there are %s", name, spec.Suggest(name, table.Names()), strings.Join(table.Names(), ", "))
+	}
+	w := spec.Written{Kind: name, Values: map[string]string{}}
+	for _, p := range strings.FieldsFunc(params, func(r rune) bool { return r == ',' }) {
+		key, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return w, fmt.Errorf("--strategy %s: %q is not PARAMETER=VALUE", text, p)
+		}
+		w.Values[key] = value
+	}
+	choice, err := table.Read(w)
+	if err == nil {
+		_, err = pick.Kinds().New(choice)
+	}
+	if err != nil {
+		return w, fmt.Errorf("--strategy %s: %w", text, err)
+	}
+	return table.Write(choice), nil
 }
 
 func balance(ctx context.Context, cfg balancer.Config) error {

@@ -440,3 +440,25 @@ func TestAttackAServerOfAnyKind(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A keyed strategy sends the same requests to the same targets in both worlds: one decision code.
+func TestKeysGoTheSameWayInBothWorlds(t *testing.T) {
+	var counts [2][]uint64
+	for i, world := range []string{"live", "sim"} {
+		r, code, out := playFile(t, "keyed.yaml", "--world", world)
+		if code != 0 {
+			t.Fatalf("%s: exit code %d\n%s", world, code, out)
+		}
+		for _, x := range r.Targets {
+			counts[i] = append(counts[i], x.Requests)
+		}
+	}
+	if !slices.Equal(counts[0], counts[1]) {
+		t.Errorf("requests by target, live %v, simulated %v", counts[0], counts[1])
+	}
+	// Weights 3, 1, 3, 1: by the ring's definition the heavy ones get three times as much, give or take the spread.
+	heavy, light := counts[0][0]+counts[0][2], counts[0][1]+counts[0][3]
+	if ratio := float64(heavy) / float64(light); ratio < 2.2 || ratio > 4 {
+		t.Errorf("the heavy targets have %.2f times as much as the light ones: %v", ratio, counts[0])
+	}
+}

@@ -100,7 +100,7 @@ func (t *target) join() {
 	}
 	t.added = true
 	t.w.balancer.send(balancer.Command{Add: &balancer.Member{
-		Group: t.Group, Target: balancer.Target{ID: t.ID, Address: t.Address, Zone: t.Zone},
+		Group: t.Group, Target: balancer.Target{ID: t.ID, Address: t.Address, Zone: t.Zone, Weight: t.Weight},
 	}})
 }
 

@@ -91,7 +91,8 @@ const (
 type Targets struct {
 	Run          Run
 	Count        int
-	Zones        []string
+	Zones        []string // given to the targets in turn, as are weights
+	Weights      []int
 	Command      []string // {port} stands for the port the target must listen on
 	Addresses    []string
 	StartTimeout time.Duration
@@ -106,6 +107,7 @@ type Service struct {
 // Target is one target that a scenario begins with, or that scaling adds.
 type Target struct {
 	ID, Group, Zone string
+	Weight          int    // 0 counts as 1
 	Address         string // only known beforehand for Addresses
 }
 
@@ -114,6 +116,9 @@ func (g *Group) Target(n int) Target {
 	t := Target{ID: fmt.Sprintf("%s-%d", g.Name, n+1), Group: g.Name}
 	if len(g.Targets.Zones) > 0 {
 		t.Zone = g.Targets.Zones[n%len(g.Targets.Zones)]
+	}
+	if len(g.Targets.Weights) > 0 {
+		t.Weight = g.Targets.Weights[n%len(g.Targets.Weights)]
 	}
 	if g.Targets.Run == Addresses {
 		t.Address = g.Targets.Addresses[n]

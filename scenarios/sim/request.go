@@ -19,6 +19,7 @@ type request struct {
 	pick   pick.Request
 	group  *simGroup
 	target *simTarget // of the attempt in progress
+	chosen time.Duration
 	status int
 	sent   bool
 	done   bool // the client has its outcome
@@ -80,11 +81,16 @@ func (w *World) route(r *request) {
 	if r.pick.Attempt == 0 {
 		w.requests++
 		r.group = w.groups[route.Table(w.s.Topology.Listeners[0].Rules).Group(w.mix.Path(r.Seq))]
+		if r.group != nil {
+			if k, ok := r.group.g.Key(); ok {
+				r.pick.Key = w.key(r, k)
+			}
+		}
 	}
 	discard := w.opts.Discard(r.Seq)
 	var member *group.Target
 	if r.group != nil {
-		member = r.group.g.Choose(w.now, &r.pick, discard)
+		member, r.chosen = r.group.g.Choose(w.now, &r.pick, discard), w.now
 	}
 	if member == nil {
 		if r.pick.Attempt > 0 {
@@ -176,7 +182,7 @@ func (w *World) serviced(r *request) {
 
 // release gives an attempt's target back and tells the group what it needs to hear.
 func (w *World) release(t *simTarget, r *request, o group.Outcome, reason string) {
-	if t.group.g.Release(t.member, o) {
+	if t.group.g.Release(w.now, t.member, o, w.now-r.chosen) {
 		w.owner(t.group, func(now time.Duration) []group.Effect { return t.group.g.Answered(now, t.member, o, reason) })
 	}
 }

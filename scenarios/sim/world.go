@@ -215,7 +215,7 @@ func (w *World) start(a plan.Start) error {
 	})
 	if t.member == nil {
 		w.owner(t.group, func(now time.Duration) (e []group.Effect) {
-			t.member, e = t.group.g.Add(now, t.ID, "sim:"+t.ID, t.Zone)
+			t.member, e = t.group.g.Add(now, group.Member{ID: t.ID, Address: "sim:" + t.ID, Zone: t.Zone, Weight: t.Weight})
 			return e
 		})
 		if h := t.group.cfg.Health; h != nil {

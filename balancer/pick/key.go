@@ -1,0 +1,99 @@
+package pick
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// Key is what a request's key is taken from.
+type Key struct {
+	From Source
+	Name string // of a header, a cookie or a parameter of the query
+}
+
+// Source is a part of a request.
+type Source string
+
+// The sources of keys.
+const (
+	Address Source = "address" // the client's, without its port
+	Path    Source = "path"    // without the query
+	Header  Source = "header"
+	Cookie  Source = "cookie"
+	Query   Source = "query"
+)
+
+// keyParam is the parameter of strategies that send requests of one key to one target.
+func keyParam() spec.Param {
+	return spec.Param{Name: "key", Type: spec.Text, Default: "address", Doc: "address, path, header:NAME, cookie:NAME or query:NAME; a request without it is sent anywhere"}
+}
+
+func parseKey(s string) (Key, error) {
+	from, name, named := strings.Cut(s, ":")
+	switch k := (Key{Source(from), name}); k.From {
+	case Address, Path:
+		if !named {
+			return k, nil
+		}
+	case Header, Cookie, Query:
+		if name != "" {
+			return k, nil
+		}
+	}
+	return Key{}, fmt.Errorf("key %q is none of address, path, header:NAME, cookie:NAME and query:NAME", s)
+}
+
+// Hash is what a key's text is folded into: FNV-1a, then mixed so that every bit counts (SplitMix64's finalizer).
+func Hash[T ~string | ~[]byte](text T) uint64 {
+	h := uint64(14695981039346656037)
+	for i := 0; i < len(text); i++ {
+		h = (h ^ uint64(text[i])) * 1099511628211
+	}
+	return scramble(h)
+}
+
+func scramble(x uint64) uint64 {
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9
+	x = (x ^ (x >> 27)) * 0x94d049bb133111eb
+	return x ^ (x >> 31)
+}
+
+// keyed is the part that keyed strategies have in common.
+type keyed struct{ key Key }
+
+// Key implements Keyed.
+func (k keyed) Key() Key { return k.key }
+
+// CookieValue returns the value of a cookie in a Cookie header; nil when it is not there.
+func CookieValue(header []byte, name string) []byte {
+	for len(header) > 0 {
+		var pair []byte
+		pair, header, _ = bytes.Cut(header, []byte(";"))
+		if n, value, ok := bytes.Cut(bytes.TrimSpace(pair), []byte("=")); ok && string(n) == name {
+			return value
+		}
+	}
+	return nil
+}
+
+// QueryValue returns the value of a parameter in a request's target, as it was sent; nil when it is not there.
+func QueryValue(target []byte, name string) []byte {
+	_, query, _ := bytes.Cut(target, []byte("?"))
+	for len(query) > 0 {
+		var pair []byte
+		pair, query, _ = bytes.Cut(query, []byte("&"))
+		if n, value, ok := bytes.Cut(pair, []byte("=")); ok && string(n) == name {
+			return value
+		}
+	}
+	return nil
+}
+
+// PathOf returns a request target's path.
+func PathOf(target []byte) []byte {
+	path, _, _ := bytes.Cut(target, []byte("?"))
+	return path
+}

@@ -1,0 +1,40 @@
+package proxy
+
+import (
+	"strings"
+
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+)
+
+// key is the request's key for a strategy that wants one.
+func (x *exchange) key(g *group.Group, k pick.Key) uint64 {
+	var text []byte
+	switch k.From {
+	case pick.Address:
+		return pick.Hash(x.c.IP)
+	case pick.Path:
+		text = pick.PathOf(x.c.Request.Target)
+	case pick.Query:
+		text = pick.QueryValue(x.c.Request.Target, k.Name)
+	case pick.Header:
+		text = x.field(strings.ToLower(k.Name))
+	case pick.Cookie:
+		text = pick.CookieValue(x.field("cookie"), k.Name)
+	}
+	if text == nil {
+		return g.AnyKey(x.pick.Seq)
+	}
+	return pick.Hash(text)
+}
+
+// field is the first header of a name, which is given in lower case; nil when there is none.
+func (x *exchange) field(lower string) []byte {
+	for i := range x.c.Fields {
+		if f := &x.c.Fields[i]; http1.Is(f.Name, lower) {
+			return f.Value
+		}
+	}
+	return nil
+}
