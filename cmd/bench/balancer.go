@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -24,8 +23,8 @@ import (
 const (
 	upstreams       = 3
 	bigAnswer       = 1 << 20
-	addedRate       = 2000  // requests a second at which added latency is compared
-	idleConnections = 10000 // client connections kept open without a request
+	addedRate       = 2000 // requests a second at which added latency is compared
+	idleConnections = 9000 // client connections kept open without a request; HAProxy takes two descriptors for each
 )
 
 // balancers compares balancers on the second core: what one request costs each, how fast large answers pass, the
@@ -79,7 +78,7 @@ func installedBalancers(binary, dir string) (out []contender) {
 	}
 	all := []contender{
 		{"haproxy", func(listen string, to []string) ([]string, error) {
-			cfg := "global\n maxconn 20000\n nbthread 1\ndefaults\n mode http\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n http-reuse always\n option forwardfor\n" +
+			cfg := "global\n maxconn 9500\n nbthread 1\ndefaults\n mode http\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n http-reuse always\n option forwardfor\n" +
 				"frontend f\n bind " + listen + "\n default_backend b\nbackend b\n balance roundrobin\n option httpchk GET /\n"
 			for i, a := range to {
 				cfg += fmt.Sprintf(" server s%d %s check inter 2s\n", i, a)
@@ -91,7 +90,7 @@ func installedBalancers(binary, dir string) (out []contender) {
 			return []string{binary, "balance", "--listen", listen, "--targets", strings.Join(to, ","), "--strategy", "round_robin", "--health", "/"}, nil
 		}},
 		{"nginx", func(listen string, to []string) ([]string, error) {
-			cfg := "worker_processes 1; daemon off; pid " + dir + "/nginx.pid; error_log stderr;\nevents { worker_connections 20000; }\nhttp { access_log off; keepalive_requests 1000000000;\n upstream u { keepalive 256;"
+			cfg := "worker_processes 1; daemon off; pid " + dir + "/nginx.pid; error_log stderr;\nevents { worker_connections 19000; }\nhttp { access_log off; keepalive_requests 1000000000;\n upstream u { keepalive 256;"
 			for _, a := range to {
 				cfg += " server " + a + ";"
 			}
@@ -165,6 +164,8 @@ func (c contender) start(to []string) (*running, error) {
 		return nil, err
 	}
 	p := &running{cmd: exec.Command(args[0], args[1:]...), url: "http://" + listen}
+	var said strings.Builder
+	p.cmd.Stdout, p.cmd.Stderr = &said, &said
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := pinned(p.cmd, 1); err != nil {
 		return nil, err
@@ -180,7 +181,7 @@ func (c contender) start(to []string) (*running, error) {
 		}
 	}
 	p.stop()
-	return nil, errors.New("did not answer within 20 s")
+	return nil, fmt.Errorf("did not answer within 20 s: %s", said.String())
 }
 
 func (p *running) stop() {

@@ -37,7 +37,7 @@ fail five times in a row, and one retry elsewhere when no connection could be ma
 It runs until it is interrupted; changes of its targets' states are told on stderr.`,
 		Example: `  shakedown balance --listen 127.0.0.1:8080 --targets 127.0.0.1:9001,127.0.0.1:9002 --strategy least_requests
   shakedown balance --targets 127.0.0.1:9001*3,127.0.0.1:9002 --strategy ring_hash:key=header:X-User,points=1000`,
-		Args:    cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if controlled {
 				return withControl(func(c *control.Conn) error {
