@@ -49,7 +49,8 @@ type Group struct {
 	Strategy spec.Written          `json:"strategy"` // a kind of pick.Kinds
 	Health   *health.Config        `json:"health,omitempty"`
 	Outliers *health.OutlierConfig `json:"outliers,omitempty"`
-	Retries  int                   `json:"retries"`
+	Retry    *group.Retry          `json:"retry,omitempty"`
+	FailOpen *group.FailOpen       `json:"fail_open,omitempty"`
 	Drain    time.Duration         `json:"drain"`
 	Targets  []Target              `json:"targets,omitempty"`
 }
@@ -106,7 +107,7 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 			return nil, fmt.Errorf("group %s: strategy: %w", gc.Name, err)
 		}
 		o := newOwner(b, gc, group.New(gc.Name, group.Config{
-			Strategy: strategy, Health: gc.Health, Outliers: gc.Outliers, Retries: gc.Retries, Drain: gc.Drain, Seed: cfg.Seed,
+			Strategy: strategy, Health: gc.Health, Outliers: gc.Outliers, Retry: gc.Retry, FailOpen: gc.FailOpen, Drain: gc.Drain, Seed: cfg.Seed,
 		}))
 		b.groups = append(b.groups, o)
 		b.pools[gc.Name] = o.pool

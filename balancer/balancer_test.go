@@ -164,7 +164,7 @@ func TestRetriesElsewhereWhenNoConnectionCouldBeMade(t *testing.T) {
 	dead, alive := server(t, "dead"), server(t, "alive")
 	dead.Close()
 	cfg := config(dead, alive)
-	cfg.Groups[0].Retries = 1
+	cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnConnect, Floor: 1000}
 	cfg.Groups[0].Outliers = &health.OutlierConfig{Consecutive: 2, EjectFor: time.Hour, MaxEjectFor: time.Hour, MaxEjected: .5}
 	r := start(t, cfg, nil)
 	for range 6 {
@@ -201,11 +201,78 @@ func TestDoesNotRetryWhatWasSent(t *testing.T) {
 	}()
 	cfg := config(server(t, "other"))
 	cfg.Groups[0].Targets = append([]Target{{ID: "rude", Address: l.Addr().String()}}, cfg.Groups[0].Targets...)
-	cfg.Groups[0].Retries = 3
+	cfg.Groups[0].Retry = &group.Retry{Attempts: 3, On: group.OnConnect, Floor: 1000}
 	r := start(t, cfg, nil)
 	if code, _ := get(t, r.url); code != 502 || seen.Load() != 1 {
 		t.Fatalf("status %d after %d attempts", code, seen.Load())
 	}
+}
+
+// With `on: error` and `on: 5xx` idempotent requests whose body is at hand are repeated; others are not, and a
+// client gets the last answer when no further target is left.
+func TestRetriesOfWhatMayBeRepeated(t *testing.T) {
+	var bad atomic.Int64
+	breaking := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		bad.Add(1)
+		_, _ = io.ReadAll(r.Body)
+		if r.URL.Path == "/status" {
+			http.Error(w, "no", http.StatusBadGateway)
+			return
+		}
+		panic(http.ErrAbortHandler)
+	}))
+	defer breaking.Close()
+	good := server(t, "good")
+	for _, tc := range []struct {
+		on           group.RetryOn
+		method, path string
+		body         string
+		want         int
+	}{
+		{group.OnConnect, "GET", "/break", "", 502}, {group.OnError, "GET", "/break", "", 200}, {group.OnError, "PUT", "/break", "small", 200},
+		{group.OnError, "PUT", "/break", strings.Repeat("x", 1<<20), 502}, {group.OnError, "POST", "/break", "", 502},
+		{group.OnError, "GET", "/status", "", 502}, {group.On5xx, "GET", "/status", "", 200}, {group.On5xx, "POST", "/status", "x", 502},
+	} {
+		cfg := config(breaking, good)
+		cfg.Groups[0].Retry = &group.Retry{Attempts: 2, On: tc.on, Floor: 1000}
+		r := start(t, cfg, nil)
+		bad.Store(0)
+		req, err := http.NewRequest(tc.method, r.url+tc.path, strings.NewReader(tc.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Close = true
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatalf("%+v: %v", tc.path, err)
+		}
+		b, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.StatusCode != tc.want || bad.Load() != 1 || (tc.want == 200 && !strings.HasSuffix(string(b), tc.body)) {
+			t.Errorf("%s %s %s with %d bytes: %d %.40q after %d bad attempts", tc.on, tc.method, tc.path, len(tc.body), res.StatusCode, b, bad.Load())
+		}
+		r.stop()
+	}
+	cfg := config(breaking)
+	cfg.Groups[0].Retry = &group.Retry{Attempts: 2, On: group.On5xx, Floor: 1000}
+	if code, _ := get(t, start(t, cfg, nil).url+"/status"); code != 502 {
+		t.Errorf("with nobody left: %d", code)
+	}
+}
+
+// A group that fails open answers although no check passes.
+func TestFailsOpen(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/health" {
+			http.Error(w, "sick", http.StatusServiceUnavailable)
+		}
+	}))
+	defer s.Close()
+	cfg := config(s)
+	cfg.Groups[0].Health = &health.Config{Path: "/health", Interval: 10 * time.Millisecond, Timeout: 5 * time.Second, Healthy: 2, Unhealthy: 2}
+	cfg.Groups[0].FailOpen = &group.FailOpen{Healthy: 1}
+	r := start(t, cfg, nil)
+	await(t, "an answer", func() bool { code, _ := get(t, r.url); return code == 200 })
 }
 
 func TestActiveChecks(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
@@ -165,7 +166,7 @@ func off(n *yaml.Node) bool {
 func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 	g := plan.Group{Name: name}
 	b := d.block(n, "group "+name, out)
-	b.later("sticky", "slow_start", "fail_open", "limits", "zones")
+	b.later("sticky", "slow_start", "limits", "zones")
 	strategy := b.value("strategy")
 	if strategy == nil {
 		table := pick.Kinds().Table()
@@ -201,13 +202,15 @@ func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 		out.leaf("retry", "off", d.originOrDefault(r))
 	} else {
 		rb := d.block(r, "retry", out.sub("retry"))
-		v := rb.values([]spec.Param{
-			{Name: "attempts", Type: spec.Count, Default: "1", Min: 1, Max: 10, Doc: "further attempts, each on another target"},
-			{Name: "on", Type: spec.Text, Default: "connect", Enum: []string{"connect"}, Doc: "connect: when no connection could be made, so that no byte was sent"},
-		})
-		rb.later("budget")
-		g.Retries = v.Int("attempts")
+		g.Retry = group.NewRetry(rb.values(group.RetryParams()))
 		rb.close()
+	}
+	if f := b.value("fail_open"); f == nil || off(f) {
+		out.leaf("fail_open", "off", d.originOrDefault(f))
+	} else {
+		fb := d.block(f, "fail_open", out.sub("fail_open"))
+		g.FailOpen = group.NewFailOpen(fb.values(group.FailOpenParams()))
+		fb.close()
 	}
 	v := b.values([]spec.Param{{Name: "drain", Type: spec.Duration, Default: "30s", Max: 3600, Doc: "how long a target that is taken out may finish what it runs"}})
 	g.Drain = v.Duration("drain")

@@ -10,6 +10,9 @@ import (
 // request has not tried. Every chosen target must be given back with Release. discard marks a request of
 // a phase that is left out of the totals: it is counted apart.
 func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) *Target {
+	if g.cfg.Retry != nil && r.Attempt == 0 {
+		g.budget.request(g.cfg.Retry)
+	}
 	rd := g.ready.Load()
 	i := g.strategy.Pick(now, r, &rd.set)
 	if i < 0 {
@@ -47,10 +50,12 @@ func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Durat
 	return o.failed() || t.attentive.Load()
 }
 
-// MayRetry reports whether a failed attempt, counted from 0, may be followed by another on a different
-// target: only when no byte of the request was sent.
-func (g *Group) MayRetry(attempt int, o Outcome) bool {
-	return o == ConnectFailed && attempt < g.cfg.Retries
+// MayRetry reports whether a failed attempt, counted from 0, may be followed by another on a different target, and
+// counts it against the budget. repeatable says that the request may be sent twice: it is idempotent, its body is at
+// hand, and nothing of an answer has gone to the client.
+func (g *Group) MayRetry(now time.Duration, attempt int, o Outcome, repeatable bool) bool {
+	r := g.cfg.Retry
+	return r != nil && attempt < r.Attempts && r.allows(o, repeatable) && g.budget.spend(now, r)
 }
 
 // Ready is how many targets take traffic.

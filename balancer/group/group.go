@@ -37,7 +37,8 @@ type Config struct {
 	Strategy pick.Builder
 	Health   *health.Config
 	Outliers *health.OutlierConfig
-	Retries  int           // further attempts on another target after a failed connection
+	Retry    *Retry        // nil: none
+	FailOpen *FailOpen     // nil: a group without a healthy target answers nothing
 	Drain    time.Duration // how long a draining target may finish what it runs
 	Seed     draw.Seed
 }
@@ -86,6 +87,8 @@ type EffectKind string
 const (
 	Changed  EffectKind = "changed" // the target's state changed
 	Troubled EffectKind = "trouble" // first failed probe or exchange after none had failed
+	Opened   EffectKind = "open"    // too few targets are healthy: from now on all of them take traffic
+	Shut     EffectKind = "shut"    // enough are healthy again
 )
 
 // Group is a target group.
@@ -95,6 +98,8 @@ type Group struct {
 	observer pick.Observer // the strategy, when it learns
 	preparer pick.Preparer // the strategy, when it builds something of a set
 	keys     draw.Stream   // for requests without a key
+	budget   budget        // of retries
+	open     bool          // too few are healthy: all take traffic
 	targets  []*Target
 	ready    atomic.Pointer[ready]
 }
@@ -124,7 +129,11 @@ func (g *Group) Add(now time.Duration, m Member) (*Target, []Effect) {
 		t.fresh, t.up = false, true
 	}
 	g.targets = append(g.targets, t)
-	return t, g.settle(now, t, "added")
+	out := g.settle(now, t, "added")
+	if g.cfg.FailOpen != nil && t.state == Initial { // a member more may open the group, or take traffic in an open one
+		out = append(out, g.publish(now)...)
+	}
+	return t, out
 }
 
 // Find returns the member of that id, nil when there is none.
@@ -278,10 +287,11 @@ func (g *Group) move(now time.Duration, t *Target, to State, reason string) []Ef
 		}
 	}
 	g.listen(t)
-	if from == Healthy || to == Healthy {
-		g.publish()
+	out := []Effect{{now, t.ID, Changed, from, to, reason, time.Duration(t.lastRouted.Load())}}
+	if from == Healthy || to == Healthy || g.cfg.FailOpen != nil {
+		out = append(out, g.publish(now)...)
 	}
-	return []Effect{{now, t.ID, Changed, from, to, reason, time.Duration(t.lastRouted.Load())}}
+	return out
 }
 
 // listen decides whether the owner needs to hear of every answer of a target: only while one of them
@@ -298,10 +308,25 @@ func (g *Group) troubled(now time.Duration, t *Target, reason string) []Effect {
 	return []Effect{{At: now, Target: t.ID, Kind: Troubled, Reason: reason, LastRouted: time.Duration(t.lastRouted.Load())}}
 }
 
-func (g *Group) publish() {
+// publish makes a new set of what takes traffic.
+func (g *Group) publish(now time.Duration) (out []Effect) {
+	healthy, members := g.count(Healthy), 0
+	for _, t := range g.targets {
+		if t.state != Draining {
+			members++
+		}
+	}
+	if open := g.cfg.FailOpen.opens(healthy, members); open != g.open {
+		g.open = open
+		e := Effect{At: now, Kind: Shut, LastRouted: -1, Reason: fmt.Sprintf("%d of %d targets are healthy", healthy, members)}
+		if open {
+			e.Kind = Opened
+		}
+		out = append(out, e)
+	}
 	r := &ready{}
 	for _, t := range g.targets {
-		if t.state == Healthy {
+		if t.state == Healthy || (g.open && t.state != Draining) {
 			r.targets = append(r.targets, t)
 			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Weight: t.Weight, Load: &t.load})
 		}
@@ -310,6 +335,7 @@ func (g *Group) publish() {
 		r.set.Prepared = g.preparer.Prepare(&r.set)
 	}
 	g.ready.Store(r)
+	return out
 }
 
 func (g *Group) count(s State) (n int) {

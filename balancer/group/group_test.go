@@ -26,7 +26,7 @@ func full() Config {
 	return Config{
 		Health:   &health.Config{Interval: s, Timeout: s, Healthy: 2, Unhealthy: 3},
 		Outliers: &health.OutlierConfig{Consecutive: 3, EjectFor: 5 * s, MaxEjectFor: 60 * s, MaxEjected: .5},
-		Retries:  1, Drain: 10 * s,
+		Retry:    &Retry{Attempts: 1, On: OnConnect, Floor: 10}, Drain: 10 * s,
 	}
 }
 
@@ -117,16 +117,116 @@ func TestDrainWaitsForWhatRuns(t *testing.T) {
 	}
 }
 
-func TestRetryOnlyWhenNoByteWasSent(t *testing.T) {
-	g := newGroup(t, full())
+func TestWhatARetryMayFollow(t *testing.T) {
 	for _, tc := range []struct {
-		attempt int
-		o       Outcome
-		want    bool
-	}{{0, ConnectFailed, true}, {1, ConnectFailed, false}, {0, Broken, false}, {0, ServerError, false}, {0, OK, false}} {
-		if got := g.MayRetry(tc.attempt, tc.o); got != tc.want {
+		on         RetryOn
+		attempt    int
+		o          Outcome
+		repeatable bool
+		want       bool
+	}{
+		{OnConnect, 0, ConnectFailed, false, true}, {OnConnect, 1, ConnectFailed, false, false}, {OnConnect, 0, Broken, true, false},
+		{OnConnect, 0, ServerError, true, false}, {OnConnect, 0, OK, true, false}, {OnConnect, 0, Abandoned, true, false},
+		{OnError, 0, ConnectFailed, false, true}, {OnError, 0, Broken, true, true}, {OnError, 0, Broken, false, false}, {OnError, 0, ServerError, true, false},
+		{On5xx, 0, Broken, true, true}, {On5xx, 0, ServerError, true, true}, {On5xx, 0, ServerError, false, false}, {On5xx, 0, OK, true, false},
+	} {
+		cfg := full()
+		cfg.Retry.On = tc.on
+		if got := newGroup(t, cfg).MayRetry(0, tc.attempt, tc.o, tc.repeatable); got != tc.want {
 			t.Errorf("%+v: %v", tc, got)
 		}
+	}
+	cfg := full()
+	cfg.Retry = nil
+	if newGroup(t, cfg).MayRetry(0, 0, ConnectFailed, true) {
+		t.Error("without retries one was allowed")
+	}
+}
+
+// In an outage of everything retries stay within a share of the requests, or the floor, whichever is more.
+func TestRetryBudget(t *testing.T) {
+	for _, tc := range []struct {
+		perSecond, share, floor, want float64 // retries a second
+	}{{1000, .2, 10, 210}, {10, .2, 10, 10}, {1000, 0, 10, 10}, {1000, .2, 0, 200}, {5, 1, 0, 5}} {
+		cfg := full()
+		cfg.Health, cfg.Outliers = nil, nil
+		cfg.Retry = &Retry{Attempts: 1, On: OnConnect, Budget: tc.share, Floor: tc.floor}
+		g := newGroup(t, cfg)
+		a, _ := g.Add(0, Member{ID: "a"})
+		n := 0
+		const seconds = 20
+		for i := range int(tc.perSecond) * seconds {
+			now := time.Duration(float64(i) / tc.perSecond * float64(s))
+			if g.Choose(now, &pick.Request{Seq: uint64(i)}, false) != a {
+				t.Fatal("not chosen")
+			}
+			g.Release(now, a, ConnectFailed, 0)
+			if g.MayRetry(now, 0, ConnectFailed, true) {
+				n++
+			}
+		}
+		if got := float64(n) / seconds; got < tc.want*.95-1 || got > tc.want*1.05+1 {
+			t.Errorf("%+v: %.1f retries a second", tc, got)
+		}
+	}
+	// Good times save up no more than a little.
+	g := newGroup(t, func() Config { c := full(); c.Health = nil; c.Retry.Budget, c.Retry.Floor = 1, 0; return c }())
+	a, _ := g.Add(0, Member{ID: "a"})
+	for i := range 100_000 {
+		g.Choose(0, &pick.Request{Seq: uint64(i)}, false)
+		g.Release(0, a, OK, 0)
+	}
+	n := 0
+	for g.MayRetry(0, 0, ConnectFailed, true) {
+		n++
+	}
+	if n > 110 {
+		t.Errorf("%d retries were saved up", n)
+	}
+}
+
+// Below the threshold all members take traffic but draining ones; the change is told once, and so is its end.
+func TestFailOpen(t *testing.T) {
+	cfg := full()
+	cfg.Health.Healthy, cfg.Health.Unhealthy, cfg.Outliers = 1, 1, nil
+	cfg.FailOpen = &FailOpen{Healthy: 1, Share: .5}
+	g := newGroup(t, cfg)
+	var told []string
+	see := func(effects []Effect) {
+		for _, e := range effects {
+			if e.Kind == Opened || e.Kind == Shut {
+				told = append(told, string(e.Kind)+" "+e.Reason)
+			}
+		}
+	}
+	var all []*Target
+	for _, id := range []string{"a", "b", "c", "d"} {
+		m, e := g.Add(0, Member{ID: id})
+		see(e)
+		all = append(all, m)
+		see(g.Probed(0, m, true, ""))
+	}
+	if g.Ready() != 4 {
+		t.Fatalf("%d ready", g.Ready())
+	}
+	told = nil // while it began there were few
+	see(g.Probed(s, all[0], false, "x"))
+	see(g.Probed(s, all[1], false, "x"))
+	if g.Ready() != 2 || len(told) != 0 {
+		t.Fatalf("%d ready with half of them healthy, told %v", g.Ready(), told)
+	}
+	see(g.Probed(s, all[2], false, "x"))
+	if g.Ready() != 4 || len(told) != 1 || told[0] != "open 1 of 4 targets are healthy" {
+		t.Fatalf("%d ready with one healthy, told %v", g.Ready(), told)
+	}
+	see(g.Drain(s, all[3]))
+	if g.Ready() != 3 {
+		t.Fatalf("%d ready: a draining target takes traffic", g.Ready())
+	}
+	see(g.Probed(2*s, all[0], true, ""))
+	see(g.Probed(2*s, all[1], true, ""))
+	if g.Ready() != 2 || len(told) != 2 || told[1] != "shut 2 of 3 targets are healthy" {
+		t.Fatalf("%d ready, told %v", g.Ready(), told)
 	}
 }
 

@@ -114,3 +114,12 @@ func length(b []byte) (int64, bool) {
 	}
 	return n, true
 }
+
+// Idempotent reports whether a method may be repeated (RFC 9110, 9.2.2).
+func Idempotent[T ~string | ~[]byte](method T) bool {
+	switch string(method) {
+	case "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE":
+		return true
+	}
+	return false
+}

@@ -31,6 +31,9 @@ type exchange struct {
 	fields   []serve.Field // of the answer
 	onField  func(name, value []byte)
 	answered bool // something of an answer went to the client: nothing else can be said
+	again    bool // the answer was not passed on: another target is to be asked
+
+	repeatable bool // the request may be sent twice: it is idempotent, and its body is at hand
 }
 
 func newExchange(f *Front, c *serve.Conn) *exchange {
@@ -64,6 +67,7 @@ func (x *exchange) serve() {
 		x.fail(http.StatusBadRequest, err.Error())
 		return
 	}
+	x.repeatable = http1.Idempotent(r.Method) && x.c.Whole() && r.Upgrade == nil
 	x.attempts(pool)
 }
 
@@ -99,12 +103,14 @@ func (x *exchange) attempts(pool *Pool) {
 			x.f.counters.Aborted.Add(1)
 			x.c.Abort()
 			return
+		case x.again:
+			x.again = false
 		case x.answered:
 			if outcome == group.Broken {
 				x.c.Abort() // the client must not take it for whole
 			}
 			return
-		case !pool.Group.MayRetry(x.pick.Attempt, outcome):
+		case !x.mayRetry(pool, outcome):
 			x.fail(failed.status, failed.reason)
 			return
 		}
@@ -112,6 +118,11 @@ func (x *exchange) attempts(pool *Pool) {
 		x.pick.Attempt++
 		x.pick.Tried = append(x.pick.Tried, t.ID)
 	}
+}
+
+// mayRetry asks whether a failed attempt may be followed by another.
+func (x *exchange) mayRetry(pool *Pool, o group.Outcome) bool {
+	return pool.Group.MayRetry(x.f.hooks.Now(), x.pick.Attempt, o, x.repeatable && !x.answered)
 }
 
 // failure is what to tell a client whose request got no answer.
@@ -155,11 +166,16 @@ func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure)
 		return group.Abandoned, failure{}
 	}
 	if effect.Status != 0 {
+		outcome, failed := statusOutcome(effect.Status)
+		if outcome == group.ServerError && x.mayRetry(pool, outcome) {
+			x.again = true
+			return outcome, failed
+		}
 		x.answered = true
 		if x.c.Respond(effect.Status, "", nil) != nil {
 			return group.Abandoned, failure{}
 		}
-		return statusOutcome(effect.Status)
+		return outcome, failed
 	}
 	up := pool.upstream(t)
 	u, err := up.take()
@@ -167,7 +183,7 @@ func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure)
 		return group.ConnectFailed, failure{gatewayStatus(err), err.Error()}
 	}
 	x.u = u
-	outcome, failed, err := x.converse()
+	outcome, failed, err := x.converse(pool)
 	keep := x.finishUpload() && u.reusable && err == nil
 	x.u = nil
 	up.give(u, keep)
@@ -210,14 +226,14 @@ func gatewayStatus(err error) int {
 
 func statusOutcome(status int) (group.Outcome, failure) {
 	if status >= 500 {
-		return group.ServerError, failure{reason: "status " + strconv.Itoa(status)}
+		return group.ServerError, failure{status, "status " + strconv.Itoa(status)}
 	}
 	return group.OK, failure{}
 }
 
 // converse sends the request and passes the answer on. An error before anything of the answer went to the client
 // leaves x.answered false.
-func (x *exchange) converse() (group.Outcome, failure, error) {
+func (x *exchange) converse(pool *Pool) (group.Outcome, failure, error) {
 	if _, err := x.u.nc.Write(x.request); err != nil {
 		return 0, failure{}, sendError{err}
 	}
@@ -238,7 +254,7 @@ func (x *exchange) converse() (group.Outcome, failure, error) {
 		case status == http.StatusSwitchingProtocols:
 			return 0, failure{}, errUnasked
 		case status >= 200:
-			return x.answer()
+			return x.answer(pool)
 		}
 		if err := x.interim(); err != nil {
 			return 0, failure{}, err
@@ -291,9 +307,13 @@ func (x *exchange) interim() error {
 }
 
 // answer passes the final answer on.
-func (x *exchange) answer() (group.Outcome, failure, error) {
+func (x *exchange) answer(pool *Pool) (group.Outcome, failure, error) {
 	r := &x.u.res
 	outcome, failed := statusOutcome(r.Status)
+	if outcome == group.ServerError && x.mayRetry(pool, outcome) {
+		x.again, x.u.reusable = true, false
+		return outcome, failed, nil
+	}
 	bodiless := string(x.c.Request.Method) == http.MethodHead || r.Status == http.StatusNoContent || r.Status == http.StatusNotModified
 	chunked := !bodiless && (r.Chunked || r.Length < 0) && x.c.Request.Minor == 1
 	if !bodiless && (r.Chunked || r.Length < 0) && !chunked {

@@ -79,7 +79,7 @@ func balanceConfig(listen, strategy, path string, interval time.Duration, target
 		return balancer.Config{}, fmt.Errorf("--listen %s is not HOST:PORT", listen)
 	}
 	g := balancer.Group{
-		Name: "targets", Strategy: chosen, Retries: 1, Drain: 30 * time.Second,
+		Name: "targets", Strategy: chosen, Retry: group.NewRetry(spec.Defaults(group.RetryParams())), Drain: 30 * time.Second,
 		Outliers: health.NewOutliers(spec.Defaults(health.OutlierParams())),
 	}
 	if path != "off" {
@@ -139,7 +139,9 @@ func parseStrategy(text string) (spec.Written, error) {
 
 func balance(ctx context.Context, cfg balancer.Config) error {
 	b, err := balancer.New(cfg, balancer.Options{Events: func(_ string, e group.Effect) {
-		if e.Kind == group.Changed {
+		if e.Target == "" {
+			fmt.Fprintf(os.Stderr, "fail %s: %s\n", e.Kind, e.Reason)
+		} else if e.Kind == group.Changed {
 			fmt.Fprintf(os.Stderr, "%s: %s → %s (%s)\n", e.Target, e.From, e.To, e.Reason)
 		} else {
 			fmt.Fprintf(os.Stderr, "%s: %s\n", e.Target, e.Reason)

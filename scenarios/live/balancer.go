@@ -47,7 +47,7 @@ func (w *World) balancerConfig() *balancer.Config {
 	for _, g := range w.s.Topology.Groups {
 		c.Groups = append(c.Groups, balancer.Group{
 			Name: g.Name, Strategy: pick.Kinds().Table().Write(g.Strategy), Health: g.Health, Outliers: g.Outliers,
-			Retries: g.Retries, Drain: g.Drain,
+			Retry: g.Retry, FailOpen: g.FailOpen, Drain: g.Drain,
 		})
 	}
 	return c
@@ -187,6 +187,10 @@ func (w *World) balancerSays(r *balancer.Report) {
 }
 
 func (w *World) effect(groupName string, e *group.Effect) {
+	if e.Kind == group.Opened || e.Kind == group.Shut {
+		w.emitAt(e.At, plan.Event{Kind: plan.EventKind("fail_" + e.Kind), Group: groupName, Detail: e.Reason})
+		return
+	}
 	t := w.targets[e.Target]
 	if t == nil {
 		return

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/autoscale"
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
@@ -71,7 +72,8 @@ type Group struct {
 	Strategy spec.Choice
 	Health   *health.Config
 	Outliers *health.OutlierConfig
-	Retries  int
+	Retry    *group.Retry
+	FailOpen *group.FailOpen
 	Drain    time.Duration
 	Targets  Targets
 	Service  Service

@@ -64,14 +64,16 @@ type EventKind string
 
 // The kinds of events.
 const (
-	Launched EventKind = "launched" // a target's process started
-	Exited   EventKind = "exited"   // it ended; Detail is its exit status
-	Changed  EventKind = "state"    // the balancer's view of a target changed
-	Trouble  EventKind = "trouble"  // first failed probe or exchange after none had failed
-	Reverted EventKind = "reverted" // a wire fault is no longer in force
-	Measured EventKind = "stats"    // the world's counters
-	Note     EventKind = "note"     // something worth knowing that needs no action
-	Broken   EventKind = "broken"   // a part of the system failed that no fault was aimed at
+	Launched EventKind = "launched"  // a target's process started
+	Exited   EventKind = "exited"    // it ended; Detail is its exit status
+	Changed  EventKind = "state"     // the balancer's view of a target changed
+	Trouble  EventKind = "trouble"   // first failed probe or exchange after none had failed
+	Reverted EventKind = "reverted"  // a wire fault is no longer in force
+	Measured EventKind = "stats"     // the world's counters
+	Note     EventKind = "note"      // something worth knowing that needs no action
+	FailOpen EventKind = "fail_open" // too few targets of a group are healthy: all take traffic
+	FailShut EventKind = "fail_shut" // enough are again
+	Broken   EventKind = "broken"    // a part of the system failed that no fault was aimed at
 )
 
 // Stats are a world's counters.

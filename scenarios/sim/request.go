@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
@@ -21,6 +22,7 @@ type request struct {
 	target *simTarget // of the attempt in progress
 	chosen time.Duration
 	status int
+	last   int // what to answer when no further target is left to try
 	sent   bool
 	done   bool // the client has its outcome
 	user   *user
@@ -94,7 +96,7 @@ func (w *World) route(r *request) {
 	}
 	if member == nil {
 		if r.pick.Attempt > 0 {
-			w.answer(r, 502)
+			w.answer(r, r.last)
 			return
 		}
 		w.unrouted++
@@ -124,24 +126,15 @@ func (w *World) exchange(r *request) {
 		w.release(t, r, group.Abandoned, "")
 	case r.status != 0:
 		r.target = nil
-		w.release(t, r, group.ServerError, "error injected")
-		w.answer(r, r.status)
+		w.failed(t, r, group.ServerError, "error injected", r.status)
 	case !t.alive:
 		r.target = nil
-		w.release(t, r, group.ConnectFailed, "connection refused")
-		if r.group.g.MayRetry(r.pick.Attempt, group.ConnectFailed) {
-			r.pick.Attempt++
-			r.pick.Tried = append(r.pick.Tried, t.ID)
-			w.route(r)
-			return
-		}
-		w.answer(r, 502)
+		w.failed(t, r, group.ConnectFailed, "connection refused", 502)
 	default:
 		switch t.m.Arrive(w.now, r.Seq) {
 		case model.Rejected:
 			r.target = nil
-			w.release(t, r, group.ServerError, "status 503")
-			w.answer(r, 503)
+			w.failed(t, r, group.ServerError, "status 503", 503)
 		case model.Started:
 			t.running = append(t.running, r)
 			w.serve(r)
@@ -178,6 +171,20 @@ func (w *World) serviced(r *request) {
 	}
 	w.release(t, r, group.OK, "")
 	w.answer(r, 200)
+}
+
+// failed ends an attempt that failed: another target is asked, or the client is answered.
+func (w *World) failed(t *simTarget, r *request, o group.Outcome, reason string, status int) {
+	w.release(t, r, o, reason)
+	x := w.mix.At(r.Seq)
+	if !r.group.g.MayRetry(w.now, r.pick.Attempt, o, http1.Idempotent(x.Method)) {
+		w.answer(r, status)
+		return
+	}
+	r.pick.Attempt++
+	r.pick.Tried = append(r.pick.Tried, t.ID)
+	r.last = status
+	w.route(r)
 }
 
 // release gives an attempt's target back and tells the group what it needs to hear.

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
@@ -134,7 +135,10 @@ func TestNothingIsLostWhateverHappens(t *testing.T) {
 			exponential(20*time.Millisecond), rapid.SampledFrom(pick.Kinds().Table().Names()).Draw(rt, "strategy"), 200, 3*time.Second)
 		s.Client = plan.Client{Config: client.Config{Timeout: time.Duration(rapid.IntRange(1, 500).Draw(rt, "timeout")) * time.Millisecond, Connections: rapid.IntRange(1, 50).Draw(rt, "connections")}}
 		g := &s.Topology.Groups[0]
-		g.Retries = rapid.IntRange(0, 2).Draw(rt, "retries")
+		g.Retry = &group.Retry{Attempts: rapid.IntRange(0, 2).Draw(rt, "retries"), On: rapid.SampledFrom([]group.RetryOn{group.OnConnect, group.OnError, group.On5xx}).Draw(rt, "on"), Budget: .2, Floor: 10}
+		if rapid.Bool().Draw(rt, "fail open") {
+			g.FailOpen = &group.FailOpen{Healthy: 1}
+		}
 		g.Health = &health.Config{Interval: 100 * time.Millisecond, Timeout: 50 * time.Millisecond, Healthy: 1, Unhealthy: 2}
 		g.Outliers = &health.OutlierConfig{Consecutive: 3, EjectFor: 200 * time.Millisecond, MaxEjectFor: time.Second, MaxEjected: .5}
 		s.RTT = time.Duration(rapid.IntRange(0, 20).Draw(rt, "rtt")) * time.Millisecond

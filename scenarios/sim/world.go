@@ -107,7 +107,7 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 			return nil, fmt.Errorf("group %s: %w", cfg.Name, err)
 		}
 		w.groups[cfg.Name] = &simGroup{cfg: cfg, times: times, g: group.New(cfg.Name, group.Config{
-			Strategy: strategy, Health: cfg.Health, Outliers: cfg.Outliers, Retries: cfg.Retries, Drain: cfg.Drain, Seed: s.Seed,
+			Strategy: strategy, Health: cfg.Health, Outliers: cfg.Outliers, Retry: cfg.Retry, FailOpen: cfg.FailOpen, Drain: cfg.Drain, Seed: s.Seed,
 		})}
 		w.order = append(w.order, cfg.Name)
 		for n := range cfg.Targets.Count {
@@ -173,6 +173,10 @@ func (w *World) Do(a plan.Action) error {
 // owner runs one call of a group's owner side, tells its effects, and arms the timer for what is next.
 func (w *World) owner(g *simGroup, call func(now time.Duration) []group.Effect) {
 	for _, e := range call(w.now) {
+		if e.Kind == group.Opened || e.Kind == group.Shut {
+			w.emit(plan.Event{Kind: plan.EventKind("fail_" + e.Kind), Group: g.cfg.Name, Detail: e.Reason})
+			continue
+		}
 		t := w.all[e.Target]
 		ev := plan.Event{Group: g.cfg.Name, Target: e.Target, Generation: t.generation, Detail: e.Reason, LastRouted: e.LastRouted}
 		if e.Kind == group.Troubled {
@@ -245,8 +249,7 @@ func (w *World) end(t *simTarget, fault, status string) {
 		if r.done {
 			continue // the client gave up, and its attempt was released then
 		}
-		w.release(t, r, group.Broken, "connection reset")
-		w.answer(r, 502)
+		w.failed(t, r, group.Broken, "connection reset", 502)
 	}
 }
 

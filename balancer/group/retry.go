@@ -1,0 +1,99 @@
+package group
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// Retry says when a failed attempt is followed by another, on another target.
+type Retry struct {
+	Attempts int     // further ones at most, for one request
+	On       RetryOn // the most that may have happened to the failed one
+	Budget   float64 // retries as a share of requests
+	Floor    float64 // retries a second that are allowed whatever the share
+}
+
+// RetryOn is what a retry may follow.
+type RetryOn string
+
+// Each of these includes the ones above it. Where bytes were sent, only requests that may be repeated are:
+// idempotent ones whose body is still at hand.
+const (
+	OnConnect RetryOn = "connect" // no connection could be made: no byte was sent
+	OnError   RetryOn = "error"   // the exchange broke off or timed out before any byte of an answer
+	On5xx     RetryOn = "5xx"     // the target answered 5xx
+)
+
+// RetryParams describes retries as a scenario writes them. The budget is Envoy's and Finagle's, the floor is of
+// the same order as theirs.
+func RetryParams() []spec.Param {
+	return []spec.Param{
+		{Name: "attempts", Type: spec.Count, Default: "1", Min: 1, Max: 10, Doc: "further attempts, each on another target"},
+		{Name: "on", Type: spec.Text, Default: string(OnConnect), Enum: []string{string(OnConnect), string(OnError), string(On5xx)}, Doc: "connect: no byte was sent; error: or it broke off before an answer; 5xx: or it was answered so. After connect only idempotent requests are repeated"},
+		{Name: "budget", Type: spec.Share, Default: "20%", Max: 1, Doc: "retries as a share of requests"},
+		{Name: "floor", Type: spec.Rate, Default: "10/s", Max: 1e6, Doc: "retries that are allowed whatever the share"},
+	}
+}
+
+// NewRetry returns the retries that the values describe.
+func NewRetry(v spec.Values) *Retry {
+	return &Retry{v.Int("attempts"), RetryOn(v.Text("on")), v.Float("budget"), v.Float("floor")}
+}
+
+func (r *Retry) allows(o Outcome, repeatable bool) bool {
+	switch o {
+	case ConnectFailed:
+		return true
+	case Broken:
+		return repeatable && r.On != OnConnect
+	case ServerError:
+		return repeatable && r.On == On5xx
+	}
+	return false
+}
+
+// budget counts what requests have earned and what retries have spent. Its word is shared by all goroutines.
+type budget struct {
+	earned atomic.Int64  // in thousandths of a retry
+	second atomic.Uint64 // the present second, and how much of the floor it has used
+}
+
+const (
+	retryUnit = 1000
+	maxEarned = 100 * retryUnit // no more is saved up in good times: an outage must not meet a store of retries
+)
+
+// request pays in for a request.
+func (b *budget) request(r *Retry) {
+	if b.earned.Load() < maxEarned {
+		b.earned.Add(int64(r.Budget * retryUnit))
+	}
+}
+
+// spend reports whether a retry may be made now, and counts it.
+func (b *budget) spend(now time.Duration, r *Retry) bool {
+	for {
+		old := b.earned.Load()
+		if old < retryUnit {
+			break
+		}
+		if b.earned.CompareAndSwap(old, old-retryUnit) {
+			return true
+		}
+	}
+	for {
+		old := b.second.Load()
+		second, used := uint32(old>>32), uint32(old)
+		if present := uint32(now / time.Second); second != present {
+			second, used = present, 0
+		}
+		if float64(used) >= r.Floor {
+			return false
+		}
+		if b.second.CompareAndSwap(old, uint64(second)<<32|uint64(used+1)) {
+			return true
+		}
+	}
+}
