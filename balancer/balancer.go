@@ -73,6 +73,9 @@ type Span struct {
 type Options struct {
 	Events func(groupName string, e group.Effect)
 	Touch  func(*chaos.Exchange) chaos.Effect
+	// When it stops, requests may finish for Grace (0 stands for 3 s), and connections that are idle are kept for
+	// Linger, so that a client that is about to send is answered first.
+	Grace, Linger time.Duration
 }
 
 // Balancer is a running balancer.
@@ -98,6 +101,13 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 	}
 	b := &Balancer{cfg: cfg, opts: opts, clock: pace.NewClock(0), pools: map[string]*proxy.Pool{}}
 	for _, gc := range cfg.Groups {
+		seen := map[string]bool{}
+		for _, t := range gc.Targets {
+			if seen[t.ID] {
+				return nil, fmt.Errorf("group %s has two targets %s", gc.Name, t.ID)
+			}
+			seen[t.ID] = true
+		}
 		choice, err := pick.Kinds().Table().Read(gc.Strategy)
 		if err != nil {
 			return nil, fmt.Errorf("group %s: strategy: %w", gc.Name, err)
@@ -133,12 +143,39 @@ func (b *Balancer) Listen() error {
 		}
 		b.listeners = append(b.listeners, nl)
 	}
+	b.begin()
+	return nil
+}
+
+// ListenOn uses sockets that are open already, one for each listener, and starts to check the targets.
+func (b *Balancer) ListenOn(listeners []net.Listener) error {
+	if len(listeners) != len(b.cfg.Listeners) {
+		return fmt.Errorf("there are %d sockets for %d listeners", len(listeners), len(b.cfg.Listeners))
+	}
+	b.listeners = listeners
+	b.begin()
+	return nil
+}
+
+// Listeners are the sockets, to hand them over.
+func (b *Balancer) Listeners() []net.Listener { return b.listeners }
+
+func (b *Balancer) begin() {
 	for _, o := range b.groups {
 		for _, t := range o.cfg.Targets {
-			o.add(t)
+			_ = o.add(t) // New has seen to it that no id is given twice
 		}
 	}
-	return nil
+}
+
+// Ready reports whether each group with targets has one that takes traffic.
+func (b *Balancer) Ready() bool {
+	for _, o := range b.groups {
+		if len(o.cfg.Targets) > 0 && o.g.Ready() == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Addresses are where the listeners really listen.
@@ -150,11 +187,11 @@ func (b *Balancer) Addresses() []string {
 	return out
 }
 
-// graceful is how long a stopping balancer lets its requests finish.
+// graceful is how long a stopping balancer lets its requests finish, unless the options say otherwise.
 const graceful = 3 * time.Second
 
-// Serve answers until the context ends or a listener fails; then it lets requests finish for three
-// seconds and closes everything. Listen must have succeeded.
+// Serve answers until the context ends or a listener fails; then it lets requests finish and closes everything.
+// Listen must have succeeded.
 func (b *Balancer) Serve(ctx context.Context) error {
 	defer b.Close()
 	failed := make(chan error, len(b.listeners))
@@ -175,11 +212,17 @@ func (b *Balancer) Serve(ctx context.Context) error {
 	case err = <-failed:
 		failed <- nil // so that the loop below finds as many answers as there are servers
 	}
-	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceful)
-	defer cancel()
-	for _, srv := range servers {
-		_ = srv.Shutdown(deadline, 0) // what could not finish in time is cut
+	grace := b.opts.Grace
+	if grace == 0 {
+		grace = graceful
 	}
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	var stopping sync.WaitGroup
+	for _, srv := range servers {
+		stopping.Go(func() { _ = srv.Shutdown(deadline, b.opts.Linger) }) // what could not finish in time is cut
+	}
+	stopping.Wait()
 	for range servers {
 		if e := <-failed; e != nil && err == nil {
 			err = e
@@ -233,8 +276,32 @@ func (b *Balancer) Drain(groupName, id string) error {
 	if err != nil {
 		return err
 	}
-	return o.drain(id)
+	return o.with(id, o.g.Drain)
 }
+
+// Rest takes a target out for maintenance, or back in.
+func (b *Balancer) Rest(groupName, id string, resting bool) error {
+	o, err := b.group(groupName)
+	if err != nil {
+		return err
+	}
+	return o.with(id, func(now time.Duration, t *group.Target) []group.Effect { return o.g.Rest(now, t, resting) })
+}
+
+// SetWeight changes a target's weight, from 1 to 1000.
+func (b *Balancer) SetWeight(groupName, id string, weight int) error {
+	o, err := b.group(groupName)
+	if err != nil {
+		return err
+	}
+	if weight < 1 || weight > maxWeight {
+		return fmt.Errorf("weight %d is not within 1 to %d", weight, maxWeight)
+	}
+	return o.with(id, func(now time.Duration, t *group.Target) []group.Effect { return o.g.SetWeight(now, t, weight) })
+}
+
+// maxWeight is the largest weight; an application load balancer's is 999.
+const maxWeight = 1000
 
 // SetOrigin moves the origin of the probes' seeded grid, so that runs of one seed probe at the same
 // instants since their load began.

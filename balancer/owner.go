@@ -83,7 +83,8 @@ func (o *owner) add(t Target) error {
 	return err
 }
 
-func (o *owner) drain(id string) error {
+// with calls the group about one of its members.
+func (o *owner) with(id string, call func(now time.Duration, t *group.Target) []group.Effect) error {
 	var err error
 	o.do(func(now time.Duration) []group.Effect {
 		t := o.g.Find(id)
@@ -91,7 +92,7 @@ func (o *owner) drain(id string) error {
 			err = fmt.Errorf("group %s has no target %s", o.cfg.Name, id)
 			return nil
 		}
-		return o.g.Drain(now, t)
+		return call(now, t)
 	})
 	return err
 }

@@ -24,11 +24,12 @@ type State string
 
 // The states of a target. Only healthy ones take traffic.
 const (
-	Initial   State = "initial"   // added, not yet seen to be healthy
-	Healthy   State = "healthy"   // takes traffic
-	Unhealthy State = "unhealthy" // active checks fail
-	Ejected   State = "ejected"   // failed real traffic
-	Draining  State = "draining"  // takes no new traffic; what runs may end
+	Initial   State = "initial"     // added, not yet seen to be healthy
+	Healthy   State = "healthy"     // takes traffic
+	Unhealthy State = "unhealthy"   // active checks fail
+	Ejected   State = "ejected"     // failed real traffic
+	Resting   State = "maintenance" // asked to take no new traffic for a while
+	Draining  State = "draining"    // takes no new traffic; what runs may end
 	Gone      State = "gone"
 )
 
@@ -61,6 +62,8 @@ type Target struct {
 
 	// The owner's.
 	state   State
+	weight  int
+	resting bool
 	check   health.Check
 	outlier health.Outlier
 	fresh   bool // never seen healthy
@@ -123,7 +126,7 @@ func (g *Group) Config() Config { return g.cfg }
 
 // Add makes a target a member. Without active checks it takes traffic at once.
 func (g *Group) Add(now time.Duration, m Member) (*Target, []Effect) {
-	t := &Target{Member: m, state: Initial, fresh: true}
+	t := &Target{Member: m, state: Initial, fresh: true, weight: m.Weight}
 	t.lastRouted.Store(-1)
 	if g.cfg.Health == nil {
 		t.fresh, t.up = false, true
@@ -220,6 +223,24 @@ func (g *Group) Drain(now time.Duration, t *Target) []Effect {
 	return append(out, g.settle(now, t, "")...)
 }
 
+// Rest takes a target out for maintenance, or back in: no new requests meanwhile; checks go on.
+func (g *Group) Rest(now time.Duration, t *Target, resting bool) []Effect {
+	if t.state == Draining || t.state == Gone {
+		return nil
+	}
+	t.resting = resting
+	if resting {
+		return g.settle(now, t, "asked to rest")
+	}
+	return g.settle(now, t, "back from maintenance")
+}
+
+// SetWeight changes a target's weight.
+func (g *Group) SetWeight(now time.Duration, t *Target, weight int) []Effect {
+	t.weight = weight
+	return g.publish(now)
+}
+
 // Tick ends what has run out by now. The world calls it at NextTick.
 func (g *Group) Tick(now time.Duration) []Effect {
 	var out []Effect
@@ -256,6 +277,8 @@ func (g *Group) settle(now time.Duration, t *Target, reason string) []Effect {
 			return g.move(now, t, Gone, fmt.Sprintf("drain time over with %d requests running", t.load.InFlight.Load()))
 		}
 		return nil
+	case t.resting:
+		to = Resting
 	case t.fresh:
 		to = Initial
 	case !t.up:
@@ -312,7 +335,7 @@ func (g *Group) troubled(now time.Duration, t *Target, reason string) []Effect {
 func (g *Group) publish(now time.Duration) (out []Effect) {
 	healthy, members := g.count(Healthy), 0
 	for _, t := range g.targets {
-		if t.state != Draining {
+		if t.state != Draining && t.state != Resting {
 			members++
 		}
 	}
@@ -326,9 +349,9 @@ func (g *Group) publish(now time.Duration) (out []Effect) {
 	}
 	r := &ready{}
 	for _, t := range g.targets {
-		if t.state == Healthy || (g.open && t.state != Draining) {
+		if t.state == Healthy || (g.open && t.state != Draining && t.state != Resting) {
 			r.targets = append(r.targets, t)
-			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Weight: t.Weight, Load: &t.load})
+			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Weight: t.weight, Load: &t.load})
 		}
 	}
 	if g.preparer != nil {
@@ -351,6 +374,8 @@ func (g *Group) count(s State) (n int) {
 type Status struct {
 	ID         string        `json:"id"`
 	Address    string        `json:"address"`
+	Zone       string        `json:"zone,omitempty"`
+	Weight     int           `json:"weight"`
 	State      State         `json:"state"`
 	InFlight   int64         `json:"in_flight"`
 	Requests   uint64        `json:"requests"`
@@ -370,7 +395,7 @@ func (g *Group) Status() []Status {
 // Status is what is known of the target. It may still be read once the target is gone.
 func (t *Target) Status() Status {
 	return Status{
-		t.ID, t.Address, t.state, t.load.InFlight.Load(), t.requests.Load(), t.discarded.Load(),
+		t.ID, t.Address, t.Zone, max(t.weight, 1), t.state, t.load.InFlight.Load(), t.requests.Load(), t.discarded.Load(),
 		time.Duration(t.lastRouted.Load()),
 	}
 }

@@ -1,0 +1,165 @@
+// Package admin is how people and scripts look at a running balancer and change it: an HTTP API for loopback, and
+// metrics for Prometheus.
+//
+//	GET    /targets                        every group's targets, as JSON
+//	POST   /groups/GROUP/targets           {"id": …, "address": "HOST:PORT", "zone": …, "weight": 1}: one more
+//	DELETE /groups/GROUP/targets/ID        drain it: no new requests, gone when what it runs has ended
+//	PATCH  /groups/GROUP/targets/ID        {"weight": 3} and {"maintenance": true}, either or both
+//	GET    /metrics                        for Prometheus
+//
+// With a token each request needs `Authorization: Bearer TOKEN`. Every answer but the metrics is JSON; what is wrong
+// is said in "error".
+package admin
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/seed-8025779b/shakedown/balancer/group"
+)
+
+// Balancer is what the API acts on.
+type Balancer interface {
+	Targets() map[string][]group.Status
+	AddTarget(group string, m group.Member) error
+	Drain(group, id string) error
+	Rest(group, id string, resting bool) error
+	SetWeight(group, id string, weight int) error
+	Counts() Counts
+}
+
+// Counts are what a balancer has counted since it began.
+type Counts struct{ Requests, Retries, Unrouted, Refused, Aborted uint64 }
+
+// Handler returns the API. An empty token asks for none.
+func Handler(b Balancer, token string) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector{b})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /targets", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, b.Targets()) })
+	mux.HandleFunc("POST /groups/{group}/targets", func(w http.ResponseWriter, r *http.Request) { done(w, http.StatusCreated, add(b, r)) })
+	mux.HandleFunc("DELETE /groups/{group}/targets/{id}", func(w http.ResponseWriter, r *http.Request) {
+		done(w, http.StatusAccepted, b.Drain(r.PathValue("group"), r.PathValue("id")))
+	})
+	mux.HandleFunc("PATCH /groups/{group}/targets/{id}", func(w http.ResponseWriter, r *http.Request) { done(w, http.StatusOK, change(b, r)) })
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
+			answer(w, http.StatusUnauthorized, map[string]string{"error": "the token is missing or wrong"})
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// maxBody bounds what a change may take.
+const maxBody = 64 << 10
+
+func read(r *http.Request, into any) error {
+	d := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
+}
+
+func add(b Balancer, r *http.Request) error {
+	var x struct {
+		ID, Address, Zone string
+		Weight            int
+	}
+	if err := read(r, &x); err != nil {
+		return err
+	}
+	if _, _, err := net.SplitHostPort(x.Address); err != nil {
+		return errors.New("address is not HOST:PORT")
+	}
+	if x.ID == "" {
+		x.ID = x.Address
+	}
+	return b.AddTarget(r.PathValue("group"), group.Member{ID: x.ID, Address: x.Address, Zone: x.Zone, Weight: x.Weight})
+}
+
+func change(b Balancer, r *http.Request) error {
+	var x struct {
+		Weight      *int
+		Maintenance *bool
+	}
+	if err := read(r, &x); err != nil {
+		return err
+	}
+	if x.Weight == nil && x.Maintenance == nil {
+		return errors.New("nothing to change: give weight, maintenance, or both")
+	}
+	name, id := r.PathValue("group"), r.PathValue("id")
+	if x.Weight != nil {
+		if err := b.SetWeight(name, id, *x.Weight); err != nil {
+			return err
+		}
+	}
+	if x.Maintenance != nil {
+		return b.Rest(name, id, *x.Maintenance)
+	}
+	return nil
+}
+
+func done(w http.ResponseWriter, status int, err error) {
+	if err != nil {
+		answer(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
+	answer(w, status, map[string]string{"result": "done"})
+}
+
+func answer(w http.ResponseWriter, status int, x any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(x) // whoever asked may have gone
+}
+
+// collector shows a balancer to Prometheus. Labels are bounded by the configuration: groups, targets, states.
+type collector struct{ b Balancer }
+
+// Describe implements prometheus.Collector: the metrics are described as they are collected.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	emit := func(kind prometheus.ValueType, v float64, name, help string, labels, values []string) {
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("shakedown_balancer_"+name, help, labels, nil), kind, v, values...)
+	}
+	n := c.b.Counts()
+	for _, x := range []struct {
+		name, help string
+		n          uint64
+	}{
+		{"requests_total", "Requests that reached the balancer.", n.Requests},
+		{"retries_total", "Further attempts.", n.Retries},
+		{"unrouted_total", "Requests answered 503 without an attempt.", n.Unrouted},
+		{"refused_total", "Requests that were malformed, too large or too slow.", n.Refused},
+		{"aborted_total", "Requests whose client went away first.", n.Aborted},
+	} {
+		emit(prometheus.CounterValue, float64(x.n), x.name, x.help, nil, nil)
+	}
+	labels := []string{"group", "target"}
+	for name, targets := range c.b.Targets() {
+		for _, t := range targets {
+			values := []string{name, t.ID}
+			emit(prometheus.CounterValue, float64(t.Requests+t.Discarded), "target_requests_total", "Attempts at a target.", labels, values)
+			if t.State == group.Gone {
+				continue
+			}
+			emit(prometheus.GaugeValue, float64(t.InFlight), "target_in_flight", "Attempts under way at a target.", labels, values)
+			emit(prometheus.GaugeValue, float64(t.Weight), "target_weight", "A target's weight.", labels, values)
+			emit(prometheus.GaugeValue, 1, "target_state", "1 for the state a target is in.", append(labels, "state"), append(values, string(t.State)))
+		}
+	}
+}

@@ -1,0 +1,316 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/control"
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/route"
+	"github.com/seed-8025779b/shakedown/balancer/takeover"
+	"github.com/seed-8025779b/shakedown/chaos/inject"
+	"github.com/seed-8025779b/shakedown/scenarios"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// balanceFlags are how the reference balancer runs alone.
+type balanceFlags struct {
+	listen, strategy, health string
+	targets                  []string
+	interval                 time.Duration
+	retryOn                  string
+	failOpen                 bool
+	admin, token             string
+	handover                 string
+	takeover                 bool
+	grace, linger            time.Duration
+}
+
+func balanceCommand() *cobra.Command {
+	var controlled bool
+	var f balanceFlags
+	cmd := &cobra.Command{
+		Use:   "balance",
+		Short: "run the reference balancer alone",
+		Long: `Balances HTTP/1.1 requests over targets of your own, with health checks, ejection of targets that
+fail five times in a row, and one retry elsewhere when no connection could be made.
+It runs until it is interrupted; then it answers what is under way. Changes of its targets' states are told
+on stderr.
+
+With --admin targets can be looked at and changed over HTTP, and Prometheus finds /metrics there. With
+--handover a successor, started with --takeover besides, takes its sockets over without a request lost.`,
+		Example: `  shakedown balance --listen 127.0.0.1:8080 --targets 127.0.0.1:9001,127.0.0.1:9002 --strategy least_requests
+  shakedown balance --targets 127.0.0.1:9001*3,127.0.0.1:9002 --strategy ring_hash:key=header:X-User,points=1000
+  shakedown balance --targets 127.0.0.1:9001 --admin 127.0.0.1:9090 --handover /run/shakedown.sock
+  curl -X PATCH -d '{"maintenance": true}' http://127.0.0.1:9090/groups/targets/targets/127.0.0.1:9001`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if controlled {
+				return withControl(func(c *control.Conn) error {
+					return balancer.ServeControlled(cmd.Context(), c, func(seed draw.Seed) balancer.Injector { return inject.NewWire(seed) })
+				})
+			}
+			cfg, err := f.config()
+			if err != nil {
+				return err
+			}
+			return f.run(cmd.Context(), cfg)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address to listen on")
+	flags.StringSliceVar(&f.targets, "targets", nil, "targets, HOST:PORT or HOST:PORT*WEIGHT each")
+	flags.StringVar(&f.strategy, "strategy", "round_robin", "how a target is chosen, NAME or NAME:PARAMETER=VALUE,…: "+strings.Join(pick.Kinds().Table().Names(), ", "))
+	flags.StringVar(&f.health, "health", "/health", "path of the health check, or off")
+	flags.DurationVar(&f.interval, "health-interval", 2*time.Second, "between two checks of a target")
+	flags.StringVar(&f.retryOn, "retry", "connect", "what one retry elsewhere may follow: connect, error, 5xx, or off")
+	flags.BoolVar(&f.failOpen, "fail-open", false, "when no target is healthy, send requests to all")
+	flags.StringVar(&f.admin, "admin", "", "HOST:PORT of the API and of /metrics; loopback only, unless --admin-token is given")
+	flags.StringVar(&f.token, "admin-token", "", "what the API asks for, as Authorization: Bearer TOKEN")
+	flags.StringVar(&f.handover, "handover", "", "path of a Unix socket at which a successor may take the listening socket over")
+	flags.BoolVar(&f.takeover, "takeover", false, "take the listening socket over from the process at --handover")
+	flags.DurationVar(&f.grace, "grace", 30*time.Second, "when it stops: how long requests may take to finish")
+	flags.DurationVar(&f.linger, "linger", time.Second, "when it stops: how long idle connections are kept for what clients are about to send")
+	flags.BoolVar(&controlled, "controlled", false, "as a child of a run")
+	hide(cmd, "controlled")
+	return cmd
+}
+
+func (f *balanceFlags) config() (balancer.Config, error) {
+	var none balancer.Config
+	if len(f.targets) == 0 {
+		return none, fmt.Errorf("balance needs --targets HOST:PORT,…")
+	}
+	chosen, err := parseStrategy(f.strategy)
+	if err != nil {
+		return none, err
+	}
+	if _, _, err := net.SplitHostPort(f.listen); err != nil {
+		return none, fmt.Errorf("--listen %s is not HOST:PORT", f.listen)
+	}
+	g := balancer.Group{
+		Name: "targets", Strategy: chosen, Drain: 30 * time.Second, Outliers: health.NewOutliers(spec.Defaults(health.OutlierParams())),
+	}
+	if g.Retry, err = parseRetry(f.retryOn); err != nil {
+		return none, err
+	}
+	if f.failOpen {
+		g.FailOpen = group.NewFailOpen(spec.Defaults(group.FailOpenParams()))
+	}
+	if g.Health, err = f.check(); err != nil {
+		return none, err
+	}
+	seen := map[string]bool{}
+	for _, t := range f.targets {
+		x, err := parseTarget(t)
+		if err != nil {
+			return none, err
+		}
+		if seen[x.ID] {
+			return none, fmt.Errorf("--targets: %s stands there twice", x.ID)
+		}
+		seen[x.ID] = true
+		g.Targets = append(g.Targets, x)
+	}
+	if err := f.checkAdmin(); err != nil {
+		return none, err
+	}
+	if f.takeover && f.handover == "" {
+		return none, fmt.Errorf("--takeover needs --handover PATH, at which the predecessor offers its socket")
+	}
+	return balancer.Config{
+		Seed: 1, Groups: []balancer.Group{g}, Listeners: []balancer.Listener{{Address: f.listen, Rules: route.Table{{Forward: g.Name}}}},
+	}, nil
+}
+
+func (f *balanceFlags) check() (*health.Config, error) {
+	switch {
+	case f.health == "off":
+		return nil, nil
+	case !strings.HasPrefix(f.health, "/"):
+		return nil, fmt.Errorf("--health %s is neither off nor a path", f.health)
+	case f.interval < 10*time.Millisecond:
+		return nil, fmt.Errorf("--health-interval %v is too small: the least is 10ms", f.interval)
+	}
+	c := health.New(spec.Defaults(health.Params()))
+	c.Path, c.Interval = f.health, f.interval
+	return c, nil
+}
+
+// checkAdmin sees to it that nobody but this machine can change things without a token.
+func (f *balanceFlags) checkAdmin() error {
+	if f.admin == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(f.admin)
+	if err != nil {
+		return fmt.Errorf("--admin %s is not HOST:PORT", f.admin)
+	}
+	if ip := net.ParseIP(host); f.token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("--admin %s can be reached from elsewhere: give --admin-token too", f.admin)
+	}
+	return nil
+}
+
+// parseTarget reads HOST:PORT, or HOST:PORT*WEIGHT.
+func parseTarget(t string) (balancer.Target, error) {
+	address, text, weighted := strings.Cut(t, "*")
+	x := balancer.Target{ID: address, Address: address, Weight: 1}
+	if weighted {
+		w, err := spec.Param{Type: spec.Count, Min: 1, Max: 1000}.Parse(text)
+		if err != nil {
+			return x, fmt.Errorf("--targets: weight of %s: %w", address, err)
+		}
+		x.Weight = w.(int)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 {
+		return x, fmt.Errorf("--targets: %s is not HOST:PORT, nor HOST:PORT*WEIGHT", t)
+	}
+	return x, nil
+}
+
+func parseRetry(on string) (*group.Retry, error) {
+	if on == "off" {
+		return nil, nil
+	}
+	v := spec.Defaults(group.RetryParams())
+	for _, p := range group.RetryParams() {
+		if p.Name == "on" {
+			x, err := p.Parse(on)
+			if err != nil {
+				return nil, fmt.Errorf("--retry: %w, or off", err)
+			}
+			v["on"] = x
+		}
+	}
+	return group.NewRetry(v), nil
+}
+
+// parseStrategy reads NAME, or NAME:PARAMETER=VALUE,….
+func parseStrategy(text string) (spec.Written, error) {
+	table := pick.Kinds().Table()
+	name, params, _ := strings.Cut(text, ":")
+	if _, ok := table.Find(name); !ok {
+		return spec.Written{}, fmt.Errorf("--strategy %s is unknown%s: there are %s", name, spec.Suggest(name, table.Names()), strings.Join(table.Names(), ", "))
+	}
+	w := spec.Written{Kind: name, Values: map[string]string{}}
+	for _, p := range strings.FieldsFunc(params, func(r rune) bool { return r == ',' }) {
+		key, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return w, fmt.Errorf("--strategy %s: %q is not PARAMETER=VALUE", text, p)
+		}
+		w.Values[key] = value
+	}
+	choice, err := table.Read(w)
+	if err == nil {
+		_, err = pick.Kinds().New(choice)
+	}
+	if err != nil {
+		return w, fmt.Errorf("--strategy %s: %w", text, err)
+	}
+	return table.Write(choice), nil
+}
+
+// run serves until the context ends, or a successor has taken over.
+func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
+	b, err := balancer.New(cfg, balancer.Options{Events: tellEffect, Grace: f.grace, Linger: f.linger})
+	if err != nil {
+		return err
+	}
+	cannot := func(err error) error { return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err) }
+	predecessor, err := f.open(ctx, b)
+	if err != nil {
+		return cannot(err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if f.admin != "" {
+		l, err := net.Listen("tcp", f.admin)
+		if err != nil {
+			b.Close()
+			return cannot(fmt.Errorf("admin: %w", err))
+		}
+		api := &http.Server{Handler: b.Admin(f.token), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			_ = api.Serve(l) // it ends when it is closed
+		}()
+		defer func() { api.Close(); <-served }()
+		fmt.Fprintf(os.Stderr, "admin at http://%s/targets\n", l.Addr())
+	}
+	served := make(chan error, 1)
+	go func() { served <- b.Serve(ctx) }()
+	fmt.Fprintf(os.Stderr, "balancing http://%s over %d targets; interrupt to stop\n", b.Addresses()[0], len(cfg.Groups[0].Targets))
+	if predecessor != nil {
+		if err := predecessor.Serving(); err != nil {
+			stop()
+			return errors.Join(cannot(err), <-served)
+		}
+	}
+	if f.handover != "" {
+		offer, err := takeover.New(f.handover, b.Listeners(), func() {
+			fmt.Fprintln(os.Stderr, "a successor has taken over: finishing what is under way")
+			stop()
+		})
+		if err != nil {
+			stop()
+			return errors.Join(cannot(err), <-served)
+		}
+		defer offer.Close()
+	}
+	return <-served
+}
+
+// readyWithin is how long a successor may take until its targets are known to be healthy.
+const readyWithin = 30 * time.Second
+
+// open opens the listeners, or takes them over. A successor first waits until it can answer.
+func (f *balanceFlags) open(ctx context.Context, b *balancer.Balancer) (*takeover.Taken, error) {
+	if !f.takeover {
+		return nil, b.Listen()
+	}
+	predecessor, err := takeover.Take(f.handover)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.ListenOn(predecessor.Listeners); err != nil {
+		predecessor.Close()
+		return nil, err
+	}
+	for deadline := time.Now().Add(readyWithin); !b.Ready(); time.Sleep(10 * time.Millisecond) {
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			predecessor.Close()
+			b.Close()
+			return nil, fmt.Errorf("takeover: no target became healthy within %v; the predecessor goes on", readyWithin)
+		}
+	}
+	return predecessor, nil
+}
+
+// tellEffect tells a person what has changed.
+func tellEffect(_ string, e group.Effect) {
+	switch {
+	case e.Target == "":
+		fmt.Fprintf(os.Stderr, "fail %s: %s\n", e.Kind, e.Reason)
+	case e.Kind == group.Changed:
+		fmt.Fprintf(os.Stderr, "%s: %s → %s (%s)\n", e.Target, e.From, e.To, e.Reason)
+	default:
+		fmt.Fprintf(os.Stderr, "%s: %s\n", e.Target, e.Reason)
+	}
+}
