@@ -39,8 +39,9 @@ type Config struct {
 
 // Listener is an address and its rules.
 type Listener struct {
-	Address string      `json:"address"`
-	Rules   route.Table `json:"rules"`
+	Address  string        `json:"address"`
+	Rules    route.Table   `json:"rules"`
+	Timeouts FrontTimeouts `json:"timeouts"`
 }
 
 // Group is a target group's settings.
@@ -52,6 +53,7 @@ type Group struct {
 	Retry    *group.Retry          `json:"retry,omitempty"`
 	FailOpen *group.FailOpen       `json:"fail_open,omitempty"`
 	Drain    time.Duration         `json:"drain"`
+	Timeouts TargetTimeouts        `json:"timeouts"`
 	Targets  []Target              `json:"targets,omitempty"`
 }
 
@@ -202,7 +204,8 @@ func (b *Balancer) Serve(ctx context.Context) error {
 			return err
 		}
 		front := proxy.NewFront(b.cfg.Listeners[i].Rules, port, b.pools, proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard}, &b.counters)
-		srv := serve.New(serve.Config{Handler: front, Refused: front.Refused})
+		t := b.cfg.Listeners[i].Timeouts
+		srv := serve.New(serve.Config{Handler: front, Refused: front.Refused, Idle: t.Idle, Header: t.Header, Body: t.Body, Write: t.Write})
 		servers = append(servers, srv)
 		go func() { failed <- srv.Serve(l) }()
 	}

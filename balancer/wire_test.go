@@ -640,6 +640,96 @@ func TestIdleConnectionsAreClosedInTime(t *testing.T) {
 	}
 }
 
+// A target that takes too long: 504, with what was waited for; the group hears of it.
+func TestTargetTimeouts(t *testing.T) {
+	x := rawTarget(t, func(c net.Conn, r *bufio.Reader) {
+		for {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			if req.URL.Path == "/half" {
+				fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+			}
+		}
+	})
+	cfg := raws(x)
+	cfg.Groups[0].Timeouts.Response = 150 * time.Millisecond
+	r := start(t, cfg, nil)
+	c, rd := r.dial(t)
+	fmt.Fprint(c, "GET /silent HTTP/1.1\r\nHost: a\r\n\r\n")
+	lines := head(t, rd)
+	if !strings.HasPrefix(lines[0], "HTTP/1.1 504 ") || !strings.Contains(strings.Join(lines, "\n"), "nothing within 150ms") {
+		t.Errorf("%q", lines)
+	}
+	if !r.has("raw-1 trouble") {
+		t.Errorf("the group heard nothing: %v", r.states)
+	}
+	c, rd = r.dial(t)
+	fmt.Fprint(c, "GET /half HTTP/1.1\r\nHost: a\r\n\r\n")
+	if res, err := http.ReadResponse(rd, nil); err == nil { // the reset may overtake the head
+		if _, err := io.ReadAll(res.Body); err == nil {
+			t.Error("half an answer passed for a whole one")
+		}
+	}
+}
+
+// Two thousand connections that send a head byte by byte and never end it: other clients are served meanwhile, and
+// each of the slow ones is answered 408 and closed.
+func TestSlowHeads(t *testing.T) {
+	cfg := config(server(t, "one"))
+	cfg.Listeners[0].Timeouts.Header = 2 * time.Second
+	r := start(t, cfg, nil)
+	const attackers = 2000
+	var closed, refused atomic.Int64
+	var wg sync.WaitGroup
+	for range attackers {
+		c, err := net.Dial("tcp", r.Addresses()[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(60 * time.Second))
+		wg.Go(func() {
+			defer c.Close()
+			var dripping sync.WaitGroup
+			over := make(chan struct{})
+			dripping.Go(func() {
+				for _, b := range []byte("GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("a", 1000)) {
+					if _, err := c.Write([]byte{b}); err != nil {
+						return
+					}
+					select {
+					case <-over:
+						return
+					case <-time.After(100 * time.Millisecond):
+					}
+				}
+			})
+			answer, _ := io.ReadAll(c) // a reset after the answer is an end too
+			close(over)
+			dripping.Wait()
+			if strings.HasPrefix(string(answer), "HTTP/1.1 408 ") {
+				refused.Add(1)
+			}
+			closed.Add(1)
+		})
+	}
+	served := 0
+	for closed.Load() == 0 { // as long as all of them are there
+		if code, body := get(t, r.url); code != 200 || !strings.HasPrefix(body, "one") {
+			t.Fatalf("%d %s", code, body)
+		}
+		served++
+	}
+	wg.Wait()
+	if served == 0 || refused.Load() < attackers*9/10 {
+		t.Errorf("%d served meanwhile; %d of %d were refused", served, refused.Load(), attackers)
+	}
+	if got := r.Stats().Refused; got != attackers {
+		t.Errorf("%d were counted as refused", got)
+	}
+}
+
 type handler func(c *serve.Conn)
 
 func (h handler) Serve(c *serve.Conn) { h(c) }

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
@@ -91,7 +92,7 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 			rules := item.sub("rules")
 			rules.List = true
 			rules.sub("1").leaf("forward", groups[0], "default")
-			s.Topology.Listeners = []plan.Listener{{Address: "127.0.0.1:0", Rules: route.Table{{Forward: groups[0]}}}}
+			s.Topology.Listeners = []plan.Listener{{Address: "127.0.0.1:0", Rules: route.Table{{Forward: groups[0]}}, Timeouts: d.frontTimeouts(nil, item)}}
 			reached[groups[0]] = true
 		} else if !b.bad {
 			d.fail(b.n, "topology needs listeners: which group would a request go to?")
@@ -111,7 +112,7 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 		}
 		rules := item.sub("rules")
 		rules.List = true
-		l := plan.Listener{Address: v.Text("address")}
+		l := plan.Listener{Address: v.Text("address"), Timeouts: d.frontTimeouts(lb.value("timeouts"), item)}
 		open := false
 		for j, rn := range lb.list("rules") {
 			rb := d.block(rn, "rule", rules.sub(fmt.Sprint(j+1)))
@@ -161,6 +162,12 @@ func checkAddress(a string) error {
 // off reports whether a block is switched off: `health: off`. YAML 1.1 would call that false.
 func off(n *yaml.Node) bool {
 	return n != nil && n.Kind == yaml.ScalarNode && (n.Value == "off" || n.Value == "false")
+}
+
+func (d *decoder) frontTimeouts(n *yaml.Node, item *Resolved) balancer.FrontTimeouts {
+	b := d.block(n, "timeouts", item.sub("timeouts"))
+	defer b.close()
+	return balancer.NewFrontTimeouts(b.values(balancer.FrontTimeoutParams()))
 }
 
 func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
@@ -214,6 +221,9 @@ func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 	}
 	v := b.values([]spec.Param{{Name: "drain", Type: spec.Duration, Default: "30s", Max: 3600, Doc: "how long a target that is taken out may finish what it runs"}})
 	g.Drain = v.Duration("drain")
+	tb := d.block(b.value("timeouts"), "timeouts", out.sub("timeouts"))
+	g.Timeouts = balancer.NewTargetTimeouts(tb.values(balancer.TargetTimeoutParams()))
+	tb.close()
 	d.targets(b, &g, out)
 	b.close()
 	return g

@@ -11,6 +11,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,9 @@ type Pool struct {
 	Group *group.Group
 	// Answered tells the group's owner how an exchange ended.
 	Answered func(t *group.Target, o group.Outcome, reason string)
+	// Connect bounds how long a connection may take to make, Response how long nothing may come of an answer; 0
+	// stands for 5 s and 60 s.
+	Connect, Response time.Duration
 
 	upstreams sync.Map // *group.Target to *upstream
 }
@@ -41,7 +45,8 @@ func (p *Pool) upstream(t *group.Target) *upstream {
 	if u, ok := p.upstreams.Load(t); ok {
 		return u.(*upstream)
 	}
-	u, _ := p.upstreams.LoadOrStore(t, &upstream{address: t.Address})
+	fresh := &upstream{address: t.Address, connect: cmp.Or(p.Connect, connectTimeout), response: cmp.Or(p.Response, responseTimeout)}
+	u, _ := p.upstreams.LoadOrStore(t, fresh)
 	return u.(*upstream)
 }
 

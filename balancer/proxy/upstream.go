@@ -21,7 +21,8 @@ const (
 
 // upstream is the connections to one target. It never repeats a request by itself.
 type upstream struct {
-	address string
+	address           string
+	connect, response time.Duration
 
 	mu     sync.Mutex
 	idle   []*conn // the last one used is used next, so that the excess stays idle
@@ -36,6 +37,7 @@ var readBuffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); ret
 // conn is a connection to a target, and the answer under way on it.
 type conn struct {
 	nc       net.Conn
+	patience time.Duration // without a byte of the answer
 	watch    *socket.Watch
 	reusable bool
 
@@ -64,11 +66,11 @@ func (u *upstream) take() (*conn, error) {
 		}
 		c.nc.Close()
 	}
-	nc, err := net.DialTimeout("tcp", u.address, connectTimeout)
+	nc, err := net.DialTimeout("tcp", u.address, u.connect)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{nc: nc}
+	c := &conn{nc: nc, patience: u.response}
 	if c.watch, err = socket.New(nc); err != nil {
 		nc.Close()
 		return nil, err
@@ -123,8 +125,8 @@ func (c *conn) fill(client *serve.Conn) error {
 		c.have = copy(grown, (*c.in)[c.at:c.have])
 		c.at, c.in = 0, &grown
 	}
-	for last := time.Now().Add(responseTimeout); ; {
-		_ = c.nc.SetReadDeadline(time.Now().Add(watch)) // a connection that is closed tells at the read
+	for last := time.Now().Add(c.patience); ; {
+		_ = c.nc.SetReadDeadline(time.Now().Add(min(watch, c.patience))) // a connection that is closed tells at the read
 		n, err := c.nc.Read((*c.in)[c.have:])
 		c.have += n
 		switch {
@@ -135,7 +137,7 @@ func (c *conn) fill(client *serve.Conn) error {
 		case !os.IsTimeout(err):
 			return err
 		case time.Now().After(last):
-			return fmt.Errorf("nothing within %v: %w", responseTimeout, os.ErrDeadlineExceeded)
+			return fmt.Errorf("nothing within %v: %w", c.patience, os.ErrDeadlineExceeded)
 		case client != nil && client.Gone():
 			return errClient
 		}

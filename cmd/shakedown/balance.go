@@ -38,6 +38,8 @@ type balanceFlags struct {
 	handover                 string
 	takeover                 bool
 	grace, linger            time.Duration
+	front                    balancer.FrontTimeouts
+	target                   balancer.TargetTimeouts
 }
 
 func balanceCommand() *cobra.Command {
@@ -85,6 +87,12 @@ With --admin targets can be looked at and changed over HTTP, and Prometheus find
 	flags.BoolVar(&f.takeover, "takeover", false, "take the listening socket over from the process at --handover")
 	flags.DurationVar(&f.grace, "grace", 30*time.Second, "when it stops: how long requests may take to finish")
 	flags.DurationVar(&f.linger, "linger", time.Second, "when it stops: how long idle connections are kept for what clients are about to send")
+	flags.DurationVar(&f.front.Idle, "idle-timeout", time.Minute, "a client's connection without a request is closed after it")
+	flags.DurationVar(&f.front.Header, "header-timeout", 10*time.Second, "from a head's first byte to its last; then 408")
+	flags.DurationVar(&f.front.Body, "body-timeout", time.Minute, "without progress of a request's body")
+	flags.DurationVar(&f.front.Write, "write-timeout", time.Minute, "without progress of an answer to the client")
+	flags.DurationVar(&f.target.Connect, "connect-timeout", 5*time.Second, "until a connection to a target is there; then 504")
+	flags.DurationVar(&f.target.Response, "response-timeout", time.Minute, "without a byte of a target's answer; then 504")
 	flags.BoolVar(&controlled, "controlled", false, "as a child of a run")
 	hide(cmd, "controlled")
 	return cmd
@@ -103,7 +111,7 @@ func (f *balanceFlags) config() (balancer.Config, error) {
 		return none, fmt.Errorf("--listen %s is not HOST:PORT", f.listen)
 	}
 	g := balancer.Group{
-		Name: "targets", Strategy: chosen, Drain: 30 * time.Second, Outliers: health.NewOutliers(spec.Defaults(health.OutlierParams())),
+		Name: "targets", Strategy: chosen, Drain: 30 * time.Second, Timeouts: f.target, Outliers: health.NewOutliers(spec.Defaults(health.OutlierParams())),
 	}
 	if g.Retry, err = parseRetry(f.retryOn); err != nil {
 		return none, err
@@ -133,7 +141,7 @@ func (f *balanceFlags) config() (balancer.Config, error) {
 		return none, fmt.Errorf("--takeover needs --handover PATH, at which the predecessor offers its socket")
 	}
 	return balancer.Config{
-		Seed: 1, Groups: []balancer.Group{g}, Listeners: []balancer.Listener{{Address: f.listen, Rules: route.Table{{Forward: g.Name}}}},
+		Seed: 1, Groups: []balancer.Group{g}, Listeners: []balancer.Listener{{Address: f.listen, Rules: route.Table{{Forward: g.Name}}, Timeouts: f.front}},
 	}, nil
 }
 

@@ -462,3 +462,27 @@ func TestKeysGoTheSameWayInBothWorlds(t *testing.T) {
 		t.Errorf("the heavy targets have %.2f times as much as the light ones: %v", ratio, counts[0])
 	}
 }
+
+// A target that dies under load costs no idempotent request anything when broken exchanges are retried and the target
+// is ejected; without either, failures end once the checks have failed often enough.
+func TestATargetKilledUnderLoad(t *testing.T) {
+	r, code, out := playFile(t, "kill.yaml")
+	if code != 0 || r.Totals.Failed != 0 || r.Totals.Retries == 0 {
+		t.Errorf("with retries: exit code %d, %d failed, %d retries\n%s", code, r.Totals.Failed, r.Totals.Retries, out)
+	}
+	r, code, out = playFile(t, "kill.yaml", "--set", "topology.groups.web.retry=off", "--set", "topology.groups.web.outliers=off")
+	if code != 1 || r.Totals.Failed == 0 {
+		t.Fatalf("without: exit code %d, %d failed\n%s", code, r.Totals.Failed, out)
+	}
+	const limit = 500*2 + 300 // ms: interval × unhealthy + timeout
+	f := r.Faults[0]
+	if f.EjectMS == nil || *f.EjectMS > limit {
+		t.Fatalf("ejected after %v ms, the checks promise %d", f.EjectMS, limit)
+	}
+	for _, w := range r.Windows {
+		if w.StartMS > *f.InjectedMS+limit && w.Totals.Failed > 0 {
+			t.Errorf("%d requests failed in %s, %v ms after the kill", w.Totals.Failed, w.Name, w.StartMS-*f.InjectedMS)
+		}
+	}
+	t.Logf("ejected after %.0f ms, %d of %d failed", *f.EjectMS, r.Totals.Failed, r.Totals.Planned)
+}

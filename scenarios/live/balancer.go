@@ -42,12 +42,12 @@ func (b *balancerChild) kill() {
 func (w *World) balancerConfig() *balancer.Config {
 	c := &balancer.Config{Seed: w.s.Seed, Discard: w.opts.Discard}
 	for _, l := range w.s.Topology.Listeners {
-		c.Listeners = append(c.Listeners, balancer.Listener{Address: l.Address, Rules: l.Rules})
+		c.Listeners = append(c.Listeners, balancer.Listener{Address: l.Address, Rules: l.Rules, Timeouts: l.Timeouts})
 	}
 	for _, g := range w.s.Topology.Groups {
 		c.Groups = append(c.Groups, balancer.Group{
 			Name: g.Name, Strategy: pick.Kinds().Table().Write(g.Strategy), Health: g.Health, Outliers: g.Outliers,
-			Retry: g.Retry, FailOpen: g.FailOpen, Drain: g.Drain,
+			Retry: g.Retry, FailOpen: g.FailOpen, Drain: g.Drain, Timeouts: g.Timeouts,
 		})
 	}
 	return c

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/autoscale"
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
 	"github.com/seed-8025779b/shakedown/balancer/group"
@@ -62,8 +63,9 @@ type Topology struct {
 
 // Listener is a balancer's address and its rules.
 type Listener struct {
-	Address string
-	Rules   route.Table
+	Address  string
+	Rules    route.Table
+	Timeouts balancer.FrontTimeouts
 }
 
 // Group is a target group and how its targets are run.
@@ -75,6 +77,7 @@ type Group struct {
 	Retry    *group.Retry
 	FailOpen *group.FailOpen
 	Drain    time.Duration
+	Timeouts balancer.TargetTimeouts
 	Targets  Targets
 	Service  Service
 }

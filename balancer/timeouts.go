@@ -1,0 +1,50 @@
+package balancer
+
+import (
+	"time"
+
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// FrontTimeouts bound what clients may take their time for. Zero stands for the default.
+type FrontTimeouts struct {
+	Idle   time.Duration `json:"idle,omitempty"`
+	Header time.Duration `json:"header,omitempty"`
+	Body   time.Duration `json:"body,omitempty"`
+	Write  time.Duration `json:"write,omitempty"`
+}
+
+// FrontTimeoutParams describes them as a scenario writes them. Idle is an application load balancer's; the header's
+// is nearer to HAProxy's advice than to the minute that others allow a slow head.
+func FrontTimeoutParams() []spec.Param {
+	return []spec.Param{
+		{Name: "idle", Type: spec.Duration, Default: "1m", Min: .01, Max: 4000, Doc: "a client's connection without a request is closed after it"},
+		{Name: "header", Type: spec.Duration, Default: "10s", Min: .01, Max: 600, Doc: "from a head's first byte to its last; then 408"},
+		{Name: "body", Type: spec.Duration, Default: "1m", Min: .01, Max: 4000, Doc: "without progress of a request's body"},
+		{Name: "write", Type: spec.Duration, Default: "1m", Min: .01, Max: 4000, Doc: "without progress of an answer to the client"},
+	}
+}
+
+// NewFrontTimeouts returns what the values describe.
+func NewFrontTimeouts(v spec.Values) FrontTimeouts {
+	return FrontTimeouts{v.Duration("idle"), v.Duration("header"), v.Duration("body"), v.Duration("write")}
+}
+
+// TargetTimeouts bound what a group's targets may take their time for. Zero stands for the default.
+type TargetTimeouts struct {
+	Connect  time.Duration `json:"connect,omitempty"`
+	Response time.Duration `json:"response,omitempty"`
+}
+
+// TargetTimeoutParams describes them as a scenario writes them.
+func TargetTimeoutParams() []spec.Param {
+	return []spec.Param{
+		{Name: "connect", Type: spec.Duration, Default: "5s", Min: .001, Max: 600, Doc: "until a connection to a target is there; then 504"},
+		{Name: "response", Type: spec.Duration, Default: "1m", Min: .01, Max: 4000, Doc: "without a byte of an answer, or between two; then 504"},
+	}
+}
+
+// NewTargetTimeouts returns what the values describe.
+func NewTargetTimeouts(v spec.Values) TargetTimeouts {
+	return TargetTimeouts{v.Duration("connect"), v.Duration("response")}
+}
