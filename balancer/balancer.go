@@ -88,6 +88,7 @@ type Balancer struct {
 	origin   atomic.Int64 // of the probes' grid, on clock
 	groups   []*owner
 	pools    map[string]*proxy.Pool
+	rules    []route.Table // compiled, by listener
 	counters proxy.Counters
 
 	listeners []net.Listener
@@ -125,9 +126,16 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 		b.pools[gc.Name] = o.pool
 	}
 	for _, l := range cfg.Listeners {
-		for _, r := range l.Rules {
-			if b.pools[r.Forward] == nil {
-				return nil, fmt.Errorf("listener %s: rule %q forwards to unknown group %q", l.Address, r.Path, r.Forward)
+		rules, err := l.Rules.Compile()
+		if err != nil {
+			return nil, fmt.Errorf("listener %s: %w", l.Address, err)
+		}
+		b.rules = append(b.rules, rules)
+		for i := range rules {
+			for _, name := range rules[i].Groups() {
+				if b.pools[name] == nil {
+					return nil, fmt.Errorf("listener %s: rule %d forwards to unknown group %q", l.Address, i+1, name)
+				}
 			}
 		}
 	}
@@ -203,7 +211,7 @@ func (b *Balancer) Serve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		front := proxy.NewFront(b.cfg.Listeners[i].Rules, port, b.pools, proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard}, &b.counters)
+		front := proxy.NewFront(b.rules[i], port, b.cfg.Seed.Stream("split"), b.pools, proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard}, &b.counters)
 		t := b.cfg.Listeners[i].Timeouts
 		srv := serve.New(serve.Config{Handler: front, Refused: front.Refused, Idle: t.Idle, Header: t.Header, Body: t.Body, Write: t.Write})
 		servers = append(servers, srv)

@@ -160,6 +160,41 @@ func TestRulesAndNoTarget(t *testing.T) {
 	}
 }
 
+// Each kind of rule, as clients and targets see it.
+func TestRules(t *testing.T) {
+	x := rawTarget(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+	cfg := config(server(t, "web"))
+	cfg.Groups = append(cfg.Groups, Group{Name: "raw", Strategy: spec.Written{Kind: "round_robin"}, Targets: []Target{{ID: "raw-1", Address: x.Addr().String()}}})
+	cfg.Listeners[0].Rules = route.Table{
+		{Path: "/old/*", Redirect: &route.Redirect{To: "https://{host}{path}?{query}", Status: 301}},
+		{Path: "/teapot", Respond: &route.Respond{Status: 418, Body: "short and stout"}},
+		{Path: "/api/*", Methods: []string{"GET"}, Headers: []route.Pair{{Name: "X-Beta", Value: "1"}}, Forward: "raw", Rewrite: &route.Rewrite{Prefix: "/api", To: "/v2"},
+			Set: []route.Pair{{Name: "X-Set", Value: "yes"}, {Name: "User-Agent", Value: "balancer"}}, Remove: []string{"x-beta"}},
+		{Sources: []string{"10.0.0.0/8"}, Respond: &route.Respond{Status: 403}},
+		{Split: []route.Share{{Group: "web", Weight: 1}, {Group: "raw", Weight: 0}}},
+	}
+	r := start(t, cfg, nil)
+	c, rd := r.dial(t)
+	fmt.Fprint(c, "GET /old/x?y=1 HTTP/1.1\r\nHost: example.org:80\r\n\r\n")
+	if got := strings.Join(head(t, rd), "|"); !strings.HasPrefix(got, "HTTP/1.1 301 Moved Permanently|") || !strings.Contains(got, "|Location: https://example.org/old/x?y=1") {
+		t.Errorf("%s", got)
+	}
+	if code, body := get(t, r.url+"/teapot"); code != 418 || body != "short and stout" {
+		t.Errorf("%d %s", code, body)
+	}
+	c, rd = r.dial(t)
+	fmt.Fprint(c, "GET /api/x?y=1 HTTP/1.1\r\nHost: a\r\nX-Beta: 1\r\nUser-Agent: client\r\nX-Set: no\r\nConnection: close\r\n\r\n")
+	if got := head(t, rd)[0]; got != "HTTP/1.1 200 OK" {
+		t.Errorf("%s", got)
+	}
+	if got := x.text(); !strings.HasPrefix(got, "GET /v2/x?y=1 HTTP/1.1\r\nHost: a\r\nX-Set: yes\r\nUser-Agent: balancer\r\nX-Forwarded-For: ") {
+		t.Errorf("the target got %q", got)
+	}
+	if code, body := get(t, r.url+"/api/x"); code != 200 || !strings.HasPrefix(body, "web GET /api/x") { // without the header
+		t.Errorf("%d %s", code, body)
+	}
+}
+
 func TestRetriesElsewhereWhenNoConnectionCouldBeMade(t *testing.T) {
 	dead, alive := server(t, "dead"), server(t, "alive")
 	dead.Close()
@@ -394,6 +429,8 @@ func TestBadConfigurations(t *testing.T) {
 		"strategy":  func(c *Config) { c.Groups[0].Strategy.Kind = "magic" },
 		"parameter": func(c *Config) { c.Groups[0].Strategy.Values = map[string]string{"x": "1"} },
 		"rule":      func(c *Config) { c.Listeners[0].Rules[0].Forward = "nowhere" },
+		"no action": func(c *Config) { c.Listeners[0].Rules[0].Forward = "" },
+		"two ids":   func(c *Config) { c.Groups[0].Targets = []Target{{ID: "a"}, {ID: "a"}} },
 	} {
 		c := good()
 		change(&c)

@@ -89,10 +89,13 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 		if key, _ := b.key("listeners"); key == nil && len(groups) == 1 {
 			item := all.sub("1")
 			item.leaf("address", "127.0.0.1:0", "default")
+			l := plan.Listener{Address: "127.0.0.1:0", Rules: route.Table{{Forward: groups[0]}}, Timeouts: d.frontTimeouts(nil, item)}
 			rules := item.sub("rules")
 			rules.List = true
-			rules.sub("1").leaf("forward", groups[0], "default")
-			s.Topology.Listeners = []plan.Listener{{Address: "127.0.0.1:0", Rules: route.Table{{Forward: groups[0]}}, Timeouts: d.frontTimeouts(nil, item)}}
+			rule := rules.sub("1")
+			rule.leaf("priority", lastPriority, "default")
+			rule.leaf("forward", groups[0], "default")
+			s.Topology.Listeners = []plan.Listener{l}
 			reached[groups[0]] = true
 		} else if !b.bad {
 			d.fail(b.n, "topology needs listeners: which group would a request go to?")
@@ -110,33 +113,8 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 		if err := checkAddress(v.Text("address")); err != nil {
 			d.fail(lb.value("address"), "address: %v", err)
 		}
-		rules := item.sub("rules")
-		rules.List = true
 		l := plan.Listener{Address: v.Text("address"), Timeouts: d.frontTimeouts(lb.value("timeouts"), item)}
-		open := false
-		for j, rn := range lb.list("rules") {
-			rb := d.block(rn, "rule", rules.sub(fmt.Sprint(j+1)))
-			rb.later("host", "header", "query", "method", "source", "redirect", "respond", "rewrite", "weights")
-			rv := rb.values([]spec.Param{
-				{Name: "path", Type: spec.Text, Doc: "/api/* for a prefix, /api for that path alone; every path without it"},
-				{Name: "forward", Type: spec.Text, Required: true, Doc: "the group that gets the request"},
-			})
-			rb.close()
-			if err := route.CheckPath(rv.Text("path")); err != nil {
-				d.fail(rb.value("path"), "path: %v", err)
-			}
-			if open {
-				d.fail(rn, "this rule is never reached: the one before it matches every path")
-			}
-			open = open || (rv.Text("path") == "" && !rb.bad)
-			if f := rv.Text("forward"); f != "" {
-				if !has(groups, f) {
-					d.fail(rb.value("forward"), "no group is called %q%s", f, spec.Suggest(f, groups))
-				}
-				reached[f] = true
-				l.Rules = append(l.Rules, route.Rule{Path: rv.Text("path"), Forward: f})
-			}
-		}
+		l.Rules = d.rules(lb, groups, reached, item.sub("rules"))
 		if lb.n != nil && len(lb.list("rules")) == 0 {
 			d.fail(n, "listener needs rules, such as [{forward: %s}]", strings.Join(groups, " or "))
 		}

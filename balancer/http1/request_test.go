@@ -181,3 +181,21 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+func TestPartsOfATarget(t *testing.T) {
+	for name, want := range map[string]string{"a": "1", "bb": "2", "b": "3", "e": "", "none": "-"} {
+		got := "-"
+		if v := QueryValue([]byte("/p?a=1&bb=2&b=3&e&f="), name); v != nil {
+			got = string(v)
+		}
+		if got != want {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	if v := CookieValue([]byte("a=1; bb=2;c=3"), "bb"); string(v) != "2" {
+		t.Errorf("%q", v)
+	}
+	if CookieValue([]byte("a=1"), "b") != nil || QueryValue([]byte("/p"), "b") != nil || string(PathOf([]byte("/p?q"))) != "/p" {
+		t.Error("something is found where nothing is")
+	}
+}

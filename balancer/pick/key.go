@@ -1,7 +1,6 @@
 package pick
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
@@ -66,34 +65,3 @@ type keyed struct{ key Key }
 
 // Key implements Keyed.
 func (k keyed) Key() Key { return k.key }
-
-// CookieValue returns the value of a cookie in a Cookie header; nil when it is not there.
-func CookieValue(header []byte, name string) []byte {
-	for len(header) > 0 {
-		var pair []byte
-		pair, header, _ = bytes.Cut(header, []byte(";"))
-		if n, value, ok := bytes.Cut(bytes.TrimSpace(pair), []byte("=")); ok && string(n) == name {
-			return value
-		}
-	}
-	return nil
-}
-
-// QueryValue returns the value of a parameter in a request's target, as it was sent; nil when it is not there.
-func QueryValue(target []byte, name string) []byte {
-	_, query, _ := bytes.Cut(target, []byte("?"))
-	for len(query) > 0 {
-		var pair []byte
-		pair, query, _ = bytes.Cut(query, []byte("&"))
-		if n, value, ok := bytes.Cut(pair, []byte("=")); ok && string(n) == name {
-			return value
-		}
-	}
-	return nil
-}
-
-// PathOf returns a request target's path.
-func PathOf(target []byte) []byte {
-	path, _, _ := bytes.Cut(target, []byte("?"))
-	return path
-}

@@ -425,15 +425,6 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%q was accepted", text)
 		}
 	}
-	if v := CookieValue([]byte("a=1; bb=2;c=3"), "bb"); string(v) != "2" {
-		t.Errorf("%q", v)
-	}
-	if v := QueryValue([]byte("/p?a=1&bb=2&b=3"), "b"); string(v) != "3" {
-		t.Errorf("%q", v)
-	}
-	if CookieValue([]byte("a=1"), "b") != nil || QueryValue([]byte("/p"), "b") != nil || string(PathOf([]byte("/p?q"))) != "/p" {
-		t.Error("something is found where nothing is")
-	}
 	for _, kind := range []string{"ring_hash", "bounded_hash", "maglev", "rendezvous", "ip_hash"} {
 		if k := build(t, kind).(Keyed).Key(); k.From != Address {
 			t.Errorf("%s goes by %v", kind, k)

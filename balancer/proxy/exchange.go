@@ -12,6 +12,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
@@ -22,6 +23,8 @@ type exchange struct {
 	f    *Front
 	c    *serve.Conn
 	pick pick.Request
+	ask  route.Request
+	rule *route.Rule
 
 	u       *conn  // to the target
 	request []byte // as it is sent to a target: the head, and what came of the body with it
@@ -39,6 +42,7 @@ type exchange struct {
 func newExchange(f *Front, c *serve.Conn) *exchange {
 	x := &exchange{f: f, c: c}
 	x.onField = func(name, value []byte) { x.fields = append(x.fields, serve.Field{Name: name, Value: value}) }
+	x.ask.Header = x.field
 	return x
 }
 
@@ -49,17 +53,14 @@ func (x *exchange) serve() {
 		x.fail(http.StatusMethodNotAllowed, "TRACE is not allowed")
 		return
 	}
-	pool := x.f.pool(r.Target)
 	x.pick = pick.Request{Seq: x.identity(), Tried: x.pick.Tried[:0]}
 	x.answered, x.upload = false, nil
-	if pool != nil {
-		if k, ok := pool.Group.Key(); ok {
-			x.pick.Key = x.key(pool.Group, k)
-		}
-	}
+	pool := x.route()
 	if pool == nil {
-		x.unrouted("no rule matches")
 		return
+	}
+	if k, ok := pool.Group.Key(); ok {
+		x.pick.Key = x.key(pool.Group, k)
 	}
 	var err error
 	if x.request, err = x.appendRequest(x.request[:0]); err != nil {
@@ -69,6 +70,36 @@ func (x *exchange) serve() {
 	}
 	x.repeatable = http1.Idempotent(r.Method) && x.c.Whole() && r.Upgrade == nil
 	x.attempts(pool)
+}
+
+// route finds the rule, and the group that it forwards to. Where there is none, the request is answered here.
+func (x *exchange) route() *Pool {
+	r := &x.c.Request
+	x.ask.Method, x.ask.Host, x.ask.Target, x.ask.Source = r.Method, r.Host, r.Target, x.c.IP
+	x.rule = x.f.rules.Match(&x.ask)
+	switch {
+	case x.rule == nil:
+		x.unrouted("no rule matches")
+		return nil
+	case x.rule.Redirect != nil:
+		x.say(x.rule.Redirect.Status, "Location: "+x.rule.Redirect.Location(&x.ask, x.f.port)+"\r\n", nil)
+		return nil
+	case x.rule.Respond != nil:
+		x.say(x.rule.Respond.Status, "", []byte(x.rule.Respond.Body))
+		return nil
+	}
+	name := x.rule.Forward
+	if name == "" {
+		name = x.rule.Group(x.f.split.Float(x.pick.Seq, 0))
+	}
+	return x.f.pools[name]
+}
+
+// say answers with a text of our own.
+func (x *exchange) say(status int, headers string, text []byte) {
+	if x.c.Respond(status, headers, text) != nil {
+		x.f.counters.Aborted.Add(1)
+	}
 }
 
 // attempts tries targets until one has answered, or nothing more may be tried.

@@ -3,8 +3,10 @@ package proxy
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
@@ -14,7 +16,7 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 	r := &x.c.Request
 	out = append(out, r.Method...)
 	out = append(out, ' ')
-	out = append(out, r.Target...)
+	out = x.rule.AppendTarget(out, r.Target)
 	out = append(out, " HTTP/1.1\r\nHost: "...)
 	out = append(out, r.Host...)
 	out = append(out, "\r\n"...)
@@ -30,10 +32,17 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 			out = append(out, "TE: trailers\r\n"...)
 			continue
 		}
-		if r.Options && named(x.c.Fields, f.Name) {
+		if (r.Options && named(x.c.Fields, f.Name)) || dropped(x.rule, f.Name) {
 			continue
 		}
 		out = appendField(out, f)
+	}
+	for i := range x.rule.Set {
+		p := &x.rule.Set[i]
+		out = append(out, p.Name...)
+		out = append(out, ": "...)
+		out = append(out, p.Value...)
+		out = append(out, "\r\n"...)
 	}
 	out = x.appendForwarded(out)
 	switch {
@@ -54,6 +63,21 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 		out = append(out, "\r\n"...)
 	}
 	return x.appendBuffered(append(out, "\r\n"...))
+}
+
+// dropped reports whether a rule removes a header, or sets it anew.
+func dropped(r *route.Rule, name []byte) bool {
+	for _, n := range r.Remove {
+		if len(n) == len(name) && strings.EqualFold(n, string(name)) {
+			return true
+		}
+	}
+	for i := range r.Set {
+		if n := r.Set[i].Name; len(n) == len(name) && strings.EqualFold(n, string(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // appendBuffered appends what has come of the body.

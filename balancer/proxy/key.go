@@ -15,13 +15,13 @@ func (x *exchange) key(g *group.Group, k pick.Key) uint64 {
 	case pick.Address:
 		return pick.Hash(x.c.IP)
 	case pick.Path:
-		text = pick.PathOf(x.c.Request.Target)
+		text = http1.PathOf(x.c.Request.Target)
 	case pick.Query:
-		text = pick.QueryValue(x.c.Request.Target, k.Name)
+		text = http1.QueryValue(x.c.Request.Target, k.Name)
 	case pick.Header:
 		text = x.field(strings.ToLower(k.Name))
 	case pick.Cookie:
-		text = pick.CookieValue(x.field("cookie"), k.Name)
+		text = http1.CookieValue(x.field("cookie"), k.Name)
 	}
 	if text == nil {
 		return g.AnyKey(x.pick.Seq)

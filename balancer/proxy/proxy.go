@@ -10,7 +10,6 @@
 package proxy
 
 import (
-	"bytes"
 	"cmp"
 	"sync"
 	"sync/atomic"
@@ -20,6 +19,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
 
 // Pool is a target group as the data plane sees it.
@@ -74,19 +74,21 @@ type Front struct {
 	pools    map[string]*Pool
 	hooks    Hooks
 	counters *Counters
-	port     string // that it listens on, for X-Forwarded-Port
+	split    draw.Stream // of the choice between a rule's groups
+	port     string      // that it listens on, for X-Forwarded-Port
 	seq      atomic.Uint64
 }
 
-// NewFront returns the handler of a listener with the given rules, which listens on a port.
-func NewFront(rules route.Table, port string, pools map[string]*Pool, hooks Hooks, counters *Counters) *Front {
+// NewFront returns the handler of a listener with the given rules, which are compiled, on a port. The stream draws
+// which of a rule's groups a request goes to.
+func NewFront(rules route.Table, port string, split draw.Stream, pools map[string]*Pool, hooks Hooks, counters *Counters) *Front {
 	if hooks.Touch == nil {
 		hooks.Touch = func(*chaos.Exchange) chaos.Effect { return chaos.Effect{} }
 	}
 	if hooks.Discard == nil {
 		hooks.Discard = func(uint64) bool { return false }
 	}
-	return &Front{rules: rules, port: port, pools: pools, hooks: hooks, counters: counters}
+	return &Front{rules: rules, port: port, split: split, pools: pools, hooks: hooks, counters: counters}
 }
 
 // Serve implements serve.Handler.
@@ -104,12 +106,4 @@ func (f *Front) Serve(c *serve.Conn) {
 func (f *Front) Refused(int, error) {
 	f.counters.Requests.Add(1)
 	f.counters.Refused.Add(1)
-}
-
-// pool finds the group of a request.
-func (f *Front) pool(target []byte) *Pool {
-	if i := bytes.IndexByte(target, '?'); i >= 0 {
-		target = target[:i]
-	}
-	return f.pools[f.rules.Group(string(target))]
 }

@@ -1,51 +1,295 @@
-// Package route says which group a request goes to: listener rules, first match wins.
+// Package route says what becomes of a request: a listener's rules, in order, the first match wins.
+//
+//	table, err := table.Compile()
+//	rule := table.Match(&request) // nil when none matches
+//
+// A rule's conditions must all hold. Its one action forwards to a group, or to one of several by weight, redirects,
+// or answers by itself; before forwarding it may rewrite the path and change headers.
 package route
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
-
-// Rule forwards the requests that match to a group.
-type Rule struct {
-	Path    string `json:"path,omitempty"` // "/api/*" for a prefix, "/api" for that path alone, "" for every path
-	Forward string `json:"forward"`
-}
-
-// CheckPath reports what is wrong with a rule's path.
-func CheckPath(path string) error {
-	if path == "" {
-		return nil
-	}
-	if path[0] != '/' {
-		return fmt.Errorf("%q does not start with a slash", path)
-	}
-	if i := strings.IndexByte(path, '*'); i >= 0 && i != len(path)-1 {
-		return fmt.Errorf("%q has a * before its end: only a prefix can be matched", path)
-	}
-	return nil
-}
 
 // Table is the rules of a listener, in order.
 type Table []Rule
 
-// Group returns the group of a path, or "" when no rule matches. The path is compared as it was sent,
-// without its query.
-func (t Table) Group(path string) string {
-	for i := range t {
-		if t[i].matches(path) {
-			return t[i].Forward
-		}
-	}
-	return ""
+// Rule is one rule. In patterns * stands for any text and ? for one character.
+type Rule struct {
+	Path    string   `json:"path,omitempty"`    // pattern; without wildcards that path alone; "" for every path
+	Host    string   `json:"host,omitempty"`    // pattern, without regard to case, compared without the port
+	Methods []string `json:"methods,omitempty"` // any of them
+	Headers []Pair   `json:"headers,omitempty"` // each must be there and match its pattern
+	Query   []Pair   `json:"query,omitempty"`   // the same for parameters of the query, as they were sent
+	Sources []string `json:"sources,omitempty"` // client addresses or CIDR blocks, any of them
+
+	Forward  string    `json:"forward,omitempty"` // the group
+	Split    []Share   `json:"split,omitempty"`   // the groups, by weight
+	Redirect *Redirect `json:"redirect,omitempty"`
+	Respond  *Respond  `json:"respond,omitempty"`
+
+	Rewrite *Rewrite `json:"rewrite,omitempty"`
+	Set     []Pair   `json:"set,omitempty"`    // headers of the request to the target
+	Remove  []string `json:"remove,omitempty"` // headers that the target does not get
+
+	sources []netip.Prefix
 }
 
-func (r *Rule) matches(path string) bool {
-	if r.Path == "" {
-		return true
+// Pair is a name with a value or a pattern.
+type Pair struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Share is a group with its weight.
+type Share struct {
+	Group  string `json:"group"`
+	Weight int    `json:"weight"`
+}
+
+// Redirect answers with another address. In To, {protocol}, {host}, {port}, {path} and {query} stand for the
+// request's own.
+type Redirect struct {
+	To     string `json:"to"`
+	Status int    `json:"status"` // 301, 302, 303, 307 or 308
+}
+
+// Respond answers with a text.
+type Respond struct {
+	Status int    `json:"status"`
+	Body   string `json:"body,omitempty"`
+}
+
+// Rewrite replaces the beginning of a path.
+type Rewrite struct {
+	Prefix string `json:"prefix"`
+	To     string `json:"to"`
+}
+
+// Request is what rules look at. Its slices stay the caller's.
+type Request struct {
+	Method, Host, Target []byte
+	Source               string                    // the client's address, without the port
+	Header               func(lower string) []byte // the first of that name, which is given in lower case; nil for none
+}
+
+// Compile checks the rules and prepares them for Match.
+func (t Table) Compile() (Table, error) {
+	out := slices.Clone(t)
+	for i := range out {
+		if err := out[i].compile(); err != nil {
+			return nil, fmt.Errorf("rule %d: %w", i+1, err)
+		}
 	}
-	if prefix, ok := strings.CutSuffix(r.Path, "*"); ok {
-		return strings.HasPrefix(path, prefix)
+	return out, nil
+}
+
+func (r *Rule) compile() error {
+	if r.Path != "" && r.Path[0] != '/' && r.Path[0] != '*' {
+		return fmt.Errorf("path %q does not start with a slash", r.Path)
 	}
-	return path == r.Path
+	actions := 0
+	for _, there := range []bool{r.Forward != "", len(r.Split) > 0, r.Redirect != nil, r.Respond != nil} {
+		if there {
+			actions++
+		}
+	}
+	if actions != 1 {
+		return errors.New("it needs exactly one of forward, redirect and respond")
+	}
+	sum := 0
+	for _, s := range r.Split {
+		if s.Weight < 0 || s.Group == "" {
+			return fmt.Errorf("a share of group %q with weight %d", s.Group, s.Weight)
+		}
+		sum += s.Weight
+	}
+	switch {
+	case len(r.Split) > 0 && sum == 0:
+		return errors.New("all weights are 0")
+	case r.Redirect != nil && !slices.Contains([]int{301, 302, 303, 307, 308}, r.Redirect.Status):
+		return fmt.Errorf("%d is not a status of redirects: 301, 302, 303, 307 or 308", r.Redirect.Status)
+	case r.Redirect != nil && strings.ContainsAny(r.Redirect.To, " \r\n\t"):
+		return fmt.Errorf("%q is not an address to redirect to", r.Redirect.To)
+	case r.Respond != nil && (r.Respond.Status < 200 || r.Respond.Status > 599):
+		return fmt.Errorf("%d is not a status to respond with", r.Respond.Status)
+	case r.Rewrite != nil && (!strings.HasPrefix(r.Rewrite.Prefix, "/") || !strings.HasPrefix(r.Rewrite.To, "/")):
+		return errors.New("rewrite: prefix and to must start with a slash")
+	case (r.Rewrite != nil || len(r.Set) > 0 || len(r.Remove) > 0) && r.Forward == "" && len(r.Split) == 0:
+		return errors.New("rewrite, set and remove go with forward only")
+	}
+	for _, p := range r.Set {
+		if p.Name == "" || strings.ContainsAny(p.Name, " \t\r\n:") || strings.ContainsAny(p.Value, "\r\n\x00") {
+			return fmt.Errorf("header %q can't be set", p.Name)
+		}
+	}
+	for i := range r.Headers {
+		r.Headers[i].Name = strings.ToLower(r.Headers[i].Name)
+	}
+	for _, s := range r.Sources {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			a, err := netip.ParseAddr(s)
+			if err != nil {
+				return fmt.Errorf("source %q is neither an address nor a CIDR block, such as 10.0.0.0/8", s)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		r.sources = append(r.sources, p.Masked())
+	}
+	return nil
+}
+
+// Groups are the groups that a rule may forward to.
+func (r *Rule) Groups() (names []string) {
+	if r.Forward != "" {
+		return []string{r.Forward}
+	}
+	for _, s := range r.Split {
+		names = append(names, s.Group)
+	}
+	return names
+}
+
+// Unconditional reports whether every request matches.
+func (r *Rule) Unconditional() bool {
+	return (r.Path == "" || r.Path == "*" || r.Path == "/*") && (r.Host == "" || r.Host == "*") && len(r.Methods)+len(r.Headers)+len(r.Query)+len(r.Sources) == 0
+}
+
+// Match returns the first rule whose conditions hold, nil when there is none. The table must be compiled.
+func (t Table) Match(r *Request) *Rule {
+	for i := range t {
+		if t[i].matches(r) {
+			return &t[i]
+		}
+	}
+	return nil
+}
+
+func (r *Rule) matches(x *Request) bool {
+	if r.Path != "" && !Glob(r.Path, http1.PathOf(x.Target)) {
+		return false
+	}
+	if r.Host != "" && !globFold(r.Host, hostOnly(x.Host)) {
+		return false
+	}
+	if len(r.Methods) > 0 && !slices.ContainsFunc(r.Methods, func(m string) bool { return m == string(x.Method) }) {
+		return false
+	}
+	for i := range r.Headers {
+		v := x.Header(r.Headers[i].Name)
+		if v == nil || !Glob(r.Headers[i].Value, v) {
+			return false
+		}
+	}
+	for i := range r.Query {
+		v := http1.QueryValue(x.Target, r.Query[i].Name)
+		if v == nil || !Glob(r.Query[i].Value, v) {
+			return false
+		}
+	}
+	return len(r.sources) == 0 || r.from(x.Source)
+}
+
+func (r *Rule) from(source string) bool {
+	a, err := netip.ParseAddr(source)
+	return err == nil && slices.ContainsFunc(r.sources, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
+}
+
+// Group returns the group that a request with the draw u in [0, 1) goes to; "" when the rule forwards none.
+func (r *Rule) Group(u float64) string {
+	if len(r.Split) == 0 {
+		return r.Forward
+	}
+	sum := 0
+	for _, s := range r.Split {
+		sum += s.Weight
+	}
+	x := u * float64(sum)
+	for _, s := range r.Split {
+		if x < float64(s.Weight) {
+			return s.Group
+		}
+		x -= float64(s.Weight)
+	}
+	return r.Split[len(r.Split)-1].Group // rounding
+}
+
+// AppendTarget appends the request's target as the rule has it: with the beginning of its path replaced, when it is
+// that of the rewrite.
+func (r *Rule) AppendTarget(dst, target []byte) []byte {
+	if r.Rewrite == nil || !bytes.HasPrefix(target, []byte(r.Rewrite.Prefix)) {
+		return append(dst, target...)
+	}
+	rest := target[len(r.Rewrite.Prefix):]
+	to := r.Rewrite.To
+	if len(rest) > 0 && rest[0] == '/' {
+		to = strings.TrimSuffix(to, "/")
+	}
+	dst = append(dst, to...)
+	return append(dst, rest...)
+}
+
+// Location is where a redirect leads. port is the listener's.
+func (r *Redirect) Location(x *Request, port string) string {
+	_, query, _ := bytes.Cut(x.Target, []byte("?"))
+	return strings.NewReplacer("{protocol}", "http", "{host}", string(hostOnly(x.Host)), "{port}", port, "{path}", string(http1.PathOf(x.Target)), "{query}", string(query)).Replace(r.To)
+}
+
+// hostOnly is a host without its port.
+func hostOnly(host []byte) []byte {
+	if i := bytes.LastIndexByte(host, ':'); i >= 0 && bytes.IndexByte(host[i:], ']') < 0 {
+		return host[:i]
+	}
+	return host
+}
+
+// Glob reports whether a text matches a pattern, in time proportional to their lengths' product at worst.
+func Glob(pattern string, text []byte) bool { return glob(pattern, text, false) }
+
+func globFold(pattern string, text []byte) bool { return glob(pattern, text, true) }
+
+func glob(pattern string, text []byte, fold bool) bool {
+	p, t, star, mark := 0, 0, -1, 0
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, t
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || same(pattern[p], text[t], fold)):
+			p++
+			t++
+		case star >= 0: // let the last star take one more
+			p = star + 1
+			mark++
+			t = mark
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}
+
+func same(a, b byte, fold bool) bool {
+	if fold {
+		a, b = lower(a), lower(b)
+	}
+	return a == b
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
 }

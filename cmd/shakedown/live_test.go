@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -460,6 +461,24 @@ func TestKeysGoTheSameWayInBothWorlds(t *testing.T) {
 	heavy, light := counts[0][0]+counts[0][2], counts[0][1]+counts[0][3]
 	if ratio := float64(heavy) / float64(light); ratio < 2.2 || ratio > 4 {
 		t.Errorf("the heavy targets have %.2f times as much as the light ones: %v", ratio, counts[0])
+	}
+}
+
+// Rules of every kind send the same requests the same way in both worlds.
+func TestRulesInBothWorlds(t *testing.T) {
+	var counts [2]map[string]uint64
+	for i, world := range []string{"live", "sim"} {
+		r, _, out := playFile(t, "rules.yaml", "--world", world)
+		counts[i] = map[string]uint64{}
+		for _, x := range r.Targets {
+			counts[i][x.ID] += x.Requests
+		}
+		if r.Balancer.Unrouted != 0 || (world == "live" && r.Totals.Failed > 0) {
+			t.Errorf("%s: %+v, %d unrouted\n%s", world, r.Totals, r.Balancer.Unrouted, out)
+		}
+	}
+	if !maps.Equal(counts[0], counts[1]) || counts[0]["api-1"] < 300 || counts[0]["web-1"] < 100 {
+		t.Errorf("requests by target, live %v, simulated %v", counts[0], counts[1])
 	}
 }
 

@@ -3,7 +3,9 @@ package sim
 import (
 	"strings"
 
+	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/route"
 )
 
 // clientAddress is where simulated clients come from, as real ones of a run on one machine do.
@@ -12,30 +14,47 @@ const clientAddress = "127.0.0.1"
 // key is the request's key for a strategy that wants one. It is what the balancer would see of the request that the
 // mix says it is.
 func (w *World) key(r *request, k pick.Key) uint64 {
-	texts := w.mix.Texts(w.mix.Index(r.Seq))
-	header := func(name string) []byte {
-		for i := range texts.Headers {
-			if strings.EqualFold(texts.Headers[i].Name, name) {
-				return []byte(texts.Headers[i].Value.String(r.Seq))
-			}
-		}
-		return nil
-	}
 	var text []byte
 	switch k.From {
 	case pick.Address:
 		return pick.Hash(clientAddress)
 	case pick.Path:
-		text = pick.PathOf([]byte(w.mix.Path(r.Seq)))
+		text = http1.PathOf([]byte(w.mix.Path(r.Seq)))
 	case pick.Query:
-		text = pick.QueryValue([]byte(w.mix.Path(r.Seq)), k.Name)
+		text = http1.QueryValue([]byte(w.mix.Path(r.Seq)), k.Name)
 	case pick.Header:
-		text = header(k.Name)
+		text = w.header(r, k.Name)
 	case pick.Cookie:
-		text = pick.CookieValue(header("cookie"), k.Name)
+		text = http1.CookieValue(w.header(r, "cookie"), k.Name)
 	}
 	if text == nil {
 		return r.group.g.AnyKey(r.Seq)
 	}
 	return pick.Hash(text)
+}
+
+// header is what the request that the mix says it is has as a header; nil when it has none of that name.
+func (w *World) header(r *request, name string) []byte {
+	texts := w.mix.Texts(w.mix.Index(r.Seq))
+	for i := range texts.Headers {
+		if strings.EqualFold(texts.Headers[i].Name, name) {
+			return []byte(texts.Headers[i].Value.String(r.Seq))
+		}
+	}
+	return nil
+}
+
+// balancerHost is the host of requests that name none: the balancer's address, which a simulated one does not have.
+const balancerHost = "127.0.0.1"
+
+// ask is the request as rules look at it.
+func (w *World) ask(r *request) *route.Request {
+	host := w.header(r, "host")
+	if host == nil {
+		host = []byte(balancerHost)
+	}
+	return &route.Request{
+		Method: []byte(w.mix.At(r.Seq).Method), Host: host, Target: []byte(w.mix.Path(r.Seq)), Source: clientAddress,
+		Header: func(lower string) []byte { return w.header(r, lower) },
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
-	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
@@ -82,7 +81,18 @@ func (w *World) send(r *request) {
 func (w *World) route(r *request) {
 	if r.pick.Attempt == 0 {
 		w.requests++
-		r.group = w.groups[route.Table(w.s.Topology.Listeners[0].Rules).Group(w.mix.Path(r.Seq))]
+		rule := w.rules.Match(w.ask(r))
+		switch {
+		case rule == nil:
+		case rule.Redirect != nil:
+			w.answer(r, rule.Redirect.Status)
+			return
+		case rule.Respond != nil:
+			w.answer(r, rule.Respond.Status)
+			return
+		default:
+			r.group = w.groups[rule.Group(w.split.Float(r.Seq, 0))]
+		}
 		if r.group != nil {
 			if k, ok := r.group.g.Key(); ok {
 				r.pick.Key = w.key(r, k)

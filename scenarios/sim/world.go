@@ -16,10 +16,12 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
@@ -36,6 +38,8 @@ type World struct {
 	now    time.Duration
 	q      queue
 	mix    *mix.Mix
+	rules  route.Table
+	split  draw.Stream // of the choice between a rule's groups
 	groups map[string]*simGroup
 	order  []string // groups' names as the scenario lists them
 	all    map[string]*simTarget
@@ -93,6 +97,10 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 	if w.mix, err = mix.New(s.Seed, s.Load.Set); err != nil {
 		return nil, err
 	}
+	if w.rules, err = s.Topology.Listeners[0].Rules.Compile(); err != nil {
+		return nil, err
+	}
+	w.split = s.Seed.Stream("split")
 	for i := range s.Topology.Groups {
 		cfg := &s.Topology.Groups[i]
 		if cfg.Targets.Run != plan.Builtin {
