@@ -52,9 +52,11 @@ type Group struct {
 	Outliers *health.OutlierConfig `json:"outliers,omitempty"`
 	Retry    *group.Retry          `json:"retry,omitempty"`
 	FailOpen *group.FailOpen       `json:"fail_open,omitempty"`
-	Drain    time.Duration         `json:"drain"`
-	Timeouts TargetTimeouts        `json:"timeouts"`
-	Targets  []Target              `json:"targets,omitempty"`
+	// SlowStart is how long a target that joins or comes back takes to its full share.
+	SlowStart time.Duration  `json:"slow_start,omitempty"`
+	Drain     time.Duration  `json:"drain"`
+	Timeouts  TargetTimeouts `json:"timeouts"`
+	Targets   []Target       `json:"targets,omitempty"`
 }
 
 // Target is a member of a group.
@@ -120,7 +122,7 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 			return nil, fmt.Errorf("group %s: strategy: %w", gc.Name, err)
 		}
 		o := newOwner(b, gc, group.New(gc.Name, group.Config{
-			Strategy: strategy, Health: gc.Health, Outliers: gc.Outliers, Retry: gc.Retry, FailOpen: gc.FailOpen, Drain: gc.Drain, Seed: cfg.Seed,
+			Strategy: strategy, Health: gc.Health, Outliers: gc.Outliers, Retry: gc.Retry, FailOpen: gc.FailOpen, SlowStart: gc.SlowStart, Drain: gc.Drain, Seed: cfg.Seed,
 		}))
 		b.groups = append(b.groups, o)
 		b.pools[gc.Name] = o.pool

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -329,6 +330,57 @@ func TestActiveChecks(t *testing.T) {
 	}
 	sick.Store(false)
 	await(t, "service", func() bool { code, _ := get(t, r.url); return code == 200 })
+}
+
+// Checks of each kind, and what an answer must be.
+func TestKindsOfChecks(t *testing.T) {
+	var asked atomic.Pointer[string]
+	checked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		asked.Store(&host)
+		w.WriteHeader(http.StatusAccepted)
+		io.WriteString(w, "status: fine")
+	}))
+	defer checked.Close()
+	_, text, _ := net.SplitHostPort(address(checked))
+	port, _ := strconv.Atoi(text)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // it takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	base := health.Config{Path: "/check", Interval: 10 * time.Millisecond, Timeout: 5 * time.Second, Healthy: 1, Unhealthy: 1}
+	for _, tc := range []struct {
+		name   string
+		change func(*health.Config)
+		want   string
+	}{
+		{"another status", func(*health.Config) {}, "trouble"},
+		{"matcher", func(c *health.Config) { c.Matcher = health.Matcher{{200, 299}} }, "healthy"},
+		{"body", func(c *health.Config) { c.Matcher, c.Body = health.Matcher{{202, 202}}, "fine" }, "healthy"},
+		{"another body", func(c *health.Config) { c.Matcher, c.Body = health.Matcher{{202, 202}}, "ill" }, "trouble"},
+		{"host", func(c *health.Config) { c.Matcher, c.Host = health.Matcher{{202, 202}}, "check.example.org" }, "healthy"},
+	} {
+		cfg := config()
+		c := base
+		tc.change(&c)
+		c.Port = port // the check is asked elsewhere than the requests
+		cfg.Groups[0].Health = &c
+		cfg.Groups[0].Targets = []Target{{ID: "web-1", Address: silent.Addr().String()}}
+		r := start(t, cfg, nil)
+		await(t, tc.name+": "+tc.want, func() bool { return r.has("web-1 " + tc.want) })
+		r.stop()
+		if c.Host != "" && *asked.Load() != c.Host {
+			t.Errorf("%s: asked for %s", tc.name, *asked.Load())
+		}
+	}
+	cfg := config()
+	cfg.Groups[0].Health = &health.Config{Kind: health.TCP, Interval: 10 * time.Millisecond, Timeout: 5 * time.Second, Healthy: 1, Unhealthy: 1}
+	cfg.Groups[0].Targets = []Target{{ID: "web-1", Address: silent.Addr().String()}}
+	r := start(t, cfg, nil)
+	await(t, "a connection to be enough", func() bool { return r.has("web-1 healthy") })
+	silent.Close()
+	await(t, "a refused connection to count", func() bool { return r.has("web-1 unhealthy") })
 }
 
 func TestFaultsActOnExchangesAndProbes(t *testing.T) {

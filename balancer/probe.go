@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/chaos"
 )
 
@@ -48,26 +50,65 @@ func (o *owner) probeOnce(ctx context.Context, client *http.Client, t *group.Tar
 			return fmt.Errorf("status %d", e.Status)
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.Address+o.cfg.Health.Path, nil)
+	if o.cfg.Health.Kind == health.TCP {
+		return o.knock(ctx, t)
+	}
+	return o.ask(ctx, client, t)
+}
+
+// address is where a target is probed.
+func (o *owner) address(t *group.Target) string {
+	if port := o.cfg.Health.Port; port > 0 {
+		if host, _, err := net.SplitHostPort(t.Address); err == nil {
+			return net.JoinHostPort(host, strconv.Itoa(port))
+		}
+	}
+	return t.Address
+}
+
+// knock makes a connection and closes it.
+func (o *owner) knock(ctx context.Context, t *group.Target) error {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.address(t))
+	if err != nil {
+		return plainly(ctx, err)
+	}
+	return c.Close()
+}
+
+// maxProbeBody is how much of an answer is looked at.
+const maxProbeBody = 64 << 10
+
+// ask sends a request and judges its answer.
+func (o *owner) ask(ctx context.Context, client *http.Client, t *group.Target) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+o.address(t)+o.cfg.Health.Path, nil)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("User-Agent", "shakedown-health-check")
+	req.Host = o.cfg.Health.Host
 	res, err := client.Do(req)
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			return cause
-		}
-		var op *net.OpError
-		if errors.As(err, &op) {
-			return op // without the method and the URL around it
-		}
-		return err
+		return plainly(ctx, err)
 	}
 	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // the status decides; the rest is courtesy
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d", res.StatusCode)
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxProbeBody))
+	if err != nil && o.cfg.Health.Body != "" {
+		return plainly(ctx, err)
+	}
+	if what := o.cfg.Health.Judge(res.StatusCode, body); what != "" {
+		return errors.New(what)
 	}
 	return nil
+}
+
+// plainly is an error without what stands around it: the method, the URL; and the timeout in our own words.
+func plainly(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op
+	}
+	return err
 }

@@ -151,7 +151,7 @@ func (d *decoder) frontTimeouts(n *yaml.Node, item *Resolved) balancer.FrontTime
 func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 	g := plan.Group{Name: name}
 	b := d.block(n, "group "+name, out)
-	b.later("sticky", "slow_start", "limits", "zones")
+	b.later("sticky", "limits", "zones")
 	strategy := b.value("strategy")
 	if strategy == nil {
 		table := pick.Kinds().Table()
@@ -168,10 +168,14 @@ func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 		out.leaf("health", "off", d.origin(h))
 	} else {
 		hb := d.block(h, "health", out.sub("health"))
-		hb.later("matcher", "body", "host", "port", "kind", "jitter")
-		g.Health = health.New(hb.values(health.Params()))
-		if !strings.HasPrefix(g.Health.Path, "/") {
-			d.fail(hb.value("path"), "path: %q does not start with a slash", g.Health.Path)
+		before := len(d.problems)
+		v := hb.values(health.Params())
+		if len(d.problems) == before {
+			check, err := health.New(v)
+			if err != nil {
+				d.fail(h, "health: %v", err)
+			}
+			g.Health = check
 		}
 		hb.close()
 	}
@@ -197,8 +201,11 @@ func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 		g.FailOpen = group.NewFailOpen(fb.values(group.FailOpenParams()))
 		fb.close()
 	}
-	v := b.values([]spec.Param{{Name: "drain", Type: spec.Duration, Default: "30s", Max: 3600, Doc: "how long a target that is taken out may finish what it runs"}})
-	g.Drain = v.Duration("drain")
+	v := b.values([]spec.Param{
+		{Name: "drain", Type: spec.Duration, Default: "30s", Max: 3600, Doc: "how long a target that is taken out may finish what it runs"},
+		{Name: "slow_start", Type: spec.Duration, Default: "0s", Max: 900, Doc: "how long a target that joins or comes back takes to its full share"},
+	})
+	g.Drain, g.SlowStart = v.Duration("drain"), v.Duration("slow_start")
 	tb := d.block(b.value("timeouts"), "timeouts", out.sub("timeouts"))
 	g.Timeouts = balancer.NewTargetTimeouts(tb.values(balancer.TargetTimeoutParams()))
 	tb.close()

@@ -14,7 +14,7 @@ func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) *Target
 		g.budget.request(g.cfg.Retry)
 	}
 	rd := g.ready.Load()
-	i := g.strategy.Pick(now, r, &rd.set)
+	i := g.chooser.Pick(now, r, &rd.set)
 	if i < 0 {
 		return nil
 	}

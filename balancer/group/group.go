@@ -38,10 +38,13 @@ type Config struct {
 	Strategy pick.Builder
 	Health   *health.Config
 	Outliers *health.OutlierConfig
-	Retry    *Retry        // nil: none
-	FailOpen *FailOpen     // nil: a group without a healthy target answers nothing
-	Drain    time.Duration // how long a draining target may finish what it runs
-	Seed     draw.Seed
+	Retry    *Retry // nil: none
+	// SlowStart is how long a target takes to its full share: one that joins a group in service, or comes back. Those
+	// that a group begins with have it at once. 0: everybody has.
+	SlowStart time.Duration
+	FailOpen  *FailOpen     // nil: a group without a healthy target answers nothing
+	Drain     time.Duration // how long a draining target may finish what it runs
+	Seed      draw.Seed
 }
 
 // Member is what a target is known by. It does not change.
@@ -64,6 +67,9 @@ type Target struct {
 	state   State
 	weight  int
 	resting bool
+	founder bool          // the group has never served without it
+	since   time.Duration // when it came into service
+	warming bool
 	check   health.Check
 	outlier health.Outlier
 	fresh   bool // never seen healthy
@@ -98,6 +104,8 @@ const (
 type Group struct {
 	cfg      Config
 	strategy pick.Strategy
+	chooser  pick.Strategy // the strategy, with slow start before it
+	served   bool          // there was a healthy target once
 	observer pick.Observer // the strategy, when it learns
 	preparer pick.Preparer // the strategy, when it builds something of a set
 	keys     draw.Stream   // for requests without a key
@@ -115,6 +123,9 @@ type ready struct {
 // New returns an empty group.
 func New(name string, cfg Config) *Group {
 	g := &Group{cfg: cfg, strategy: cfg.Strategy(cfg.Seed.Stream("pick:" + name)), keys: cfg.Seed.Stream("key:" + name)}
+	if g.chooser = g.strategy; cfg.SlowStart > 0 {
+		g.chooser = pick.SlowStart{Strategy: g.strategy, Over: cfg.SlowStart, Stream: cfg.Seed.Stream("slow start:" + name)}
+	}
 	g.observer, _ = g.strategy.(pick.Observer)
 	g.preparer, _ = g.strategy.(pick.Preparer)
 	g.ready.Store(&ready{})
@@ -126,7 +137,7 @@ func (g *Group) Config() Config { return g.cfg }
 
 // Add makes a target a member. Without active checks it takes traffic at once.
 func (g *Group) Add(now time.Duration, m Member) (*Target, []Effect) {
-	t := &Target{Member: m, state: Initial, fresh: true, weight: m.Weight}
+	t := &Target{Member: m, state: Initial, fresh: true, weight: m.Weight, founder: !g.served}
 	t.lastRouted.Store(-1)
 	if g.cfg.Health == nil {
 		t.fresh, t.up = false, true
@@ -300,6 +311,8 @@ func (g *Group) move(now time.Duration, t *Target, to State, reason string) []Ef
 	t.state = to
 	if to == Healthy {
 		t.trouble = false
+		t.since, t.warming = now, !t.founder
+		t.founder, g.served = false, true
 	}
 	if to == Gone {
 		for i, other := range g.targets {
@@ -351,7 +364,7 @@ func (g *Group) publish(now time.Duration) (out []Effect) {
 	for _, t := range g.targets {
 		if t.state == Healthy || (g.open && t.state != Draining && t.state != Resting) {
 			r.targets = append(r.targets, t)
-			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Weight: t.weight, Load: &t.load})
+			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Weight: t.weight, Load: &t.load, Warming: t.warming, Since: t.since})
 		}
 	}
 	if g.preparer != nil {

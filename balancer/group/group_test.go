@@ -185,6 +185,39 @@ func TestRetryBudget(t *testing.T) {
 	}
 }
 
+// Slow start is for targets that join a group in service and for those that come back, not for those that it began
+// with.
+func TestWhoStartsSlowly(t *testing.T) {
+	cfg := full()
+	cfg.Health.Healthy, cfg.Health.Unhealthy, cfg.Outliers, cfg.SlowStart = 1, 1, nil, 10*s
+	g := newGroup(t, cfg)
+	warming := func() (ids string) {
+		for _, m := range g.ready.Load().set.Members {
+			if m.Warming {
+				ids += m.ID
+			}
+		}
+		return ids
+	}
+	a, _ := g.Add(0, Member{ID: "a"})
+	b, _ := g.Add(0, Member{ID: "b"})
+	g.Probed(s, a, true, "")
+	g.Probed(2*s, b, true, "")
+	if got := warming(); got != "" {
+		t.Errorf("%q of the first start slowly", got)
+	}
+	c, _ := g.Add(3*s, Member{ID: "c"})
+	g.Probed(4*s, c, true, "")
+	if got := warming(); got != "c" {
+		t.Errorf("%q start slowly, c has joined", got)
+	}
+	g.Probed(5*s, a, false, "x")
+	g.Probed(6*s, a, true, "")
+	if got := warming(); got != "ac" {
+		t.Errorf("%q start slowly, a has come back", got)
+	}
+}
+
 // Below the threshold all members take traffic but draining ones; the change is told once, and so is its end.
 func TestFailOpen(t *testing.T) {
 	cfg := full()

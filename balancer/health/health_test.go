@@ -10,8 +10,73 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
+func byDefault(t *testing.T) *Config {
+	t.Helper()
+	c, err := New(spec.Defaults(Params()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestMatcher(t *testing.T) {
+	m, err := ParseMatcher("200, 204,300-399")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for status, want := range map[int]bool{200: true, 201: false, 204: true, 299: false, 300: true, 399: true, 400: false} {
+		if m.Matches(status) != want {
+			t.Errorf("%d: %v", status, !want)
+		}
+	}
+	if !(Matcher{}).Matches(200) || (Matcher{}).Matches(204) {
+		t.Error("an empty matcher is not 200")
+	}
+	for _, bad := range []string{"", "x", "99", "600", "300-200", "200-", "-200", "200;204"} {
+		if _, err := ParseMatcher(bad); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+	c := Config{Matcher: m, Body: "well"}
+	for _, tc := range []struct {
+		status     int
+		body, want string
+	}{{200, "all is well", ""}, {200, "ill", `the body does not hold "well"`}, {500, "well", "status 500"}} {
+		if got := c.Judge(tc.status, []byte(tc.body)); got != tc.want {
+			t.Errorf("%+v: %q", tc, got)
+		}
+	}
+}
+
+// With jitter the probes stay in order, each within its share after the grid.
+func TestProbeJitter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		plain := &Config{Interval: time.Second}
+		c := &Config{Interval: time.Second, Jitter: rapid.Float64Range(0, .9).Draw(t, "jitter")}
+		now := time.Duration(rapid.Int64Range(-int64(time.Hour), int64(time.Hour)).Draw(t, "now"))
+		grid := plain.NextProbe(7, "a", now-time.Second)
+		for range 20 {
+			next := c.NextProbe(7, "a", now)
+			for grid+time.Duration(c.Jitter*float64(time.Second)) <= now {
+				grid += time.Second
+			}
+			if next <= now || next > now+2*time.Second {
+				t.Fatalf("after %v comes %v", now, next)
+			}
+			late := (next - plain.NextProbe(7, "a", 0)) % time.Second
+			if late < 0 {
+				late += time.Second
+			}
+			if late > time.Duration(c.Jitter*float64(time.Second))+1 {
+				t.Fatalf("%v after its instant of the grid, the jitter is %v", late, c.Jitter)
+			}
+			now = next
+		}
+	})
+}
+
 func TestThresholds(t *testing.T) {
-	c := New(spec.Defaults(Params())) // healthy 2, unhealthy 3
+	c := byDefault(t) // healthy 2, unhealthy 3
 	var k Check
 	for i, tc := range []struct{ passed, fresh, up, down bool }{
 		{true, true, true, false},                                                               // one pass admits a new target
@@ -38,7 +103,7 @@ func TestProbeGridIsFixed(t *testing.T) {
 			t.Fatalf("grid moved: %v after %v", again, next)
 		}
 	})
-	c := New(spec.Defaults(Params()))
+	c := byDefault(t)
 	if c.NextProbe(1, "a", 0) == c.NextProbe(1, "b", 0) && c.NextProbe(draw.Seed(1), "a", 0) == c.NextProbe(1, "c", 0) {
 		t.Fatal("targets are probed in step")
 	}

@@ -129,7 +129,7 @@ func (r *Request) settle(f *framing, hosts int, authority []byte) error {
 	}
 	r.Close = f.close || (r.Minor == 0 && !f.keep)
 	r.Options = f.options
-	if !f.upgrade || r.Minor == 0 {
+	if !f.upgrade || r.Minor == 0 || HasToken(r.Upgrade, "h2c") { // HTTP/2 through a tunnel would pass all rules by
 		r.Upgrade = nil
 	}
 	r.Expect = r.Expect && r.Minor == 1 && r.Length != 0

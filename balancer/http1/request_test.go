@@ -65,6 +65,7 @@ func TestRequests(t *testing.T) {
 		{"continue", "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi", "POST / a 1 2 false false true \"\"", "hi"},
 		{"continue with no body", "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", "GET / a 1 0 false false false \"\"", ""},
 		{"upgrade", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", "GET / a 1 0 false false false \"websocket\"", ""},
+		{"upgrade to what must not be tunnelled", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: websocket, H2C\r\nHTTP2-Settings: x\r\n\r\n", "GET / a 1 0 false false false \"\"", ""},
 		{"upgrade without the option", "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", "GET / a 1 0 false false false \"\"", ""},
 		{"absolute form", "GET http://b:8080/x?y HTTP/1.1\r\nHost: a\r\n\r\n", "GET /x?y b:8080 1 0 false false false \"\"", ""},
 		{"absolute form without a path", "GET HTTP://b HTTP/1.1\r\nHost: a\r\n\r\n", "GET / b 1 0 false false false \"\"", ""},

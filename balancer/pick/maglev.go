@@ -72,7 +72,7 @@ func (l *lookup) Pick(_ time.Duration, r *Request, s *Set) int {
 		return -1
 	}
 	i := int(table[r.Key%uint64(len(table))])
-	if len(r.Tried) == 0 {
+	if r.all() {
 		return i
 	}
 	// Another attempt falls on another slot, so that a target's keys spread over all others.

@@ -48,6 +48,7 @@ type Request struct {
 	Seq     uint64
 	Attempt int      // 0 for the first
 	Tried   []string // ids of the targets that this request has already failed on
+	avoid   string   // a target that this pick must not choose
 	Key     uint64   // for a keyed strategy; a draw when the request does not have what the key is taken from
 }
 
@@ -63,6 +64,9 @@ type Member struct {
 	Zone   string
 	Weight int // positive; 0 counts as 1
 	Load   *Load
+
+	Warming bool          // it has come into service at Since, and slow start is for it
+	Since   time.Duration // on the clock of Pick's now
 }
 
 func (m *Member) weight() int { return max(m.Weight, 1) }
@@ -73,7 +77,12 @@ type Set struct {
 	Prepared any // by a Preparer
 }
 
-func (r *Request) tried(m *Member) bool { return len(r.Tried) > 0 && slices.Contains(r.Tried, m.ID) }
+func (r *Request) tried(m *Member) bool {
+	return (len(r.Tried) > 0 && slices.Contains(r.Tried, m.ID)) || (r.avoid != "" && r.avoid == m.ID)
+}
+
+// all reports whether no member is left out of the pick.
+func (r *Request) all() bool { return len(r.Tried) == 0 && r.avoid == "" }
 
 // from returns the first untried member at or after index i, around the end; -1 when all were tried.
 func (s *Set) from(i int, r *Request) int {
@@ -88,7 +97,7 @@ func (s *Set) from(i int, r *Request) int {
 // drawn returns the member that u in [0, 1) falls on among those that are neither tried nor taken, each as likely
 // as the others; -1 when there is none.
 func (s *Set) drawn(u float64, r *Request, taken []int) int {
-	if len(r.Tried) == 0 && len(taken) == 0 {
+	if r.all() && len(taken) == 0 {
 		return min(int(u*float64(len(s.Members))), len(s.Members)-1)
 	}
 	free := func(i int) bool { return !slices.Contains(taken, i) && !r.tried(&s.Members[i]) }

@@ -456,3 +456,52 @@ func BenchmarkPick(b *testing.B) {
 		})
 	}
 }
+
+// A target that has just come has the share that its age says, with every strategy that spreads evenly; then its full
+// one.
+func TestSlowStart(t *testing.T) {
+	const over = 10 * time.Second
+	for _, kind := range Kinds().Table().Names() {
+		if kind == "first" {
+			continue
+		}
+		inner := build(t, kind)
+		s := SlowStart{inner, over, draw.Seed(9).Stream("slow")}
+		members := set(4)
+		members.Members[2].Warming, members.Members[2].Since = true, 5*time.Second
+		ready(inner, members)
+		const n = 20_000
+		full := 0
+		for seq := range uint64(n) {
+			if inner.Pick(0, request(seq), members) == 2 {
+				full++
+			}
+		}
+		for age, want := range map[time.Duration]float64{0: leastShare, over / 4: .25, over / 2: .5, over: 1, 3 * over: 1} {
+			got := 0
+			for seq := range uint64(n) {
+				if s.Pick(5*time.Second+age, request(seq), members) == 2 {
+					got++
+				}
+			}
+			// Draws and hashes give it that part of its share; turns give it what a target of that weight has.
+			most := want * 4 / (3 + want)
+			if share := float64(got) / float64(full); share < want-.03 || share > most+.03 {
+				t.Errorf("%s: after %v it has %.3f of its share, want %.2f to %.2f", kind, age, share, want, most)
+			}
+		}
+		alone := set(1)
+		alone.Members[0].Warming = true
+		ready(inner, alone)
+		for seq := range uint64(100) {
+			if s.Pick(0, request(seq), alone) != 0 {
+				t.Fatalf("%s: the only target is left out", kind)
+			}
+		}
+		r := request(1)
+		ready(inner, members)
+		if n := testing.AllocsPerRun(100, func() { s.Pick(5*time.Second, r, members) }); n != 0 {
+			t.Errorf("%s: %v allocations", kind, n)
+		}
+	}
+}

@@ -49,7 +49,7 @@ func (w weighted) Pick(_ time.Duration, r *Request, s *Set) int {
 		return -1
 	}
 	u := w.stream.Float(r.Seq, r.Attempt)
-	if len(r.Tried) == 0 {
+	if r.all() {
 		x := int(u * float64(upTo[len(upTo)-1]))
 		return min(sort.SearchInts(upTo, x+1), len(upTo)-1)
 	}

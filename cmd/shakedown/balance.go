@@ -154,7 +154,10 @@ func (f *balanceFlags) check() (*health.Config, error) {
 	case f.interval < 10*time.Millisecond:
 		return nil, fmt.Errorf("--health-interval %v is too small: the least is 10ms", f.interval)
 	}
-	c := health.New(spec.Defaults(health.Params()))
+	c, err := health.New(spec.Defaults(health.Params()))
+	if err != nil {
+		return nil, err
+	}
 	c.Path, c.Interval = f.health, f.interval
 	return c, nil
 }

@@ -47,7 +47,7 @@ func (w *World) balancerConfig() *balancer.Config {
 	for _, g := range w.s.Topology.Groups {
 		c.Groups = append(c.Groups, balancer.Group{
 			Name: g.Name, Strategy: pick.Kinds().Table().Write(g.Strategy), Health: g.Health, Outliers: g.Outliers,
-			Retry: g.Retry, FailOpen: g.FailOpen, Drain: g.Drain, Timeouts: g.Timeouts,
+			Retry: g.Retry, FailOpen: g.FailOpen, SlowStart: g.SlowStart, Drain: g.Drain, Timeouts: g.Timeouts,
 		})
 	}
 	return c

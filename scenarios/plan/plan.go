@@ -70,16 +70,17 @@ type Listener struct {
 
 // Group is a target group and how its targets are run.
 type Group struct {
-	Name     string
-	Strategy spec.Choice
-	Health   *health.Config
-	Outliers *health.OutlierConfig
-	Retry    *group.Retry
-	FailOpen *group.FailOpen
-	Drain    time.Duration
-	Timeouts balancer.TargetTimeouts
-	Targets  Targets
-	Service  Service
+	Name      string
+	Strategy  spec.Choice
+	Health    *health.Config
+	Outliers  *health.OutlierConfig
+	Retry     *group.Retry
+	FailOpen  *group.FailOpen
+	SlowStart time.Duration
+	Drain     time.Duration
+	Timeouts  balancer.TargetTimeouts
+	Targets   Targets
+	Service   Service
 }
 
 // Run is how targets come to be.

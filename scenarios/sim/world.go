@@ -115,7 +115,7 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 			return nil, fmt.Errorf("group %s: %w", cfg.Name, err)
 		}
 		w.groups[cfg.Name] = &simGroup{cfg: cfg, times: times, g: group.New(cfg.Name, group.Config{
-			Strategy: strategy, Health: cfg.Health, Outliers: cfg.Outliers, Retry: cfg.Retry, FailOpen: cfg.FailOpen, Drain: cfg.Drain, Seed: s.Seed,
+			Strategy: strategy, Health: cfg.Health, Outliers: cfg.Outliers, Retry: cfg.Retry, FailOpen: cfg.FailOpen, SlowStart: cfg.SlowStart, Drain: cfg.Drain, Seed: s.Seed,
 		})}
 		w.order = append(w.order, cfg.Name)
 		for n := range cfg.Targets.Count {
