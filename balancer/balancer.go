@@ -90,7 +90,7 @@ type Balancer struct {
 	origin   atomic.Int64 // of the probes' grid, on clock
 	groups   []*owner
 	pools    map[string]*proxy.Pool
-	rules    []route.Table // compiled, by listener
+	rules    []*atomic.Pointer[route.Table] // compiled, by listener
 	counters proxy.Counters
 
 	listeners []net.Listener
@@ -106,12 +106,8 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 	}
 	b := &Balancer{cfg: cfg, opts: opts, clock: pace.NewClock(0), pools: map[string]*proxy.Pool{}}
 	for _, gc := range cfg.Groups {
-		seen := map[string]bool{}
-		for _, t := range gc.Targets {
-			if seen[t.ID] {
-				return nil, fmt.Errorf("group %s has two targets %s", gc.Name, t.ID)
-			}
-			seen[t.ID] = true
+		if err := noTwins(&gc); err != nil {
+			return nil, err
 		}
 		choice, err := pick.Kinds().Table().Read(gc.Strategy)
 		if err != nil {
@@ -128,21 +124,44 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 		b.pools[gc.Name] = o.pool
 	}
 	for _, l := range cfg.Listeners {
-		rules, err := l.Rules.Compile()
+		rules, err := b.compile(&l)
 		if err != nil {
-			return nil, fmt.Errorf("listener %s: %w", l.Address, err)
+			return nil, err
 		}
-		b.rules = append(b.rules, rules)
-		for i := range rules {
-			for _, name := range rules[i].Groups() {
-				if b.pools[name] == nil {
-					return nil, fmt.Errorf("listener %s: rule %d forwards to unknown group %q", l.Address, i+1, name)
-				}
-			}
-		}
+		p := &atomic.Pointer[route.Table]{}
+		p.Store(&rules)
+		b.rules = append(b.rules, p)
 	}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	return b, nil
+}
+
+// noTwins refuses a group in which an id is given twice.
+func noTwins(gc *Group) error {
+	seen := map[string]bool{}
+	for _, t := range gc.Targets {
+		if seen[t.ID] {
+			return fmt.Errorf("group %s has two targets %s", gc.Name, t.ID)
+		}
+		seen[t.ID] = true
+	}
+	return nil
+}
+
+// compile prepares a listener's rules, and sees to it that every group they name is there.
+func (b *Balancer) compile(l *Listener) (route.Table, error) {
+	rules, err := l.Rules.Compile()
+	if err != nil {
+		return nil, fmt.Errorf("listener %s: %w", l.Address, err)
+	}
+	for i := range rules {
+		for _, name := range rules[i].Groups() {
+			if b.pools[name] == nil {
+				return nil, fmt.Errorf("listener %s: rule %d forwards to unknown group %q", l.Address, i+1, name)
+			}
+		}
+	}
+	return rules, nil
 }
 
 // Listen opens the listeners and starts to check the targets.

@@ -456,6 +456,56 @@ func TestChangesLoseNothing(t *testing.T) {
 	}
 }
 
+// What a reload changes, and what it refuses before it changes anything.
+func TestReload(t *testing.T) {
+	one, two := server(t, "one"), server(t, "two")
+	r := start(t, config(one), nil)
+	cfg := config(one, two)
+	cfg.Groups[0].Targets[0].Weight = 5
+	cfg.Listeners[0].Rules = route.Table{{Path: "/no", Respond: &route.Respond{Status: 403}}, {Forward: "web"}}
+	if err := r.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.Stats().Groups["web"]; len(s) != 2 || s[0].Weight != 5 || s[0].State != group.Healthy || s[1].State != group.Healthy {
+		t.Errorf("%+v", s)
+	}
+	if code, _ := get(t, r.url+"/no"); code != 403 {
+		t.Errorf("the new rule answers %d", code)
+	}
+	for want, change := range map[string]func(*Config){
+		"address and timeouts can't change": func(c *Config) { c.Listeners[0].Address = "127.0.0.1:1" },
+		"number of listeners":               func(c *Config) { c.Listeners = append(c.Listeners, c.Listeners[0]) },
+		"come or go":                        func(c *Config) { c.Groups = append(c.Groups, Group{Name: "x"}) },
+		"come or go while":                  func(c *Config) { c.Groups[0].Name = "other"; c.Listeners[0].Rules = nil },
+		"only its targets can change":       func(c *Config) { c.Groups[0].Drain++ },
+		"has another address now":           func(c *Config) { c.Groups[0].Targets[0].Address = "127.0.0.1:1" },
+		"two targets web-1":                 func(c *Config) { c.Groups[0].Targets[1].ID = "web-1" },
+		"unknown group":                     func(c *Config) { c.Listeners[0].Rules = route.Table{{Forward: "nowhere"}} },
+		"exactly one of":                    func(c *Config) { c.Listeners[0].Rules = route.Table{{}} },
+	} {
+		bad := config(one, two)
+		change(&bad)
+		if err := r.Reload(bad); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if code, _ := get(t, r.url+"/no"); code != 403 || len(r.Stats().Groups["web"]) != 2 {
+		t.Error("a reload that was refused has changed something")
+	}
+	if err := r.Reload(config(two)); err == nil { // the id web-1 with two's address
+		t.Error("another address under the same id was accepted")
+	}
+	only := config(two)
+	only.Groups[0].Targets[0].ID = "web-2"
+	if err := r.Reload(only); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "web-1 to be gone", func() bool { return r.has("web-1 gone") })
+	if code, body := get(t, r.url+"/no"); code != 200 || !strings.HasPrefix(body, "two") {
+		t.Errorf("%d %s", code, body)
+	}
+}
+
 func TestDiscardedRequestsAreCountedApart(t *testing.T) {
 	cfg := config(server(t, "web"))
 	cfg.Discard = []Span{{0, 10}}

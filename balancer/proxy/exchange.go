@@ -76,7 +76,7 @@ func (x *exchange) serve() {
 func (x *exchange) route() *Pool {
 	r := &x.c.Request
 	x.ask.Method, x.ask.Host, x.ask.Target, x.ask.Source = r.Method, r.Host, r.Target, x.c.IP
-	x.rule = x.f.rules.Match(&x.ask)
+	x.rule = x.f.rules.Load().Match(&x.ask)
 	switch {
 	case x.rule == nil:
 		x.unrouted("no rule matches")

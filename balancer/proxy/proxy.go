@@ -70,7 +70,7 @@ type Hooks struct {
 
 // Front answers a listener's requests. It implements serve.Handler.
 type Front struct {
-	rules    route.Table
+	rules    *atomic.Pointer[route.Table] // another one may take its place while requests come
 	pools    map[string]*Pool
 	hooks    Hooks
 	counters *Counters
@@ -81,7 +81,7 @@ type Front struct {
 
 // NewFront returns the handler of a listener with the given rules, which are compiled, on a port. The stream draws
 // which of a rule's groups a request goes to.
-func NewFront(rules route.Table, port string, split draw.Stream, pools map[string]*Pool, hooks Hooks, counters *Counters) *Front {
+func NewFront(rules *atomic.Pointer[route.Table], port string, split draw.Stream, pools map[string]*Pool, hooks Hooks, counters *Counters) *Front {
 	if hooks.Touch == nil {
 		hooks.Touch = func(*chaos.Exchange) chaos.Effect { return chaos.Effect{} }
 	}

@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,6 +40,7 @@ type balanceFlags struct {
 	admin, token             string
 	handover                 string
 	takeover                 bool
+	file                     string // the configuration, when it is not in the flags
 	grace, linger            time.Duration
 	front                    balancer.FrontTimeouts
 	target                   balancer.TargetTimeouts
@@ -46,27 +50,37 @@ func balanceCommand() *cobra.Command {
 	var controlled bool
 	var f balanceFlags
 	cmd := &cobra.Command{
-		Use:   "balance",
+		Use:   "balance [CONFIG]",
 		Short: "run the reference balancer alone",
 		Long: `Balances HTTP/1.1 requests over targets of your own, with health checks, ejection of targets that
 fail five times in a row, and one retry elsewhere when no connection could be made.
 It runs until it is interrupted; then it answers what is under way. Changes of its targets' states are told
 on stderr.
 
+CONFIG is a file with version and topology, such as a scenario's, whose groups have addresses. On SIGHUP it is
+read again: rules, targets and weights change without a request lost; mistakes are told, and the old stays in
+use.
+
 With --admin targets can be looked at and changed over HTTP, and Prometheus finds /metrics there. With
 --handover a successor, started with --takeover besides, takes its sockets over without a request lost.`,
 		Example: `  shakedown balance --listen 127.0.0.1:8080 --targets 127.0.0.1:9001,127.0.0.1:9002 --strategy least_requests
   shakedown balance --targets 127.0.0.1:9001*3,127.0.0.1:9002 --strategy ring_hash:key=header:X-User,points=1000
   shakedown balance --targets 127.0.0.1:9001 --admin 127.0.0.1:9090 --handover /run/shakedown.sock
+  shakedown balance balancer.yaml --admin 127.0.0.1:9090
   curl -X PATCH -d '{"maintenance": true}' http://127.0.0.1:9090/groups/targets/targets/127.0.0.1:9001`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:        cobra.MaximumNArgs(1),
+		Annotations: map[string]string{onHangup: "reloads"},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if controlled {
 				return withControl(func(c *control.Conn) error {
 					return balancer.ServeControlled(cmd.Context(), c, func(seed draw.Seed) balancer.Injector { return inject.NewWire(seed) })
 				})
 			}
 			cfg, err := f.config()
+			if len(args) > 0 {
+				f.file = args[0]
+				cfg, err = f.fromFile(cmd.Flags().Changed)
+			}
 			if err != nil {
 				return err
 			}
@@ -134,15 +148,61 @@ func (f *balanceFlags) config() (balancer.Config, error) {
 		seen[x.ID] = true
 		g.Targets = append(g.Targets, x)
 	}
-	if err := f.checkAdmin(); err != nil {
+	if err := f.checkRest(); err != nil {
 		return none, err
-	}
-	if f.takeover && f.handover == "" {
-		return none, fmt.Errorf("--takeover needs --handover PATH, at which the predecessor offers its socket")
 	}
 	return balancer.Config{
 		Seed: 1, Groups: []balancer.Group{g}, Listeners: []balancer.Listener{{Address: f.listen, Rules: route.Table{{Forward: g.Name}}, Timeouts: f.front}},
 	}, nil
+}
+
+// fromFile reads the configuration from its file; flags that say the same are refused.
+func (f *balanceFlags) fromFile(given func(flag string) bool) (balancer.Config, error) {
+	var none balancer.Config
+	for _, name := range []string{
+		"listen", "targets", "strategy", "health", "health-interval", "retry", "fail-open", "idle-timeout", "header-timeout", "body-timeout", "write-timeout",
+		"connect-timeout", "response-timeout",
+	} {
+		if given(name) {
+			return none, fmt.Errorf("--%s and a configuration file exclude each other", name)
+		}
+	}
+	if err := f.checkRest(); err != nil {
+		return none, err
+	}
+	return f.read()
+}
+
+func (f *balanceFlags) read() (balancer.Config, error) {
+	text, err := os.ReadFile(f.file)
+	if err != nil {
+		return balancer.Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return scenarios.DecodeBalancer(scenarios.Source{Name: f.file, Text: text, Dir: filepath.Dir(f.file)})
+}
+
+// reload reads the configuration file again whenever it is asked to, until the context ends.
+func (f *balanceFlags) reload(ctx context.Context, b *balancer.Balancer, hangups <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		}
+		if f.file == "" {
+			fmt.Fprintln(os.Stderr, "nothing to reload: the configuration is in the flags")
+			continue
+		}
+		cfg, err := f.read()
+		if err == nil {
+			err = b.Reload(cfg)
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%v\nthe old configuration stays in use\n", err)
+			continue
+		}
+		fmt.Fprintln(os.Stderr, "reloaded "+f.file)
+	}
 }
 
 func (f *balanceFlags) check() (*health.Config, error) {
@@ -160,6 +220,14 @@ func (f *balanceFlags) check() (*health.Config, error) {
 	}
 	c.Path, c.Interval = f.health, f.interval
 	return c, nil
+}
+
+// checkRest checks what a configuration file does not say.
+func (f *balanceFlags) checkRest() error {
+	if f.takeover && f.handover == "" {
+		return fmt.Errorf("--takeover needs --handover PATH, at which the predecessor offers its socket")
+	}
+	return f.checkAdmin()
 }
 
 // checkAdmin sees to it that nobody but this machine can change things without a token.
@@ -265,9 +333,22 @@ func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
 		defer func() { api.Close(); <-served }()
 		fmt.Fprintf(os.Stderr, "admin at http://%s/targets\n", l.Addr())
 	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	reloading := make(chan struct{})
+	go func() {
+		defer close(reloading)
+		f.reload(ctx, b, hangups)
+	}()
+	defer func() { stop(); <-reloading }()
 	served := make(chan error, 1)
 	go func() { served <- b.Serve(ctx) }()
-	fmt.Fprintf(os.Stderr, "balancing http://%s over %d targets; interrupt to stop\n", b.Addresses()[0], len(cfg.Groups[0].Targets))
+	targets := 0
+	for _, g := range cfg.Groups {
+		targets += len(g.Targets)
+	}
+	fmt.Fprintf(os.Stderr, "balancing http://%s over %d targets; interrupt to stop\n", strings.Join(b.Addresses(), ", http://"), targets)
 	if predecessor != nil {
 		if err := predecessor.Serving(); err != nil {
 			stop()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -164,6 +165,73 @@ func TestChangesUnderLoadLoseNothing(t *testing.T) {
 	if served != r.Totals.Sent {
 		t.Errorf("the backends served %d of %d", served, r.Totals.Sent)
 	}
+}
+
+// Under load the configuration is read again: rules, targets and weights change and no request fails; a file with
+// mistakes is told and changes nothing.
+func TestReloadUnderLoad(t *testing.T) {
+	var addresses []string
+	for range 3 {
+		b := spawn(t, "backend", "--listen", "127.0.0.1:0", "--mean", "1ms", "--concurrency", "64")
+		addresses = append(addresses, b.await(t, `serving http://([0-9.:]+)`))
+	}
+	file := filepath.Join(t.TempDir(), "balancer.yaml")
+	write := func(rules, health string, targets ...string) {
+		t.Helper()
+		text := fmt.Sprintf(`version: 1
+topology:
+  listeners: [{rules: [%s{forward: web}]}]
+  groups: {web: {strategy: weighted_round_robin, health: {interval: %s}, targets: {addresses: [%s], weights: [1, 3]}}}
+`, rules, health, `"`+strings.Join(targets, `", "`)+`"`)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("", "50ms", addresses[0], addresses[1])
+	p := spawn(t, "balance", file, "--admin", "127.0.0.1:0")
+	url := "http://" + p.await(t, `balancing http://([0-9.:]+)`)
+	for _, a := range addresses[:2] {
+		p.await(t, regexp.QuoteMeta(a)+`: initial → healthy`)
+	}
+	status := func(path string) int {
+		t.Helper()
+		res, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	load := spawn(t, "attack", url, "--rate", "2000/s", "--for", "4s", "--connections", "200", "--out", "out", "--format", "json", "--set", "validity.lag=10s", "--gate", "failed <= 0", "--gate", "dropped <= 0")
+	load.await(t, "in flight")
+	write("{path: /teapot, respond: {status: 418}}, ", "50ms", addresses[1], addresses[2])
+	p.Process.Signal(syscall.SIGHUP)
+	p.await(t, "reloaded .*balancer.yaml")
+	p.await(t, regexp.QuoteMeta(addresses[2])+`: initial → healthy`)
+	p.await(t, regexp.QuoteMeta(addresses[0])+`: .* → gone`)
+	if got := status("/teapot"); got != 418 {
+		t.Errorf("the new rule answers %d", got)
+	}
+	write("{path: nonsense, forward: web}, ", "50ms", addresses[1])
+	p.Process.Signal(syscall.SIGHUP)
+	p.await(t, `(?s)does not start with a slash.*the old configuration stays in use`)
+	write("", "70ms", addresses[1])
+	p.Process.Signal(syscall.SIGHUP)
+	p.await(t, `group web: only its targets can change while it runs`)
+	if got := status("/teapot"); got != 418 {
+		t.Errorf("after a reload that was refused the rule answers %d", got)
+	}
+	load.ended(t)
+	r, err := reports.Read(filepath.Join(load.Dir, "out", "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Totals.Failed+r.Totals.Dropped > 0 || r.Totals.Succeeded < 7900 {
+		t.Errorf("%+v, %v", r.Totals, r.Examples)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	p.Process.Signal(syscall.SIGTERM)
+	p.ended(t)
 }
 
 // A successor without a predecessor says so, and so does one that nobody needs.

@@ -29,10 +29,12 @@ const (
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, stop := withSignals()
-	defer stop()
 	root := newRoot()
-	err := root.ExecuteContext(ctx)
+	cmd, _, err := root.Find(os.Args[1:])
+	reloads := err == nil && cmd.Annotations[onHangup] != ""
+	ctx, stop := withSignals(reloads)
+	defer stop()
+	err = root.ExecuteContext(ctx)
 	var verdict verdictError
 	switch {
 	case err == nil:
@@ -52,12 +54,18 @@ type verdictError int
 
 func (v verdictError) Error() string { return fmt.Sprintf("exit code %d", int(v)) }
 
+// onHangup is the annotation of commands that take SIGHUP for something else than an interrupt.
+const onHangup = "on-hangup"
+
 // withSignals returns a context that the first interrupt ends; the second one leaves at once, and the
-// guardian tidies up.
-func withSignals() (context.Context, func()) {
+// guardian tidies up. A hangup is an interrupt too, unless the command has its own use for it.
+func withSignals(ownHangup bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !ownHangup {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		for range signals {
 			if ctx.Err() != nil {

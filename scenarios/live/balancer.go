@@ -11,7 +11,6 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/control"
 	"github.com/seed-8025779b/shakedown/balancer/group"
-	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/chaos/inject"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
@@ -40,17 +39,9 @@ func (b *balancerChild) kill() {
 }
 
 func (w *World) balancerConfig() *balancer.Config {
-	c := &balancer.Config{Seed: w.s.Seed, Discard: w.opts.Discard}
-	for _, l := range w.s.Topology.Listeners {
-		c.Listeners = append(c.Listeners, balancer.Listener{Address: l.Address, Rules: l.Rules, Timeouts: l.Timeouts})
-	}
-	for _, g := range w.s.Topology.Groups {
-		c.Groups = append(c.Groups, balancer.Group{
-			Name: g.Name, Strategy: pick.Kinds().Table().Write(g.Strategy), Health: g.Health, Outliers: g.Outliers,
-			Retry: g.Retry, FailOpen: g.FailOpen, SlowStart: g.SlowStart, Drain: g.Drain, Timeouts: g.Timeouts,
-		})
-	}
-	return c
+	c := w.s.Topology.Balancer(w.s.Seed, false) // targets join as they are started
+	c.Discard = w.opts.Discard
+	return &c
 }
 
 // startTimeout is how long a child of our own binary may take to listen.

@@ -1,0 +1,45 @@
+package scenarios
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// DecodeBalancer reads the configuration of a balancer that runs alone: a file with version and topology, which may
+// be a scenario. All targets must have addresses; those are their ids too.
+func DecodeBalancer(src Source) (balancer.Config, error) {
+	var none balancer.Config
+	root, problem := src.parse()
+	if problem != nil {
+		return none, &Problems{src, []Problem{*problem}}
+	}
+	d := &decoder{dir: src.Dir, origins: map[*yaml.Node]string{}}
+	s := &plan.Scenario{}
+	b := d.block(root, "the configuration", &Resolved{})
+	if v, ok := b.param(spec.Param{Name: "version", Type: spec.Count, Required: true, Doc: "the file's version, 1"}); ok && v != 1 {
+		d.fail(b.value("version"), "version %v is not known: this shakedown reads version 1", v)
+	}
+	seed := b.values([]spec.Param{{Name: "seed", Type: spec.Count, Default: "1", Doc: "of every random draw"}}).Int("seed")
+	for _, other := range []string{"name", "about", "objective", "network", "client", "load", "scaling", "faults", "abort", "gates", "validity"} {
+		b.key(other) // a scenario's: not the balancer's business
+	}
+	if n := b.require("topology"); n != nil {
+		d.topology(n, s, &Resolved{})
+		for i := range s.Topology.Groups {
+			if g := &s.Topology.Groups[i]; g.Targets.Run != plan.Addresses && len(d.problems) == 0 {
+				d.fail(n, "group %s: a balancer alone starts no targets: give it addresses", g.Name)
+			}
+		}
+	}
+	b.close()
+	if err := d.err(src); err != nil {
+		return none, fmt.Errorf("the configuration has mistakes; nothing was changed\n%w", err)
+	}
+	return s.Topology.Balancer(draw.Seed(seed), true), nil
+}
