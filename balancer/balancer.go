@@ -80,6 +80,7 @@ type Options struct {
 	// When it stops, requests may finish for Grace (0 stands for 3 s), and connections that are idle are kept for
 	// Linger, so that a client that is about to send is answered first.
 	Grace, Linger time.Duration
+	Access        *AccessLog
 }
 
 // Balancer is a running balancer.
@@ -232,7 +233,7 @@ func (b *Balancer) Serve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		front := proxy.NewFront(b.rules[i], port, b.cfg.Seed.Stream("split"), b.pools, proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard}, &b.counters)
+		front := proxy.NewFront(b.rules[i], port, b.cfg.Seed.Stream("split"), b.pools, proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard, Access: b.opts.Access.hook(b.cfg.Seed)}, &b.counters)
 		t := b.cfg.Listeners[i].Timeouts
 		srv := serve.New(serve.Config{Handler: front, Refused: front.Refused, Idle: t.Idle, Header: t.Header, Body: t.Body, Write: t.Write})
 		servers = append(servers, srv)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -20,8 +21,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 // target is a server that speaks raw bytes: what it was sent is recorded, what it answers is the test's.
@@ -408,6 +412,78 @@ func TestContinue(t *testing.T) {
 			t.Errorf("%s: %q, told to continue: %v", path, got, told)
 		}
 	}
+}
+
+// Each request is told of once, with the status that the client got and why.
+func TestAccessLog(t *testing.T) {
+	dead := server(t, "dead")
+	dead.Close()
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wait" {
+			<-r.Context().Done()
+		}
+	}))
+	defer slow.Close()
+	cfg := config(dead, slow)
+	cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnConnect, Floor: 1000}
+	cfg.Listeners[0].Rules = route.Table{{Path: "/teapot", Respond: &route.Respond{Status: 418}}, {Path: "/none", Forward: "none"}, {Forward: "web"}}
+	cfg.Groups = append(cfg.Groups, Group{Name: "none", Strategy: spec.Written{Kind: "round_robin"}})
+	var mu sync.Mutex
+	var log bytes.Buffer
+	b, err := New(cfg, Options{Access: &AccessLog{To: slog.New(slog.NewJSONHandler(locked{&mu, &log}, nil)), Share: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Serve(ctx) }()
+	r := &running{Balancer: b, url: "http://" + b.Addresses()[0]}
+	get(t, r.url+"/a?b=c") // the dead one first, then the other
+	get(t, r.url+"/teapot")
+	get(t, r.url+"/none")
+	c, rd := r.dial(t)
+	fmt.Fprint(c, "nonsense\r\n\r\n")
+	head(t, rd)
+	c, _ = r.dial(t)
+	fmt.Fprint(c, "GET /wait HTTP/1.1\r\nHost: h\r\n\r\n")
+	await(t, "the request to be under way", func() bool { return r.Stats().Groups["web"][1].InFlight == 1 })
+	c.Close()
+	lines := func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Split(strings.TrimSpace(log.String()), "\n")
+	}
+	await(t, "five lines", func() bool { return len(lines()) == 5 })
+	for i, want := range []string{
+		`"client":"127.0.0.1","method":"GET","host":"` + b.Addresses()[0] + `","target":"/a?b=c","status":200,"reason":"","upstream":"web-2","attempts":2,"took_ms":`,
+		`"target":"/teapot","status":418,"reason":"","upstream":"","attempts":0,`,
+		`"target":"/none","status":503,"reason":"no target is ready","upstream":"","attempts":0,`,
+		`"client":"","method":"","host":"","target":"","status":400,"reason":"malformed first line"`,
+		`"target":"/wait","status":460,"reason":"the client has gone","upstream":"web-2","attempts":`,
+	} {
+		if !strings.Contains(lines()[i], want) {
+			t.Errorf("line %d: %s, want %s", i+1, lines()[i], want)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// locked is a writer for several goroutines.
+type locked struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 // Trailers go both ways.

@@ -30,6 +30,7 @@ type exchange struct {
 	request []byte // as it is sent to a target: the head, and what came of the body with it
 	upload  *upload
 	touch   chaos.Exchange
+	access  Access // what is to be told of the request
 
 	fields   []serve.Field // of the answer
 	onField  func(name, value []byte)
@@ -97,6 +98,7 @@ func (x *exchange) route() *Pool {
 
 // say answers with a text of our own.
 func (x *exchange) say(status int, headers string, text []byte) {
+	x.access.Status = status
 	if x.c.Respond(status, headers, text) != nil {
 		x.f.counters.Aborted.Add(1)
 	}
@@ -108,6 +110,7 @@ func (x *exchange) attempts(pool *Pool) {
 	last := failure{}
 	for {
 		began := x.f.hooks.Now()
+		x.access.Attempts = x.pick.Attempt
 		t := pool.Group.Choose(began, &x.pick, discard)
 		if t == nil {
 			if last.status == 0 {
@@ -117,6 +120,7 @@ func (x *exchange) attempts(pool *Pool) {
 			}
 			return
 		}
+		x.access.Upstream, x.access.Attempts = t.ID, x.pick.Attempt+1
 		if x.pick.Attempt > 0 && !discard {
 			x.f.counters.Retries.Add(1)
 		}
@@ -132,12 +136,14 @@ func (x *exchange) attempts(pool *Pool) {
 			return
 		case outcome == group.Abandoned:
 			x.f.counters.Aborted.Add(1)
+			x.access.Status, x.access.Reason = StatusGone, errClient.Error()
 			x.c.Abort()
 			return
 		case x.again:
 			x.again = false
 		case x.answered:
 			if outcome == group.Broken {
+				x.access.Reason = failed.reason
 				x.c.Abort() // the client must not take it for whole
 			}
 			return
@@ -169,6 +175,7 @@ func (x *exchange) unrouted(reason string) {
 }
 
 func (x *exchange) fail(status int, reason string) {
+	x.access.Status, x.access.Reason = status, reason
 	if x.c.Fail(status, reason) != nil {
 		x.f.counters.Aborted.Add(1)
 	}
@@ -202,7 +209,7 @@ func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure)
 			x.again = true
 			return outcome, failed
 		}
-		x.answered = true
+		x.answered, x.access.Status = true, effect.Status
 		if x.c.Respond(effect.Status, "", nil) != nil {
 			return group.Abandoned, failure{}
 		}
@@ -365,7 +372,7 @@ func (x *exchange) answer(pool *Pool) (group.Outcome, failure, error) {
 		out = append(out, "\r\n"...)
 	}
 	out = append(x.c.AppendConnection(out), "\r\n"...)
-	x.answered = true
+	x.answered, x.access.Status = true, r.Status
 	if err := x.pass(out, chunked); err != nil {
 		return group.Broken, failure{reason: err.Error()}, err
 	}

@@ -66,6 +66,8 @@ type Hooks struct {
 	Touch func(*chaos.Exchange) chaos.Effect
 	// Discard reports whether a request belongs to a phase that is left out of the totals.
 	Discard func(seq uint64) bool
+	// Access is told of each request once it is over.
+	Access func(seq uint64, a *Access)
 }
 
 // Front answers a listener's requests. It implements serve.Handler.
@@ -99,11 +101,21 @@ func (f *Front) Serve(c *serve.Conn) {
 		x = newExchange(f, c)
 		c.State = x
 	}
+	if f.hooks.Access == nil {
+		x.serve()
+		return
+	}
+	began := f.hooks.Now()
+	x.access = Access{}
 	x.serve()
+	x.tell(began)
 }
 
 // Refused counts a request that was refused before it got here; it is the server's hook.
-func (f *Front) Refused(int, error) {
+func (f *Front) Refused(status int, reason error) {
 	f.counters.Requests.Add(1)
 	f.counters.Refused.Add(1)
+	if f.hooks.Access != nil {
+		f.hooks.Access(1<<63|f.seq.Add(1), &Access{Status: status, Reason: reason.Error()})
+	}
 }

@@ -20,6 +20,7 @@ func (x *exchange) tunnel() (group.Outcome, failure, error) {
 	out = append(out, x.u.unread()...) // what the target said at once
 	x.u.at = x.u.have
 	x.answered, x.u.reusable = true, false
+	x.access.Status = http.StatusSwitchingProtocols
 	if x.c.Write(out) != nil {
 		return 0, failure{}, errClient
 	}

@@ -40,6 +40,8 @@ type balanceFlags struct {
 	admin, token             string
 	handover                 string
 	takeover                 bool
+	accessLog                string
+	accessShare              string
 	file                     string // the configuration, when it is not in the flags
 	grace, linger            time.Duration
 	front                    balancer.FrontTimeouts
@@ -99,6 +101,8 @@ With --admin targets can be looked at and changed over HTTP, and Prometheus find
 	flags.StringVar(&f.token, "admin-token", "", "what the API asks for, as Authorization: Bearer TOKEN")
 	flags.StringVar(&f.handover, "handover", "", "path of a Unix socket at which a successor may take the listening socket over")
 	flags.BoolVar(&f.takeover, "takeover", false, "take the listening socket over from the process at --handover")
+	flags.StringVar(&f.accessLog, "access-log", "", "file to which requests are logged, a line of JSON each; - for stdout")
+	flags.StringVar(&f.accessShare, "access-log-share", "100%", "share of the requests that are logged")
 	flags.DurationVar(&f.grace, "grace", 30*time.Second, "when it stops: how long requests may take to finish")
 	flags.DurationVar(&f.linger, "linger", time.Second, "when it stops: how long idle connections are kept for what clients are about to send")
 	flags.DurationVar(&f.front.Idle, "idle-timeout", time.Minute, "a client's connection without a request is closed after it")
@@ -307,7 +311,12 @@ func parseStrategy(text string) (spec.Written, error) {
 
 // run serves until the context ends, or a successor has taken over.
 func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
-	b, err := balancer.New(cfg, balancer.Options{Events: tellEffect, Grace: f.grace, Linger: f.linger})
+	log, closeLog, err := f.openLog()
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	b, err := balancer.New(cfg, balancer.Options{Events: tellEffect, Grace: f.grace, Linger: f.linger, Access: log})
 	if err != nil {
 		return err
 	}
@@ -367,6 +376,26 @@ func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
 		defer offer.Close()
 	}
 	return <-served
+}
+
+// openLog opens the access log; nil when there is none.
+func (f *balanceFlags) openLog() (log *balancer.AccessLog, close func(), err error) {
+	close = func() {}
+	if f.accessLog == "" {
+		return nil, close, nil
+	}
+	share, err := spec.Param{Type: spec.Share, Max: 1}.Parse(f.accessShare)
+	if err != nil {
+		return nil, close, fmt.Errorf("--access-log-share: %w", err)
+	}
+	to := os.Stdout
+	if f.accessLog != "-" {
+		if to, err = os.OpenFile(f.accessLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+			return nil, close, fmt.Errorf("%w: access log: %w", scenarios.ErrCannotRun, err)
+		}
+		close = func() { to.Close() }
+	}
+	return &balancer.AccessLog{To: slog.New(slog.NewJSONHandler(to, nil)), Share: share.(float64)}, close, nil
 }
 
 // readyWithin is how long a successor may take until its targets are known to be healthy.

@@ -1,0 +1,25 @@
+package proxy
+
+import "time"
+
+// Access is what is told of one request once it is over. Its slices are valid during the call only.
+type Access struct {
+	Client               string // address without the port; empty for a request that could not be read
+	Method, Host, Target []byte
+	Status               int    // as the client got it; 460 when it went away first, as an application load balancer says
+	Reason               string // of a status that is the balancer's own
+	Upstream             string // the target that answered, or was asked last
+	Attempts             int    // at targets
+	Took                 time.Duration
+}
+
+// StatusGone stands for a client that went away before its answer was whole.
+const StatusGone = 460
+
+// tell tells of the request.
+func (x *exchange) tell(began time.Duration) {
+	r := &x.c.Request
+	x.access.Client, x.access.Method, x.access.Host, x.access.Target = x.c.IP, r.Method, r.Host, r.Target
+	x.access.Took = x.f.hooks.Now() - began
+	x.f.hooks.Access(x.pick.Seq, &x.access)
+}
