@@ -112,6 +112,7 @@ func TestSoak(t *testing.T) {
 		}
 	})
 	added := 0
+	var extras []string
 	for ctx.Err() == nil {
 		i := seed.IntN(len(sick))
 		id := fmt.Sprint("web-", i+1)
@@ -123,12 +124,20 @@ func TestSoak(t *testing.T) {
 		case 3:
 			_ = r.Rest("web", id, seed.IntN(2) == 0)
 		case 4:
-			added++
-			if err := r.Add("web", Target{ID: fmt.Sprint("extra-", added), Address: address(targets[i])}); err != nil {
-				t.Error(err)
+			if len(extras) < 6 {
+				added++
+				extras = append(extras, fmt.Sprint("extra-", added))
+				if err := r.Add("web", Target{ID: extras[len(extras)-1], Address: address(targets[i])}); err != nil {
+					t.Error(err)
+				}
 			}
 		case 5:
-			_ = r.Drain("web", fmt.Sprint("extra-", seed.IntN(added+1)))
+			if len(extras) > 0 {
+				if err := r.Drain("web", extras[0]); err != nil {
+					t.Error(err)
+				}
+				extras = extras[1:]
+			}
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
