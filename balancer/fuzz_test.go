@@ -62,7 +62,8 @@ func FuzzProxy(f *testing.F) {
 				for r := bufio.NewReader(c); ; {
 					req, err := http.ReadRequest(r)
 					if err != nil {
-						if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrUnexpectedEOF) && !strings.Contains(err.Error(), "reset") {
+						var u *url.Error // no matter of framing
+						if !errors.As(err, &u) && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrUnexpectedEOF) && !strings.Contains(err.Error(), "reset") {
 							mu.Lock()
 							broken = err
 							mu.Unlock()
