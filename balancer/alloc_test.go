@@ -27,7 +27,7 @@ func TestRequestsDoNotAllocate(t *testing.T) {
 	})
 	r := start(t, raws(x), nil)
 	c, _ := r.dial(t)
-	request := []byte("GET /a/path?q=1 HTTP/1.1\r\nHost: example.org\r\nUser-Agent: test\r\nAccept: */*\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n")
+	request := []byte("GET /a/path?q=1 HTTP/1.1\r\nHost: example.org\r\nUser-Agent: test\r\nAccept: */*\r\nX-Forwarded-For: 10.0.0.1\r\nShakedown-Seq: 1234567890\r\n\r\n")
 	buf := make([]byte, 4096)
 	once := func() {
 		if _, err := c.Write(request); err != nil {

@@ -312,13 +312,13 @@ func (b *Balancer) Drain(groupName, id string) error {
 	return o.with(id, o.g.Drain)
 }
 
-// Rest takes a target out for maintenance, or back in.
-func (b *Balancer) Rest(groupName, id string, resting bool) error {
+// SetMaintenance takes a target out for maintenance, or back in.
+func (b *Balancer) SetMaintenance(groupName, id string, on bool) error {
 	o, err := b.group(groupName)
 	if err != nil {
 		return err
 	}
-	return o.with(id, func(now time.Duration, t *group.Target) []group.Effect { return o.g.Rest(now, t, resting) })
+	return o.with(id, func(now time.Duration, t *group.Target) []group.Effect { return o.g.SetMaintenance(now, t, on) })
 }
 
 // SetWeight changes a target's weight, from 1 to 1000.

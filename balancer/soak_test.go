@@ -122,7 +122,7 @@ func TestSoak(t *testing.T) {
 		case 2:
 			_ = r.SetWeight("web", id, seed.IntN(5)+1) // whoever is gone has no weight
 		case 3:
-			_ = r.Rest("web", id, seed.IntN(2) == 0)
+			_ = r.SetMaintenance("web", id, seed.IntN(2) == 0)
 		case 4:
 			if len(extras) < 6 {
 				added++

@@ -30,7 +30,7 @@ type Balancer interface {
 	Targets() map[string][]group.Status
 	AddTarget(group string, m group.Member) error
 	Drain(group, id string) error
-	Rest(group, id string, resting bool) error
+	SetMaintenance(group, id string, on bool) error
 	SetWeight(group, id string, weight int) error
 	Counts() Counts
 }
@@ -104,7 +104,7 @@ func change(b Balancer, r *http.Request) error {
 		}
 	}
 	if x.Maintenance != nil {
-		return b.Rest(name, id, *x.Maintenance)
+		return b.SetMaintenance(name, id, *x.Maintenance)
 	}
 	return nil
 }

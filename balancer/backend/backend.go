@@ -5,13 +5,11 @@
 package backend
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -96,8 +94,7 @@ const watch = 50 * time.Millisecond
 
 // Serve implements serve.Handler.
 func (b *Backend) Serve(c *serve.Conn) {
-	path, _, _ := bytes.Cut(c.Request.Target, []byte("?"))
-	if string(path) == "/health" {
+	if string(http1.PathOf(c.Request.Target)) == "/health" {
 		if b.clock.Now() < b.boot {
 			b.answer(c, http.StatusServiceUnavailable, []byte("booting\n"))
 			return
@@ -140,12 +137,8 @@ func (b *Backend) queue(c *serve.Conn, ticket uint64, granted chan struct{}) boo
 
 // identity is the request's sequence number; without one, its place in this backend's own sequence.
 func identity(c *serve.Conn, ticket uint64) uint64 {
-	for i := range c.Fields {
-		if f := &c.Fields[i]; http1.Is(f.Name, strings.ToLower(mix.SeqHeader)) {
-			if seq, err := strconv.ParseUint(string(f.Value), 10, 64); err == nil {
-				return seq
-			}
-		}
+	if seq, err := strconv.ParseUint(string(c.Field(mix.SeqName)), 10, 64); err == nil {
+		return seq
 	}
 	return ticket
 }

@@ -24,13 +24,13 @@ type State string
 
 // The states of a target. Only healthy ones take traffic.
 const (
-	Initial   State = "initial"     // added, not yet seen to be healthy
-	Healthy   State = "healthy"     // takes traffic
-	Unhealthy State = "unhealthy"   // active checks fail
-	Ejected   State = "ejected"     // failed real traffic
-	Resting   State = "maintenance" // asked to take no new traffic for a while
-	Draining  State = "draining"    // takes no new traffic; what runs may end
-	Gone      State = "gone"
+	Initial     State = "initial"     // added, not yet seen to be healthy
+	Healthy     State = "healthy"     // takes traffic
+	Unhealthy   State = "unhealthy"   // active checks fail
+	Ejected     State = "ejected"     // failed real traffic
+	Maintenance State = "maintenance" // asked to take no new traffic for a while
+	Draining    State = "draining"    // takes no new traffic; what runs may end
+	Gone        State = "gone"
 )
 
 // Config is a group's settings. A nil Health or Outliers turns that detection off.
@@ -64,19 +64,19 @@ type Target struct {
 	attentive  atomic.Bool  // the owner wants to hear of every answer
 
 	// The owner's.
-	state   State
-	weight  int
-	resting bool
-	founder bool          // the group has never served without it
-	since   time.Duration // when it came into service
-	warming bool
-	check   health.Check
-	outlier health.Outlier
-	fresh   bool // never seen healthy
-	up      bool // by active checks
-	ejected bool
-	until   time.Duration // end of the ejection, or of draining
-	trouble bool
+	state       State
+	weight      int
+	maintenance bool
+	founder     bool          // the group has never served without it
+	since       time.Duration // when it came into service
+	warming     bool
+	check       health.Check
+	outlier     health.Outlier
+	fresh       bool // never seen healthy
+	up          bool // by active checks
+	ejected     bool
+	until       time.Duration // end of the ejection, or of draining
+	trouble     bool
 }
 
 // Effect is something the owner should act on or report.
@@ -234,14 +234,14 @@ func (g *Group) Drain(now time.Duration, t *Target) []Effect {
 	return append(out, g.settle(now, t, "")...)
 }
 
-// Rest takes a target out for maintenance, or back in: no new requests meanwhile; checks go on.
-func (g *Group) Rest(now time.Duration, t *Target, resting bool) []Effect {
+// SetMaintenance takes a target out for maintenance, or back in: no new requests meanwhile; checks go on.
+func (g *Group) SetMaintenance(now time.Duration, t *Target, on bool) []Effect {
 	if t.state == Draining || t.state == Gone {
 		return nil
 	}
-	t.resting = resting
-	if resting {
-		return g.settle(now, t, "asked to rest")
+	t.maintenance = on
+	if on {
+		return g.settle(now, t, "asked for maintenance")
 	}
 	return g.settle(now, t, "back from maintenance")
 }
@@ -288,8 +288,8 @@ func (g *Group) settle(now time.Duration, t *Target, reason string) []Effect {
 			return g.move(now, t, Gone, fmt.Sprintf("drain time over with %d requests running", t.load.InFlight.Load()))
 		}
 		return nil
-	case t.resting:
-		to = Resting
+	case t.maintenance:
+		to = Maintenance
 	case t.fresh:
 		to = Initial
 	case !t.up:
@@ -348,7 +348,7 @@ func (g *Group) troubled(now time.Duration, t *Target, reason string) []Effect {
 func (g *Group) publish(now time.Duration) (out []Effect) {
 	healthy, members := g.count(Healthy), 0
 	for _, t := range g.targets {
-		if t.state != Draining && t.state != Resting {
+		if t.state != Draining && t.state != Maintenance {
 			members++
 		}
 	}
@@ -362,7 +362,7 @@ func (g *Group) publish(now time.Duration) (out []Effect) {
 	}
 	r := &ready{}
 	for _, t := range g.targets {
-		if t.state == Healthy || (g.open && t.state != Draining && t.state != Resting) {
+		if t.state == Healthy || (g.open && t.state != Draining && t.state != Maintenance) {
 			r.targets = append(r.targets, t)
 			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Weight: t.weight, Load: &t.load, Warming: t.warming, Since: t.since})
 		}

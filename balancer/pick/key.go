@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
@@ -45,20 +46,8 @@ func parseKey(s string) (Key, error) {
 	return Key{}, fmt.Errorf("key %q is none of address, path, header:NAME, cookie:NAME and query:NAME", s)
 }
 
-// Hash is what a key's text is folded into: FNV-1a, then mixed so that every bit counts (SplitMix64's finalizer).
-func Hash[T ~string | ~[]byte](text T) uint64 {
-	h := uint64(14695981039346656037)
-	for i := 0; i < len(text); i++ {
-		h = (h ^ uint64(text[i])) * 1099511628211
-	}
-	return scramble(h)
-}
-
-func scramble(x uint64) uint64 {
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9
-	x = (x ^ (x >> 27)) * 0x94d049bb133111eb
-	return x ^ (x >> 31)
-}
+// Hash is what a key's text is folded into, so that every bit of it counts.
+func Hash[T ~string | ~[]byte](text T) uint64 { return draw.Mix(draw.Fold(text)) }
 
 // keyed is the part that keyed strategies have in common.
 type keyed struct{ key Key }

@@ -46,7 +46,7 @@ func (l *lookup) Prepare(s *Set) any {
 	heaviest := 1
 	for i := range s.Members {
 		next[i] = Hash(s.Members[i].ID) % m
-		step[i] = scramble(Hash(s.Members[i].ID))%(m-1) + 1
+		step[i] = draw.Mix(Hash(s.Members[i].ID))%(m-1) + 1
 		heaviest = max(heaviest, s.Members[i].weight())
 	}
 	for turn, filled := 1, 0; ; turn++ {
@@ -77,7 +77,7 @@ func (l *lookup) Pick(_ time.Duration, r *Request, s *Set) int {
 	}
 	// Another attempt falls on another slot, so that a target's keys spread over all others.
 	for k := range uint64(len(s.Members)) {
-		if i := int(table[scramble(r.Key+k)%uint64(len(table))]); !r.tried(&s.Members[i]) {
+		if i := int(table[draw.Mix(r.Key+k)%uint64(len(table))]); !r.tried(&s.Members[i]) {
 			return i
 		}
 	}

@@ -450,7 +450,7 @@ func BenchmarkPick(b *testing.B) {
 			b.ReportAllocs()
 			for i := range b.N {
 				r.Seq = uint64(i)
-				r.Key = scramble(uint64(i))
+				r.Key = draw.Mix(uint64(i))
 				s.Pick(0, r, members)
 			}
 		})

@@ -55,7 +55,7 @@ func (scores) Pick(_ time.Duration, r *Request, s *Set) int {
 		if r.tried(m) {
 			continue
 		}
-		u := (float64(scramble(hashes[i]^r.Key)>>11) + .5) / (1 << 53)
+		u := (float64(draw.Mix(hashes[i]^r.Key)>>11) + .5) / (1 << 53)
 		if score := -float64(m.weight()) / math.Log(u); best < 0 || score > bestScore {
 			best, bestScore = i, score
 		}

@@ -43,18 +43,18 @@ type exchange struct {
 func newExchange(f *Front, c *serve.Conn) *exchange {
 	x := &exchange{f: f, c: c}
 	x.onField = func(name, value []byte) { x.fields = append(x.fields, serve.Field{Name: name, Value: value}) }
-	x.ask.Header = x.field
+	x.ask.Header = c.Field
 	return x
 }
 
 // serve answers one request.
 func (x *exchange) serve() {
 	r := &x.c.Request
+	x.pick = pick.Request{Seq: x.identity(), Tried: x.pick.Tried[:0]}
 	if string(r.Method) == http.MethodTrace {
 		x.fail(http.StatusMethodNotAllowed, "TRACE is not allowed")
 		return
 	}
-	x.pick = pick.Request{Seq: x.identity(), Tried: x.pick.Tried[:0]}
 	x.answered, x.upload = false, nil
 	pool := x.route()
 	if pool == nil {
@@ -184,17 +184,11 @@ func (x *exchange) fail(status int, reason string) {
 // identity is the request's sequence number: the generator's, or a number of our own beyond those that a
 // generator uses.
 func (x *exchange) identity() uint64 {
-	for i := range x.c.Fields {
-		if f := &x.c.Fields[i]; len(f.Name) == len(mix.SeqHeader) && http1.Is(f.Name, seqHeader) {
-			if seq, err := strconv.ParseUint(string(f.Value), 10, 64); err == nil {
-				return seq
-			}
-		}
+	if seq, err := strconv.ParseUint(string(x.c.Field(mix.SeqName)), 10, 64); err == nil {
+		return seq
 	}
 	return 1<<63 | x.f.seq.Add(1)
 }
-
-const seqHeader = "shakedown-seq" // mix.SeqHeader in lower case
 
 // attempt is one exchange with one target.
 func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure) {

@@ -19,22 +19,12 @@ func (x *exchange) key(g *group.Group, k pick.Key) uint64 {
 	case pick.Query:
 		text = http1.QueryValue(x.c.Request.Target, k.Name)
 	case pick.Header:
-		text = x.field(strings.ToLower(k.Name))
+		text = x.c.Field(strings.ToLower(k.Name))
 	case pick.Cookie:
-		text = http1.CookieValue(x.field("cookie"), k.Name)
+		text = http1.CookieValue(x.c.Field("cookie"), k.Name)
 	}
 	if text == nil {
 		return g.AnyKey(x.pick.Seq)
 	}
 	return pick.Hash(text)
-}
-
-// field is the first header of a name, which is given in lower case; nil when there is none.
-func (x *exchange) field(lower string) []byte {
-	for i := range x.c.Fields {
-		if f := &x.c.Fields[i]; http1.Is(f.Name, lower) {
-			return f.Value
-		}
-	}
-	return nil
 }

@@ -224,6 +224,16 @@ func (c *Conn) head() bool {
 	return true
 }
 
+// Field returns the first header of a name, which is given in lower case; nil when there is none.
+func (c *Conn) Field(lower string) []byte {
+	for i := range c.Fields {
+		if f := &c.Fields[i]; http1.Is(f.Name, lower) {
+			return f.Value
+		}
+	}
+	return nil
+}
+
 // ReadBody returns the next piece of the request's content, io.EOF after the last. The piece is valid until the
 // next call. A client that waits for it is told to continue first, unless Continued says that it was.
 func (c *Conn) ReadBody() ([]byte, error) {

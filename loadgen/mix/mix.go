@@ -18,6 +18,9 @@ import (
 // to the backend. It is sent to systems that shakedown started itself.
 const SeqHeader = "Shakedown-Seq"
 
+// SeqName is SeqHeader in lower case, as it is looked for.
+const SeqName = "shakedown-seq"
+
 // Request is one kind of request in a load. Path, header values and body may be templates.
 type Request struct {
 	Name    string // "GET /" unless the scenario says otherwise

@@ -22,7 +22,8 @@ type Stream uint64
 
 const golden = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio: SplitMix64's increment
 
-func mix(x uint64) uint64 {
+// Mix scatters 64 bits so that each of them counts in all: the finalizer by itself.
+func Mix(x uint64) uint64 {
 	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9
 	x = (x ^ (x >> 27)) * 0x94d049bb133111eb
 	return x ^ (x >> 31)
@@ -30,16 +31,21 @@ func mix(x uint64) uint64 {
 
 // Stream returns the stream of that name. Streams of different names are independent.
 func (s Seed) Stream(name string) Stream {
-	h := uint64(14695981039346656037) // FNV-1a, to fold the name into 64 bits
-	for i := 0; i < len(name); i++ {
-		h = (h ^ uint64(name[i])) * 1099511628211
+	return Stream(Mix(Mix(uint64(s)+golden) ^ Fold(name)))
+}
+
+// Fold folds a text into 64 bits: FNV-1a.
+func Fold[T ~string | ~[]byte](text T) uint64 {
+	h := uint64(14695981039346656037)
+	for i := 0; i < len(text); i++ {
+		h = (h ^ uint64(text[i])) * 1099511628211
 	}
-	return Stream(mix(mix(uint64(s)+golden) ^ h))
+	return h
 }
 
 // Uint64 returns the draw for one sequence number and attempt.
 func (s Stream) Uint64(seq uint64, attempt int) uint64 {
-	return mix(mix(uint64(s)+golden*(seq+1)) + golden*uint64(attempt+1))
+	return Mix(Mix(uint64(s)+golden*(seq+1)) + golden*uint64(attempt+1))
 }
 
 // Float returns a draw in [0, 1), uniform on multiples of 2^-53.

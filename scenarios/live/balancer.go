@@ -178,8 +178,8 @@ func (w *World) balancerSays(r *balancer.Report) {
 }
 
 func (w *World) effect(groupName string, e *group.Effect) {
-	if e.Kind == group.Opened || e.Kind == group.Shut {
-		w.emitAt(e.At, plan.Event{Kind: plan.EventKind("fail_" + e.Kind), Group: groupName, Detail: e.Reason})
+	if ev, ok := plan.FailEvent(groupName, e); ok {
+		w.emitAt(e.At, ev)
 		return
 	}
 	t := w.targets[e.Target]

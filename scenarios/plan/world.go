@@ -3,6 +3,7 @@ package plan
 import (
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/chaos"
 )
 
@@ -75,6 +76,17 @@ const (
 	FailShut EventKind = "fail_shut" // enough are again
 	Broken   EventKind = "broken"    // a part of the system failed that no fault was aimed at
 )
+
+// FailEvent is the event of a group that begins to fail open, or ends to; ok is false for any other effect.
+func FailEvent(groupName string, e *group.Effect) (ev Event, ok bool) {
+	switch e.Kind {
+	case group.Opened:
+		return Event{Kind: FailOpen, Group: groupName, Detail: e.Reason}, true
+	case group.Shut:
+		return Event{Kind: FailShut, Group: groupName, Detail: e.Reason}, true
+	}
+	return Event{}, false
+}
 
 // Stats are a world's counters.
 type Stats struct {

@@ -181,8 +181,8 @@ func (w *World) Do(a plan.Action) error {
 // owner runs one call of a group's owner side, tells its effects, and arms the timer for what is next.
 func (w *World) owner(g *simGroup, call func(now time.Duration) []group.Effect) {
 	for _, e := range call(w.now) {
-		if e.Kind == group.Opened || e.Kind == group.Shut {
-			w.emit(plan.Event{Kind: plan.EventKind("fail_" + e.Kind), Group: g.cfg.Name, Detail: e.Reason})
+		if ev, ok := plan.FailEvent(g.cfg.Name, &e); ok {
+			w.emit(ev)
 			continue
 		}
 		t := w.all[e.Target]
