@@ -47,7 +47,7 @@ func (w *Watch) sees(events int16) bool {
 }
 
 // Quiet reports whether the connection is open and nothing has come on it that was not read.
-func (w *Watch) Quiet() bool { return !w.sees(unix.POLLIN | unix.POLLRDHUP) }
+func (w *Watch) Quiet() bool { return !w.sees(unix.POLLIN | hangup) }
 
 // Gone reports whether the peer has closed the connection, or has said that it sends no more.
-func (w *Watch) Gone() bool { return w.sees(unix.POLLRDHUP) }
+func (w *Watch) Gone() bool { return w.sees(hangup) }
