@@ -20,6 +20,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
@@ -33,6 +34,17 @@ func server(t *testing.T, name string) *httptest.Server {
 	}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// refusing is an address that refuses connections as long as the test runs.
+func refusing(t *testing.T) string {
+	t.Helper()
+	address, release, err := socket.Refuse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+	return address
 }
 
 func address(s *httptest.Server) string { return s.Listener.Addr().String() }
@@ -197,9 +209,9 @@ func TestRules(t *testing.T) {
 }
 
 func TestRetriesElsewhereWhenNoConnectionCouldBeMade(t *testing.T) {
-	dead, alive := server(t, "dead"), server(t, "alive")
-	dead.Close()
-	cfg := config(dead, alive)
+	dead, alive := refusing(t), server(t, "alive")
+	cfg := config(alive, alive)
+	cfg.Groups[0].Targets[0].Address = dead
 	cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnConnect, Floor: 1000}
 	cfg.Groups[0].Outliers = &health.OutlierConfig{Consecutive: 2, EjectFor: time.Hour, MaxEjectFor: time.Hour, MaxEjected: .5}
 	r := start(t, cfg, nil)

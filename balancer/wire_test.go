@@ -416,15 +416,14 @@ func TestContinue(t *testing.T) {
 
 // Each request is told of once, with the status that the client got and why.
 func TestAccessLog(t *testing.T) {
-	dead := server(t, "dead")
-	dead.Close()
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/wait" {
 			<-r.Context().Done()
 		}
 	}))
 	defer slow.Close()
-	cfg := config(dead, slow)
+	cfg := config(slow, slow)
+	cfg.Groups[0].Targets[0].Address = refusing(t)
 	cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnConnect, Floor: 1000}
 	cfg.Listeners[0].Rules = route.Table{{Path: "/teapot", Respond: &route.Respond{Status: 418}}, {Path: "/none", Forward: "none"}, {Forward: "web"}}
 	cfg.Groups = append(cfg.Groups, Group{Name: "none", Strategy: spec.Written{Kind: "round_robin"}})

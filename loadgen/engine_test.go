@@ -30,6 +30,7 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 func play(t *testing.T, ctx context.Context, engine string, c client.Config, rate, seconds float64) []*measure.Sample {
@@ -177,11 +178,11 @@ func classes(t *testing.T, engine string) {
 	status := func(code int) string {
 		return raw(func(c net.Conn) { fmt.Fprintf(c, "HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n", code) })
 	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	refusing, release, err := socket.Refuse()
 	if err != nil {
 		t.Fatal(err)
 	}
-	closed.Close()
+	defer release()
 	plain := raw(func(c net.Conn) { fmt.Fprint(c, "this is not TLS") })
 	hold := func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) } // until the client gives up
 	says := func(text string) string { return raw(func(c net.Conn) { fmt.Fprint(c, text); hold(c) }) }
@@ -200,7 +201,7 @@ func classes(t *testing.T, engine string) {
 		stages       client.Timeouts
 		want         measure.Class
 	}{
-		{"refused", "http://" + closed.Addr().String(), whole, measure.Refused},
+		{"refused", "http://" + refusing, whole, measure.Refused},
 		{"dns", "http://name.invalid", whole, measure.DNS},
 		{"no TLS there", https(plain), whole, measure.TLS},
 		{"silent at the handshake", https(raw(hold)), whole, measure.TLS},

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 // TestMain makes the test binary answer to the name shakedown, for scripts and for the children of runs.
@@ -30,16 +32,16 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			e.Defer(func() { taken.Close() })
-			free, err := net.Listen("tcp", "127.0.0.1:0")
+			free, release, err := socket.Refuse()
 			if err != nil {
 				return err
 			}
-			free.Close()
+			e.Defer(release)
 			echo := httptest.NewServer(http.HandlerFunc(echo))
 			e.Defer(echo.Close)
 			e.Setenv("URL", echo.URL)
 			e.Setenv("TAKEN", taken.Addr().String())
-			e.Setenv("FREE", free.Addr().String())
+			e.Setenv("FREE", free)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "envsubst": envsubst},
