@@ -13,16 +13,17 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/certs"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
-	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
@@ -39,9 +40,21 @@ type Config struct {
 
 // Listener is an address and its rules.
 type Listener struct {
-	Address  string        `json:"address"`
-	Rules    route.Table   `json:"rules"`
-	Timeouts FrontTimeouts `json:"timeouts"`
+	Address     string         `json:"address"`
+	Rules       route.Table    `json:"rules"`
+	Timeouts    FrontTimeouts  `json:"timeouts"`
+	TLS         *certs.Config  `json:"tls,omitempty"`
+	HTTP1Only   bool           `json:"http1_only,omitempty"`   // HTTP/2 is not spoken
+	ProxyHeader bool           `json:"proxy_header,omitempty"` // connections begin with a PROXY header
+	Limits      ListenerLimits `json:"limits"`
+	Options     proxy.Options  `json:"options"`
+}
+
+// ListenerLimits bound what a listener takes; 0 stands for no limit of connections, and for http1's limits of a head.
+type ListenerLimits struct {
+	Connections int `json:"connections,omitempty"`
+	Line        int `json:"line,omitempty"` // bytes of a head's line
+	Head        int `json:"head,omitempty"` // bytes of a head
 }
 
 // Group is a target group's settings.
@@ -56,7 +69,12 @@ type Group struct {
 	SlowStart time.Duration  `json:"slow_start,omitempty"`
 	Drain     time.Duration  `json:"drain"`
 	Timeouts  TargetTimeouts `json:"timeouts"`
-	Targets   []Target       `json:"targets,omitempty"`
+	// How the targets are spoken to.
+	HTTP2       bool          `json:"http2,omitempty"`
+	TLS         *certs.Client `json:"tls,omitempty"`
+	ProxyHeader int           `json:"proxy_header,omitempty"` // its version
+	Host        string        `json:"host,omitempty"`         // see proxy.Pool
+	Targets     []Target      `json:"targets,omitempty"`
 }
 
 // Target is a member of a group.
@@ -81,6 +99,8 @@ type Options struct {
 	// Linger, so that a client that is about to send is answered first.
 	Grace, Linger time.Duration
 	Access        *AccessLog
+	// Note is told what a person should know, such as that a certificate could not be read again.
+	Note func(string)
 }
 
 // Balancer is a running balancer.
@@ -92,6 +112,7 @@ type Balancer struct {
 	groups   []*owner
 	pools    map[string]*proxy.Pool
 	rules    []*atomic.Pointer[route.Table] // compiled, by listener
+	certs    []*certs.Store                 // by listener, nil where TLS is not spoken
 	counters proxy.Counters
 
 	listeners []net.Listener
@@ -104,6 +125,9 @@ type Balancer struct {
 func New(cfg Config, opts Options) (*Balancer, error) {
 	if opts.Events == nil {
 		opts.Events = func(string, group.Effect) {}
+	}
+	if opts.Note == nil {
+		opts.Note = func(string) {}
 	}
 	b := &Balancer{cfg: cfg, opts: opts, clock: pace.NewClock(0), pools: map[string]*proxy.Pool{}}
 	for _, gc := range cfg.Groups {
@@ -167,6 +191,9 @@ func (b *Balancer) compile(l *Listener) (route.Table, error) {
 
 // Listen opens the listeners and starts to check the targets.
 func (b *Balancer) Listen() error {
+	if err := b.openFiles(); err != nil {
+		return err
+	}
 	for _, l := range b.cfg.Listeners {
 		nl, err := net.Listen("tcp", l.Address)
 		if err != nil {
@@ -184,6 +211,9 @@ func (b *Balancer) ListenOn(listeners []net.Listener) error {
 	if len(listeners) != len(b.cfg.Listeners) {
 		return fmt.Errorf("there are %d sockets for %d listeners", len(listeners), len(b.cfg.Listeners))
 	}
+	if err := b.openFiles(); err != nil {
+		return err
+	}
 	b.listeners = listeners
 	b.begin()
 	return nil
@@ -197,6 +227,9 @@ func (b *Balancer) begin() {
 		for _, t := range o.cfg.Targets {
 			_ = o.add(t) // New has seen to it that no id is given twice
 		}
+	}
+	if slices.ContainsFunc(b.certs, func(s *certs.Store) bool { return s != nil }) {
+		b.running.Go(b.watchCertificates)
 	}
 }
 
@@ -227,15 +260,12 @@ const graceful = 3 * time.Second
 func (b *Balancer) Serve(ctx context.Context) error {
 	defer b.Close()
 	failed := make(chan error, len(b.listeners))
-	var servers []*serve.Server
+	var servers []*frontServer
 	for i, l := range b.listeners {
-		_, port, err := net.SplitHostPort(l.Addr().String())
+		srv, err := b.frontServer(i)
 		if err != nil {
 			return err
 		}
-		front := proxy.NewFront(b.rules[i], port, b.cfg.Seed.Stream("split"), b.pools, proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard, Access: b.opts.Access.hook(b.cfg.Seed)}, &b.counters)
-		t := b.cfg.Listeners[i].Timeouts
-		srv := serve.New(serve.Config{Handler: front, Refused: front.Refused, Idle: t.Idle, Header: t.Header, Body: t.Body, Write: t.Write})
 		servers = append(servers, srv)
 		go func() { failed <- srv.Serve(l) }()
 	}
@@ -253,7 +283,7 @@ func (b *Balancer) Serve(ctx context.Context) error {
 	defer cancel()
 	var stopping sync.WaitGroup
 	for _, srv := range servers {
-		stopping.Go(func() { _ = srv.Shutdown(deadline, b.opts.Linger) }) // what could not finish in time is cut
+		stopping.Go(func() { srv.shutdown(deadline, b.opts.Linger) })
 	}
 	stopping.Wait()
 	for range servers {

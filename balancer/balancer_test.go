@@ -485,15 +485,15 @@ func TestReload(t *testing.T) {
 		t.Errorf("the new rule answers %d", code)
 	}
 	for want, change := range map[string]func(*Config){
-		"address and timeouts can't change": func(c *Config) { c.Listeners[0].Address = "127.0.0.1:1" },
-		"number of listeners":               func(c *Config) { c.Listeners = append(c.Listeners, c.Listeners[0]) },
-		"come or go":                        func(c *Config) { c.Groups = append(c.Groups, Group{Name: "x"}) },
-		"come or go while":                  func(c *Config) { c.Groups[0].Name = "other"; c.Listeners[0].Rules = nil },
-		"only its targets can change":       func(c *Config) { c.Groups[0].Drain++ },
-		"has another address now":           func(c *Config) { c.Groups[0].Targets[0].Address = "127.0.0.1:1" },
-		"two targets web-1":                 func(c *Config) { c.Groups[0].Targets[1].ID = "web-1" },
-		"unknown group":                     func(c *Config) { c.Listeners[0].Rules = route.Table{{Forward: "nowhere"}} },
-		"exactly one of":                    func(c *Config) { c.Listeners[0].Rules = route.Table{{}} },
+		"only its rules can change":   func(c *Config) { c.Listeners[0].Address = "127.0.0.1:1" },
+		"number of listeners":         func(c *Config) { c.Listeners = append(c.Listeners, c.Listeners[0]) },
+		"come or go":                  func(c *Config) { c.Groups = append(c.Groups, Group{Name: "x"}) },
+		"come or go while":            func(c *Config) { c.Groups[0].Name = "other"; c.Listeners[0].Rules = nil },
+		"only its targets can change": func(c *Config) { c.Groups[0].Drain++ },
+		"has another address now":     func(c *Config) { c.Groups[0].Targets[0].Address = "127.0.0.1:1" },
+		"two targets web-1":           func(c *Config) { c.Groups[0].Targets[1].ID = "web-1" },
+		"unknown group":               func(c *Config) { c.Listeners[0].Rules = route.Table{{Forward: "nowhere"}} },
+		"exactly one of":              func(c *Config) { c.Listeners[0].Rules = route.Table{{}} },
 	} {
 		bad := config(one, two)
 		change(&bad)

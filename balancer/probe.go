@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,16 +13,14 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/proxyheader"
 	"github.com/seed-8025779b/shakedown/chaos"
 )
 
 // probe checks one target until the context ends: at once, then on its seeded grid. A probe opens a
 // connection of its own and closes it, as an application load balancer's does.
 func (o *owner) probe(ctx context.Context, t *group.Target) {
-	client := &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{}).DialContext},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client := o.prober()
 	at := o.cfg.Health.FirstProbe(o.b.clock.Now())
 	for n := uint64(0); o.b.clock.Sleep(ctx, at) == nil; n++ {
 		err := o.probeOnce(ctx, client, t, n)
@@ -38,6 +37,32 @@ func (o *owner) probe(ctx context.Context, t *group.Target) {
 	}
 }
 
+// prober is what asks a target, in the way that its exchanges do.
+func (o *owner) prober() *http.Client {
+	t := &http.Transport{DisableKeepAlives: true, DialContext: o.dialProbe, Protocols: &http.Protocols{}}
+	if o.pool.TLS != nil {
+		t.TLSClientConfig = o.pool.TLS.Clone()
+	}
+	two := o.cfg.HTTP2 || o.cfg.Health.Kind == health.GRPC
+	t.Protocols.SetHTTP1(!two)
+	t.Protocols.SetHTTP2(two && o.pool.TLS != nil)
+	t.Protocols.SetUnencryptedHTTP2(two && o.pool.TLS == nil)
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// dialProbe makes a connection for a check, and says so when the targets want to know whose connections are.
+func (o *owner) dialProbe(ctx context.Context, network, address string) (net.Conn, error) {
+	nc, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil || o.cfg.ProxyHeader == 0 {
+		return nc, err
+	}
+	if _, err := nc.Write(proxyheader.Append(nil, o.cfg.ProxyHeader, proxyheader.Header{})); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return nc, nil
+}
+
 func (o *owner) probeOnce(ctx context.Context, client *http.Client, t *group.Target, n uint64) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.cfg.Health.Timeout, fmt.Errorf("no answer within %v", o.cfg.Health.Timeout))
 	defer cancel()
@@ -50,8 +75,11 @@ func (o *owner) probeOnce(ctx context.Context, client *http.Client, t *group.Tar
 			return fmt.Errorf("status %d", e.Status)
 		}
 	}
-	if o.cfg.Health.Kind == health.TCP {
+	switch o.cfg.Health.Kind {
+	case health.TCP:
 		return o.knock(ctx, t)
+	case health.GRPC:
+		return o.call(ctx, client, t)
 	}
 	return o.ask(ctx, client, t)
 }
@@ -68,7 +96,7 @@ func (o *owner) address(t *group.Target) string {
 
 // knock makes a connection and closes it.
 func (o *owner) knock(ctx context.Context, t *group.Target) error {
-	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.address(t))
+	c, err := o.dialProbe(ctx, "tcp", o.address(t))
 	if err != nil {
 		return plainly(ctx, err)
 	}
@@ -78,14 +106,56 @@ func (o *owner) knock(ctx context.Context, t *group.Target) error {
 // maxProbeBody is how much of an answer is looked at.
 const maxProbeBody = 64 << 10
 
-// ask sends a request and judges its answer.
-func (o *owner) ask(ctx context.Context, client *http.Client, t *group.Target) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+o.address(t)+o.cfg.Health.Path, nil)
+func (o *owner) request(ctx context.Context, t *group.Target, method string, body io.Reader) (*http.Request, error) {
+	scheme := "http"
+	if o.pool.TLS != nil {
+		scheme = "https"
+	}
+	req, err := http.NewRequestWithContext(ctx, method, scheme+"://"+o.address(t)+o.cfg.Health.Path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("User-Agent", "shakedown-health-check")
 	req.Host = o.cfg.Health.Host
+	return req, nil
+}
+
+// call makes a call of gRPC and judges its status.
+func (o *owner) call(ctx context.Context, client *http.Client, t *group.Target) error {
+	req, err := o.request(ctx, t, http.MethodPost, bytes.NewReader(o.cfg.Health.Call()))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/grpc")
+	req.Header.Set("TE", "trailers")
+	res, err := client.Do(req)
+	if err != nil {
+		return plainly(ctx, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", res.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxProbeBody))
+	if err != nil {
+		return plainly(ctx, err)
+	}
+	status := res.Trailer.Get("Grpc-Status")
+	if status == "" { // of an answer without content it stands in the head
+		status = res.Header.Get("Grpc-Status")
+	}
+	if what := o.cfg.Health.JudgeCall(status, body); what != "" {
+		return errors.New(what)
+	}
+	return nil
+}
+
+// ask sends a request and judges its answer.
+func (o *owner) ask(ctx context.Context, client *http.Client, t *group.Target) error {
+	req, err := o.request(ctx, t, http.MethodGet, nil)
+	if err != nil {
+		return err
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		return plainly(ctx, err)

@@ -18,6 +18,9 @@ func (b *Balancer) Reload(cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
+	if said := b.reloadCertificates(); said != "" {
+		b.opts.Note(said)
+	}
 	for i := range rules {
 		b.rules[i].Store(&rules[i])
 	}
@@ -40,8 +43,10 @@ func (b *Balancer) checkReload(cfg Config) (rules []route.Table, err error) {
 		return nil, fmt.Errorf("the number of listeners can't change while it runs: %s", restart)
 	}
 	for i, l := range cfg.Listeners {
-		if old := b.cfg.Listeners[i]; l.Address != old.Address || l.Timeouts != old.Timeouts {
-			return nil, fmt.Errorf("listener %s: address and timeouts can't change while it runs: %s", old.Address, restart)
+		old, fixed := b.cfg.Listeners[i], l
+		old.Rules, fixed.Rules = nil, nil
+		if !reflect.DeepEqual(fixed, old) {
+			return nil, fmt.Errorf("listener %s: only its rules can change while it runs: %s", old.Address, restart)
 		}
 		table, err := b.compile(&l)
 		if err != nil {

@@ -130,7 +130,9 @@ func answering(answer string) func(c net.Conn, r *bufio.Reader) {
 // what was sent behind them.
 func TestMalformedRequestsNeverReachATarget(t *testing.T) {
 	x := rawTarget(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
-	r := start(t, raws(x), nil)
+	cfg := raws(x)
+	cfg.Listeners[0].HTTP1Only = true // the preface of HTTP/2 is no request of HTTP/1.1
+	r := start(t, cfg, nil)
 	statuses := map[error]int{
 		http1.ErrVersion: 505, http1.ErrCoding: 501, http1.ErrHeadTooLarge: 431, http1.ErrTargetTooLong: 414, http1.ErrMethod: 405,
 	}

@@ -16,7 +16,8 @@ import (
 // Config is an active check.
 type Config struct {
 	Kind      Kind          // HTTP when empty
-	Path      string        // asked for with GET
+	Path      string        // asked for with GET, or called
+	Service   string        // of GRPC: asked for
 	Host      string        // the Host header; the target's address when empty
 	Port      int           // asked instead of the target's own; 0 for its own
 	Matcher   Matcher       // of the answer's status; 200 when empty
@@ -34,18 +35,20 @@ type Kind string
 // The kinds of checks.
 const (
 	HTTP Kind = "http"
-	TCP  Kind = "tcp" // that a connection can be made is enough
+	TCP  Kind = "tcp"  // that a connection can be made is enough
+	GRPC Kind = "grpc" // a call must end with the right status
 )
 
 // Params describes a check as a scenario writes it. The defaults are HAProxy's (check inter 2s, fall 3,
 // rise 2), which suit a rehearsal of minutes; a cloud's usual 30 s would not notice a fault within it.
 func Params() []spec.Param {
 	return []spec.Param{
-		{Name: "kind", Type: spec.Text, Default: string(HTTP), Enum: []string{string(HTTP), string(TCP)}, Doc: "http: GET must be answered as it should; tcp: a connection is enough"},
-		{Name: "path", Type: spec.Text, Default: "/health", Doc: "what a probe asks for with GET"},
+		{Name: "kind", Type: spec.Text, Default: string(HTTP), Enum: []string{string(HTTP), string(TCP), string(GRPC)}, Doc: "http: GET must be answered as it should; tcp: a connection is enough; grpc: a call must"},
+		{Name: "path", Type: spec.Text, Default: defaultPath, Doc: "what a probe asks for with GET; of grpc the method that is called, without it the standard health check"},
+		{Name: "service", Type: spec.Text, Doc: "of grpc: the service whose health is asked for; the whole server's without it"},
 		{Name: "host", Type: spec.Text, Doc: "the Host that it asks for; the target's address without it"},
 		{Name: "port", Type: spec.Count, Min: 1, Max: 65535, Doc: "the port that is asked instead of the target's own"},
-		{Name: "matcher", Type: spec.Text, Default: "200", Doc: "statuses that pass, such as 200,204 or 200-299"},
+		{Name: "matcher", Type: spec.Text, Default: defaultMatcher, Doc: "statuses that pass, such as 200,204 or 200-299; of grpc its own from 0 to 99, 0 without it"},
 		{Name: "body", Type: spec.Text, Doc: "a text that must stand in the first 64 KiB of the body"},
 		{Name: "interval", Type: spec.Duration, Default: "2s", Min: .01, Max: 300, Doc: "between the starts of two probes of a target"},
 		{Name: "jitter", Type: spec.Share, Default: "0%", Max: .9, Doc: "share of the interval by which a probe may be later"},
@@ -57,15 +60,27 @@ func Params() []spec.Param {
 
 // New returns the check that the values describe. The error is of the matcher or the path.
 func New(v spec.Values) (*Config, error) {
-	m, err := ParseMatcher(v.Text("matcher"))
+	low, high := 100, 599
+	matcher, path := v.Text("matcher"), v.Text("path")
+	kind := Kind(v.Text("kind"))
+	if kind == GRPC {
+		low, high = 0, 99
+		if matcher == defaultMatcher {
+			matcher = "0"
+		}
+		if path == defaultPath {
+			path = grpcPath
+		}
+	}
+	m, err := parseMatcher(matcher, low, high)
 	if err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(v.Text("path"), "/") {
-		return nil, fmt.Errorf("path %q does not start with a slash", v.Text("path"))
+	if !strings.HasPrefix(path, "/") {
+		return nil, fmt.Errorf("path %q does not start with a slash", path)
 	}
 	return &Config{
-		Kind(v.Text("kind")), v.Text("path"), v.Text("host"), v.Int("port"), m, v.Text("body"), v.Duration("interval"), v.Float("jitter"), v.Duration("timeout"),
+		kind, path, v.Text("service"), v.Text("host"), v.Int("port"), m, v.Text("body"), v.Duration("interval"), v.Float("jitter"), v.Duration("timeout"),
 		v.Int("healthy"), v.Int("unhealthy"),
 	}, nil
 }
@@ -84,8 +99,10 @@ func (c *Config) Judge(status int, body []byte) string {
 // Matcher is statuses that pass: ranges, both ends included. An empty one stands for 200.
 type Matcher [][2]int
 
-// ParseMatcher reads statuses and ranges between commas.
-func ParseMatcher(s string) (m Matcher, err error) {
+// ParseMatcher reads statuses of HTTP and ranges between commas.
+func ParseMatcher(s string) (m Matcher, err error) { return parseMatcher(s, 100, 599) }
+
+func parseMatcher(s string, lowest, highest int) (m Matcher, err error) {
 	for _, part := range strings.Split(s, ",") {
 		low, high, ranged := strings.Cut(strings.TrimSpace(part), "-")
 		if !ranged {
@@ -93,7 +110,7 @@ func ParseMatcher(s string) (m Matcher, err error) {
 		}
 		a, errA := strconv.Atoi(low)
 		b, errB := strconv.Atoi(high)
-		if errA != nil || errB != nil || a < 100 || b > 599 || a > b {
+		if errA != nil || errB != nil || a < lowest || b > highest || a > b {
 			return nil, fmt.Errorf("matcher %q is not made of statuses and ranges, such as 200,204 or 200-299", s)
 		}
 		m = append(m, [2]int{a, b})

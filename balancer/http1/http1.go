@@ -8,7 +8,7 @@ package http1
 
 import "errors"
 
-// Limits on a message's head, in bytes; an application load balancer's.
+// Limits on a message's head, in bytes, unless others are set; an application load balancer's.
 const (
 	MaxLine = 16 << 10 // the first line, or one header
 	MaxHead = 64 << 10
@@ -19,20 +19,20 @@ var (
 	ErrLine          = errors.New("malformed first line")
 	ErrVersion       = errors.New("not HTTP/1.0 or 1.1")
 	ErrHeader        = errors.New("malformed header")
-	ErrHeadTooLarge  = errors.New("head larger than 64 KiB, or a line larger than 16 KiB")
+	ErrHeadTooLarge  = errors.New("head, or a line of it, too large")
 	ErrContentLength = errors.New("malformed or contradictory Content-Length")
 	ErrFraming       = errors.New("contradictory framing: Transfer-Encoding beside Content-Length, twice, not ending in chunked, or in HTTP/1.0")
 	ErrCoding        = errors.New("transfer coding other than chunked")
 	ErrChunk         = errors.New("malformed chunk")
 	ErrTarget        = errors.New("malformed request target")
-	ErrTargetTooLong = errors.New("request line larger than 16 KiB")
+	ErrTargetTooLong = errors.New("request line too long")
 	ErrMethod        = errors.New("method CONNECT")
 	ErrHost          = errors.New("missing, repeated or malformed Host")
 )
 
 // line returns the line that starts b, without its CRLF, and what follows. more is true when it is not
-// whole yet. A bare LF, a bare CR and control bytes other than tab are refused.
-func line(b []byte) (l, rest []byte, more bool, err error) {
+// whole yet. A bare LF, a bare CR, control bytes other than tab, and more than limit bytes are refused.
+func line(b []byte, limit int) (l, rest []byte, more bool, err error) {
 	for i, c := range b {
 		switch {
 		case c == '\r':
@@ -45,7 +45,7 @@ func line(b []byte) (l, rest []byte, more bool, err error) {
 			return b[:i], b[i+2:], false, nil
 		case c == '\n', c < ' ' && c != '\t', c == 0x7f:
 			return nil, nil, false, ErrHeader
-		case i >= MaxLine:
+		case i >= limit:
 			return nil, nil, false, ErrHeadTooLarge
 		}
 	}
@@ -99,6 +99,9 @@ func Is(b []byte, lower string) bool {
 	}
 	return true
 }
+
+// HasPrefix reports whether a text begins with a lower-case one, without regard to case.
+func HasPrefix(b []byte, lower string) bool { return len(b) >= len(lower) && Is(b[:len(lower)], lower) }
 
 // length reads a Content-Length: digits only, and it must fit.
 func length(b []byte) (int64, bool) {

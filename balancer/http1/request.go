@@ -1,6 +1,9 @@
 package http1
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+)
 
 // Request is the head of a request, as far as its receiver needs it. Its slices are of the input.
 type Request struct {
@@ -19,6 +22,8 @@ type Request struct {
 // Head finds the end of a head in what is read piece by piece. It looks at each byte once, so that a head that
 // trickles in costs no more than one that comes at once. The zero Head is ready.
 type Head struct {
+	Line, All int // the most bytes of a line, and in all; 0 stands for MaxLine and MaxHead
+
 	at   int // looked at so far
 	line int // where the present line begins
 }
@@ -53,18 +58,18 @@ func (h *Head) Feed(b []byte) (n int, err error) {
 
 func (h *Head) tooLong(end int) error {
 	switch {
-	case end-h.line > MaxLine+1 && h.line == 0:
+	case end-h.line > cmp.Or(h.Line, MaxLine)+1 && h.line == 0:
 		return ErrTargetTooLong
-	case end-h.line > MaxLine+1, end > MaxHead:
+	case end-h.line > cmp.Or(h.Line, MaxLine)+1, end > cmp.Or(h.All, MaxHead):
 		return ErrHeadTooLarge
 	}
 	return nil
 }
 
-// ParseRequest reads a whole head, as Head.Feed found it. each, when not nil, is called for every header with
+// ParseRequest reads a whole head, as Head.Feed found it, which has seen to its size. each, when not nil, is called for every header with
 // slices of the input.
 func ParseRequest(b []byte, r *Request, each func(name, value []byte)) error {
-	l, rest, more, err := line(b)
+	l, rest, more, err := line(b, len(b))
 	if err != nil || more {
 		return firstLine(err, more)
 	}
@@ -76,7 +81,7 @@ func ParseRequest(b []byte, r *Request, each func(name, value []byte)) error {
 	hosts := 0
 	f := framing{length: -1}
 	for {
-		l, rest, more, err = line(rest)
+		l, rest, more, err = line(rest, len(rest))
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ const StatusGone = 460
 // tell tells of the request.
 func (x *exchange) tell(began time.Duration) {
 	r := &x.c.Request
-	x.access.Client, x.access.Method, x.access.Host, x.access.Target = x.c.IP, r.Method, r.Host, r.Target
+	x.access.Client, x.access.Method, x.access.Host, x.access.Target = x.c.Peer.IP, r.Method, r.Host, r.Target
 	x.access.Took = x.f.hooks.Now() - began
 	x.f.hooks.Access(x.pick.Seq, &x.access)
 }

@@ -1,10 +1,10 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -25,9 +25,14 @@ type exchange struct {
 	pick pick.Request
 	ask  route.Request
 	rule *route.Rule
+	pool *Pool
 
 	u       *conn  // to the target
 	request []byte // as it is sent to a target: the head, and what came of the body with it
+	hostAt  int    // where in it the Host's value stands, up to hostEnd
+	hostEnd int
+	hosted  []byte // the request with a target's own Host
+	id      []byte // of the request, as the client gave it
 	upload  *upload
 	touch   chaos.Exchange
 	access  Access // what is to be told of the request
@@ -57,7 +62,7 @@ func (x *exchange) serve() {
 	}
 	x.answered, x.upload = false, nil
 	pool := x.route()
-	if pool == nil {
+	if x.pool = pool; pool == nil {
 		return
 	}
 	if k, ok := pool.Group.Key(); ok {
@@ -76,14 +81,14 @@ func (x *exchange) serve() {
 // route finds the rule, and the group that it forwards to. Where there is none, the request is answered here.
 func (x *exchange) route() *Pool {
 	r := &x.c.Request
-	x.ask.Method, x.ask.Host, x.ask.Target, x.ask.Source = r.Method, r.Host, r.Target, x.c.IP
+	x.ask.Method, x.ask.Host, x.ask.Target, x.ask.Source = r.Method, r.Host, r.Target, x.c.Peer.IP
 	x.rule = x.f.rules.Load().Match(&x.ask)
 	switch {
 	case x.rule == nil:
 		x.unrouted("no rule matches")
 		return nil
 	case x.rule.Redirect != nil:
-		x.say(x.rule.Redirect.Status, "Location: "+x.rule.Redirect.Location(&x.ask, x.f.port)+"\r\n", nil)
+		x.say(x.rule.Redirect.Status, "Location: "+x.rule.Redirect.Location(&x.ask, x.f.port, x.c.Peer.Secure)+"\r\n", nil)
 		return nil
 	case x.rule.Respond != nil:
 		x.say(x.rule.Respond.Status, "", []byte(x.rule.Respond.Body))
@@ -136,7 +141,7 @@ func (x *exchange) attempts(pool *Pool) {
 			return
 		case outcome == group.Abandoned:
 			x.f.counters.Aborted.Add(1)
-			x.access.Status, x.access.Reason = StatusGone, errClient.Error()
+			x.access.Status, x.access.Reason = cmp.Or(x.f.options.Status.Gone, StatusGone), errClient.Error()
 			x.c.Abort()
 			return
 		case x.again:
@@ -171,11 +176,15 @@ type failure struct {
 // unrouted answers a request that no target was asked for.
 func (x *exchange) unrouted(reason string) {
 	x.f.counters.Unrouted.Add(1)
-	x.fail(http.StatusServiceUnavailable, reason)
+	x.fail(cmp.Or(x.f.options.Status.NoTarget, http.StatusServiceUnavailable), reason)
 }
 
 func (x *exchange) fail(status int, reason string) {
 	x.access.Status, x.access.Reason = status, reason
+	if http1.HasPrefix(x.c.Field("content-type"), grpcType) {
+		x.failGRPC(status, reason)
+		return
+	}
 	if x.c.Fail(status, reason) != nil {
 		x.f.counters.Aborted.Add(1)
 	}
@@ -210,12 +219,12 @@ func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure)
 		return outcome, failed
 	}
 	up := pool.upstream(t)
-	u, err := up.take()
+	u, err := up.take(&x.c.Peer)
 	if err != nil {
-		return group.ConnectFailed, failure{gatewayStatus(err), err.Error()}
+		return group.ConnectFailed, failure{x.f.options.Status.connect(err), err.Error()}
 	}
 	x.u = u
-	outcome, failed, err := x.converse(pool)
+	outcome, failed, err := x.converse(pool, t)
 	keep := x.finishUpload() && u.reusable && err == nil
 	x.u = nil
 	up.give(u, keep)
@@ -225,7 +234,7 @@ func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure)
 	if errors.Is(err, errClient) {
 		return group.Abandoned, failure{}
 	}
-	return group.Broken, failure{gatewayStatus(err), err.Error()}
+	return group.Broken, failure{x.f.options.Status.exchange(err), err.Error()}
 }
 
 // watch is how often a balancer that waits looks whether the client is still there.
@@ -248,14 +257,6 @@ func (x *exchange) wait(d time.Duration) bool {
 // errClient marks failures on the client's side: they say nothing about the target.
 var errClient = errors.New("the client has gone")
 
-// gatewayStatus is what an application load balancer answers for a failure: 504 on a timeout, 502 otherwise.
-func gatewayStatus(err error) int {
-	if os.IsTimeout(err) || errors.Is(err, os.ErrDeadlineExceeded) {
-		return http.StatusGatewayTimeout
-	}
-	return http.StatusBadGateway
-}
-
 func statusOutcome(status int) (group.Outcome, failure) {
 	if status >= 500 {
 		return group.ServerError, failure{status, "status " + strconv.Itoa(status)}
@@ -265,8 +266,8 @@ func statusOutcome(status int) (group.Outcome, failure) {
 
 // converse sends the request and passes the answer on. An error before anything of the answer went to the client
 // leaves x.answered false.
-func (x *exchange) converse(pool *Pool) (group.Outcome, failure, error) {
-	if _, err := x.u.nc.Write(x.request); err != nil {
+func (x *exchange) converse(pool *Pool, t *group.Target) (group.Outcome, failure, error) {
+	if _, err := x.u.nc.Write(x.addressed(t)); err != nil {
 		return 0, failure{}, sendError{err}
 	}
 	if !x.c.Whole() {
@@ -292,6 +293,17 @@ func (x *exchange) converse(pool *Pool) (group.Outcome, failure, error) {
 			return 0, failure{}, err
 		}
 	}
+}
+
+// addressed is the request with the Host that a target wants.
+func (x *exchange) addressed(t *group.Target) []byte {
+	if x.pool.Host != HostOfTarget {
+		return x.request
+	}
+	x.hosted = append(x.hosted[:0], x.request[:x.hostAt]...)
+	x.hosted = append(x.hosted, t.Address...)
+	x.hosted = append(x.hosted, x.request[x.hostEnd:]...)
+	return x.hosted
 }
 
 var errUnasked = errors.New("receive: the target changed the protocol unasked")

@@ -18,8 +18,15 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 	out = append(out, ' ')
 	out = x.rule.AppendTarget(out, r.Target)
 	out = append(out, " HTTP/1.1\r\nHost: "...)
-	out = append(out, r.Host...)
+	x.hostAt = len(out)
+	if host := x.pool.Host; host != "" && host != HostOfTarget {
+		out = append(out, host...)
+	} else {
+		out = append(out, r.Host...)
+	}
+	x.hostEnd = len(out)
 	out = append(out, "\r\n"...)
+	x.id = nil
 	for i := range x.c.Fields {
 		f := &x.c.Fields[i]
 		switch hop(f.Name) {
@@ -32,7 +39,7 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 			out = append(out, "TE: trailers\r\n"...)
 			continue
 		}
-		if (r.Options && named(x.c.Fields, f.Name)) || dropped(x.rule, f.Name) {
+		if (r.Options && named(x.c.Fields, f.Name)) || dropped(x.rule, f.Name) || x.rewritten(f) {
 			continue
 		}
 		out = appendField(out, f)
@@ -63,6 +70,19 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 		out = append(out, "\r\n"...)
 	}
 	return x.appendBuffered(append(out, "\r\n"...))
+}
+
+// rewritten reports whether a header is one that the listener's options write anew.
+func (x *exchange) rewritten(f *serve.Field) bool {
+	o := &x.f.options
+	switch {
+	case o.Forwarded && len(f.Name) == len("forwarded") && http1.Is(f.Name, "forwarded"), o.Via != "" && len(f.Name) == len("via") && http1.Is(f.Name, "via"):
+		return true
+	case o.RequestID != "" && len(f.Name) == len(o.RequestID) && strings.EqualFold(string(f.Name), o.RequestID):
+		x.id = f.Value
+		return true
+	}
+	return false
 }
 
 // dropped reports whether a rule removes a header, or sets it anew.
@@ -116,23 +136,6 @@ func hasBody(method []byte) bool {
 		return true
 	}
 	return false
-}
-
-// appendForwarded appends what an application load balancer says of the client.
-func (x *exchange) appendForwarded(out []byte) []byte {
-	out = append(out, "X-Forwarded-For: "...)
-	for i := range x.c.Fields {
-		if f := &x.c.Fields[i]; len(f.Name) == len("x-forwarded-for") && http1.Is(f.Name, "x-forwarded-for") && len(f.Value) > 0 {
-			out = append(out, f.Value...)
-			out = append(out, ", "...)
-		}
-	}
-	out = append(out, x.c.IP...)
-	out = append(out, "\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: "...)
-	out = append(out, x.f.port...)
-	out = append(out, "\r\nX-Forwarded-Host: "...)
-	out = append(out, x.c.Request.Host...)
-	return append(out, "\r\n"...)
 }
 
 // appendFields appends the answer's headers as the client gets them. length says that Content-Length is passed on
@@ -209,6 +212,10 @@ func hop(name []byte) kind {
 		}
 	case 16:
 		if is("proxy-connection") || is("x-forwarded-port") || is("x-forwarded-host") {
+			return ours
+		}
+	case 23:
+		if is("x-forwarded-client-cert") { // nobody but us may say who the client has proved to be
 			return ours
 		}
 	case 17:

@@ -13,7 +13,7 @@ func (x *exchange) key(g *group.Group, k pick.Key) uint64 {
 	var text []byte
 	switch k.From {
 	case pick.Address:
-		return pick.Hash(x.c.IP)
+		return pick.Hash(x.c.Peer.IP)
 	case pick.Path:
 		text = http1.PathOf(x.c.Request.Target)
 	case pick.Query:

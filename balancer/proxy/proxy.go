@@ -10,7 +10,8 @@
 package proxy
 
 import (
-	"cmp"
+	"crypto/tls"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,9 +31,16 @@ type Pool struct {
 	// Connect bounds how long a connection may take to make, Response how long nothing may come of an answer; 0
 	// stands for 5 s and 60 s.
 	Connect, Response time.Duration
+	TLS               *tls.Config // nil: the connections are not encrypted
+	HTTP2             bool        // spoken with the targets, by prior knowledge
+	ProxyHeader       int         // version of the PROXY header that each connection begins with; 0 for none
+	Host              string      // what the targets get as Host: "" the client's, HostOfTarget their own address, or another
 
 	upstreams sync.Map // *group.Target to *upstream
 }
+
+// HostOfTarget stands for each target's own address.
+const HostOfTarget = "target"
 
 // Forget closes the idle connections to a target that is gone.
 func (p *Pool) Forget(t *group.Target) {
@@ -45,8 +53,7 @@ func (p *Pool) upstream(t *group.Target) *upstream {
 	if u, ok := p.upstreams.Load(t); ok {
 		return u.(*upstream)
 	}
-	fresh := &upstream{address: t.Address, connect: cmp.Or(p.Connect, connectTimeout), response: cmp.Or(p.Response, responseTimeout)}
-	u, _ := p.upstreams.LoadOrStore(t, fresh)
+	u, _ := p.upstreams.LoadOrStore(t, newUpstream(p, t.Address))
 	return u.(*upstream)
 }
 
@@ -78,19 +85,23 @@ type Front struct {
 	counters *Counters
 	split    draw.Stream // of the choice between a rule's groups
 	port     string      // that it listens on, for X-Forwarded-Port
+	options  Options
+	ids      draw.Stream // of request ids
 	seq      atomic.Uint64
 }
 
-// NewFront returns the handler of a listener with the given rules, which are compiled, on a port. The stream draws
-// which of a rule's groups a request goes to.
-func NewFront(rules *atomic.Pointer[route.Table], port string, split draw.Stream, pools map[string]*Pool, hooks Hooks, counters *Counters) *Front {
+// NewFront returns the handler of a listener with the given rules, which are compiled, on a port.
+func NewFront(rules *atomic.Pointer[route.Table], port string, seed draw.Seed, options Options, pools map[string]*Pool, hooks Hooks, counters *Counters) *Front {
 	if hooks.Touch == nil {
 		hooks.Touch = func(*chaos.Exchange) chaos.Effect { return chaos.Effect{} }
 	}
 	if hooks.Discard == nil {
 		hooks.Discard = func(uint64) bool { return false }
 	}
-	return &Front{rules: rules, port: port, split: split, pools: pools, hooks: hooks, counters: counters}
+	return &Front{
+		rules: rules, port: port, options: options, pools: pools, hooks: hooks, counters: counters,
+		split: seed.Stream("split"), ids: seed.Stream("request id:" + strconv.FormatInt(time.Now().UnixNano(), 36)), // another run has other ids
+	}
 }
 
 // Serve implements serve.Handler.
@@ -113,7 +124,9 @@ func (f *Front) Serve(c *serve.Conn) {
 
 // Refused counts a request that was refused before it got here; it is the server's hook.
 func (f *Front) Refused(status int, reason error) {
-	f.counters.Requests.Add(1)
+	if status != 0 { // it was no request yet: the connection could not be begun
+		f.counters.Requests.Add(1)
+	}
 	f.counters.Refused.Add(1)
 	if f.hooks.Access != nil {
 		f.hooks.Access(1<<63|f.seq.Add(1), &Access{Status: status, Reason: reason.Error()})

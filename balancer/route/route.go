@@ -237,10 +237,14 @@ func (r *Rule) AppendTarget(dst, target []byte) []byte {
 	return append(dst, rest...)
 }
 
-// Location is where a redirect leads. port is the listener's.
-func (r *Redirect) Location(x *Request, port string) string {
+// Location is where a redirect leads. port is the listener's; secure says that it speaks TLS.
+func (r *Redirect) Location(x *Request, port string, secure bool) string {
+	protocol := "http"
+	if secure {
+		protocol = "https"
+	}
 	_, query, _ := bytes.Cut(x.Target, []byte("?"))
-	return strings.NewReplacer("{protocol}", "http", "{host}", string(hostOnly(x.Host)), "{port}", port, "{path}", string(http1.PathOf(x.Target)), "{query}", string(query)).Replace(r.To)
+	return strings.NewReplacer("{protocol}", protocol, "{host}", string(hostOnly(x.Host)), "{port}", port, "{path}", string(http1.PathOf(x.Target)), "{query}", string(query)).Replace(r.To)
 }
 
 // hostOnly is a host without its port.

@@ -95,7 +95,7 @@ func TestRewriteAndRedirect(t *testing.T) {
 		}
 	}
 	d := Redirect{To: "https://{host}:{port}{path}?{query}&from={protocol}"}
-	if got := d.Location(request("GET", "a.b:80", "/x/y?z=1", ""), "8443"); got != "https://a.b:8443/x/y?z=1&from=http" {
+	if got := d.Location(request("GET", "a.b:80", "/x/y?z=1", ""), "8443", false); got != "https://a.b:8443/x/y?z=1&from=http" {
 		t.Errorf("%s", got)
 	}
 }

@@ -12,9 +12,14 @@ import (
 // errSlow is the reason for 408.
 var errSlow = errors.New("the head did not come in time")
 
+// errFull is the reason for 503.
+var errFull = errors.New("the listener has as many connections as it may")
+
 // StatusOf is the answer to a request that was refused for a reason.
 func StatusOf(reason error) int {
 	switch {
+	case errors.Is(reason, errFull):
+		return http.StatusServiceUnavailable
 	case errors.Is(reason, errSlow):
 		return http.StatusRequestTimeout
 	case errors.Is(reason, http1.ErrVersion):
@@ -33,7 +38,7 @@ func StatusOf(reason error) int {
 
 // refuse answers a request that could not be read, and ends the connection.
 func (c *Conn) refuse(reason error) bool {
-	status := StatusOf(reason)
+	status := c.s.cfg.Status(reason)
 	c.s.cfg.Refused(status, reason)
 	c.Request, c.Close = http1.Request{Minor: 1}, true
 	c.body.Reset(0, false)
@@ -46,20 +51,31 @@ func (c *Conn) refuse(reason error) bool {
 
 // Fail answers with an error page, and the reason in a header too.
 func (c *Conn) Fail(status int, reason string) error {
-	clean := make([]byte, 0, len(reason))
-	for _, b := range []byte(reason) {
-		if b < ' ' || b >= 0x7f {
-			b = ' '
+	return c.Respond(status, "Shakedown-Reason: "+Printable(reason)+"\r\n", []byte(http.StatusText(status)+": "+reason+"\n"))
+}
+
+// Printable is a text as a header's value: what is not visible ASCII is blank.
+func Printable(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c < ' ' || c >= 0x7f {
+			b[i] = ' '
 		}
-		clean = append(clean, b)
 	}
-	return c.Respond(status, "Shakedown-Reason: "+string(clean)+"\r\n", []byte(http.StatusText(status)+": "+reason+"\n"))
+	return string(b)
 }
 
 // Respond sends a whole answer of text. headers are whole lines.
 func (c *Conn) Respond(status int, headers string, body []byte) error {
+	return c.RespondAs("text/plain; charset=utf-8", status, headers, body)
+}
+
+// RespondAs is Respond for another type of content.
+func (c *Conn) RespondAs(kind string, status int, headers string, body []byte) error {
 	out := AppendStatus(c.Out(), status)
-	out = append(out, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
+	out = append(out, "Content-Type: "...)
+	out = append(out, kind...)
+	out = append(out, "\r\nContent-Length: "...)
 	out = strconv.AppendInt(out, int64(len(body)), 10)
 	out = append(out, "\r\nDate: "...)
 	out = time.Now().UTC().AppendFormat(out, http.TimeFormat)

@@ -36,16 +36,20 @@ type Field struct{ Name, Value []byte }
 type Conn struct {
 	Request http1.Request
 	Fields  []Field
-	Close   bool   // close the connection after this answer
-	IP      string // the client's address without the port
-	State   any    // the handler's own, kept from exchange to exchange
+	Close   bool // close the connection after this answer
+	Peer    Peer
+	State   any // the handler's own, kept from exchange to exchange
 
-	s     *Server
-	nc    net.Conn
-	raw   syscall.RawConn // nil for a connection without a descriptor of its own, as is watch
-	watch *socket.Watch
-	idle  atomic.Bool
-	onOne func(name, value []byte)
+	s      *Server
+	socket net.Conn        // as it was accepted
+	nc     net.Conn        // what is read and written: the socket, or what is encrypted on it
+	raw    syscall.RawConn // of a socket that is read itself, else nil
+	watch  *socket.Watch   // nil for a connection without a socket
+	later  bool            // it has had an exchange
+	single bool            // it has one exchange only
+	idle   atomic.Bool
+	onOne  func(name, value []byte)
+	one    [1]byte
 
 	in     *[]byte // what was read: head and what came with it
 	have   int     // bytes in it
@@ -67,11 +71,9 @@ type Conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *Conn {
-	c := &Conn{s: s, nc: nc}
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		c.IP = a.IP.String()
-	}
+	c := &Conn{s: s, socket: nc, nc: nc}
 	if t, ok := nc.(syscall.Conn); ok {
+		c.Peer = peerOf(nc)
 		c.raw, _ = t.SyscallConn() // a connection just accepted has one
 		c.watch, _ = socket.New(nc)
 	}
@@ -89,7 +91,8 @@ func (c *Conn) serve() {
 	}()
 	for c.await() && c.head() {
 		c.idle.Store(false)
-		c.Close, c.continued = c.Request.Close || c.s.closing.Load(), false
+		c.later = true
+		c.Close, c.continued = c.Request.Close || c.single || c.s.closing.Load(), false
 		c.body.Reset(c.Request.Length, c.Request.Chunked)
 		c.s.cfg.Handler.Serve(c)
 		if c.taken || !c.settle() {
@@ -107,12 +110,22 @@ func (c *Conn) await() bool {
 	c.release()
 	c.readDeadline(c.s.cfg.Idle)
 	if c.raw == nil {
-		return c.fill() == nil
+		return c.awaitByte()
 	}
 	if err := c.raw.Read(c.onReadable); err != nil {
 		return false
 	}
 	return c.readErr == nil
+}
+
+// awaitByte is for connections whose first byte is not the socket's: it waits with a buffer of one.
+func (c *Conn) awaitByte() bool {
+	if n, _ := c.nc.Read(c.one[:]); n == 0 { // whatever it failed with, the connection is over
+		return false
+	}
+	c.in = buffers.Get().(*[]byte)
+	c.have = copy(*c.in, c.one[:])
+	return true
 }
 
 // readable is called when there may be something to read: it takes a buffer only if there is.
@@ -172,7 +185,7 @@ func deadline(by *time.Time, d time.Duration, set func(time.Time) error) {
 
 // interrupt ends whatever the connection waits for.
 func (c *Conn) interrupt() {
-	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // a connection that is closed already needs none
+	_ = c.socket.SetReadDeadline(time.Unix(1, 0)) // a connection that is closed already needs none
 }
 
 // fill reads more of a head.
@@ -195,9 +208,21 @@ func (c *Conn) fill() error {
 
 // head reads a request's head. What can't be read is refused and ends the connection.
 func (c *Conn) head() bool {
-	var h http1.Head
+	h := http1.Head{Line: c.s.cfg.HeadLine, All: c.s.cfg.Head}
 	slow := false
 	for {
+		if (*c.in)[0] == preface[0] && !c.later && c.s.cfg.HTTP2 != nil {
+			switch whole, maybe := isPreface((*c.in)[:c.have]); {
+			case whole:
+				c.http2()
+				return false
+			case maybe:
+				if c.fill() != nil {
+					return false
+				}
+				continue
+			}
+		}
 		n, err := h.Feed((*c.in)[:c.have])
 		if err != nil {
 			return c.refuse(err)
@@ -346,7 +371,7 @@ func (c *Conn) Out() []byte {
 // Abort ends the connection without an end to its answer, so that the client knows that it is not whole.
 func (c *Conn) Abort() {
 	c.broken.Store(true)
-	if t, ok := c.nc.(*net.TCPConn); ok {
+	if t, ok := c.socket.(interface{ SetLinger(sec int) error }); ok {
 		_ = t.SetLinger(0) // RST: a closed connection would be the proper end of some bodies
 	}
 }
@@ -354,7 +379,11 @@ func (c *Conn) Abort() {
 // Gone reports whether the client has closed its connection, without waiting. One that only has stopped to send
 // counts as gone too: few clients do that, and no balancer tells them apart.
 func (c *Conn) Gone() bool {
-	return c.watch != nil && c.at == c.have && c.watch.Gone()
+	if c.watch == nil {
+		s, ok := c.nc.(interface{ Gone() bool })
+		return ok && s.Gone()
+	}
+	return c.at == c.have && c.watch.Gone()
 }
 
 // Stop makes a read of the body that is under way on another goroutine end. The connection is closed after the

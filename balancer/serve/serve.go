@@ -12,8 +12,10 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,10 +28,20 @@ type Handler interface{ Serve(c *Conn) }
 // Config is a server's settings. Timeouts of zero take their defaults.
 type Config struct {
 	Handler Handler
-	Idle    time.Duration // between exchanges; 60 s, an application load balancer's
-	Header  time.Duration // from the first byte of a head to its last; 10 s
-	Body    time.Duration // without progress while a body is read; 60 s
-	Write   time.Duration // without progress while an answer is written; 60 s
+	TLS     *tls.Config // nil: connections are not encrypted
+	Proxied bool        // each connection begins with a PROXY header, which says who the client is
+	// HTTP2 serves a connection on which HTTP/2 is spoken, agreed upon in the handshake or by its preface, until it
+	// ends. Its streams come back through ServeStream. nil: HTTP/2 is not spoken.
+	HTTP2       func(nc net.Conn, p Peer)
+	Connections int // open at once; more are answered 503 and closed. 0: no limit
+	// The most bytes of a head: of a line, and in all. 0 stands for http1's limits.
+	HeadLine, Head int
+	Idle           time.Duration // between exchanges; 60 s, an application load balancer's
+	Header         time.Duration // from the first byte of a head to its last; 10 s
+	Body           time.Duration // without progress while a body is read; 60 s
+	Write          time.Duration // without progress while an answer is written; 60 s
+	// Status is the answer to a request that was refused for a reason; nil stands for StatusOf.
+	Status func(reason error) int
 	// Refused is told of requests that were not handed over: malformed, too large, too slow.
 	Refused func(status int, reason error)
 }
@@ -43,6 +55,9 @@ func (c *Config) defaults() {
 			*x.d = x.def
 		}
 	}
+	if c.Status == nil {
+		c.Status = StatusOf
+	}
 	if c.Refused == nil {
 		c.Refused = func(int, error) {}
 	}
@@ -54,6 +69,7 @@ type Server struct {
 	closing atomic.Bool
 	conns   sync.WaitGroup
 
+	away      atomic.Int64 // connections that are being turned away
 	mu        sync.Mutex
 	listeners []net.Listener
 	open      map[*Conn]struct{}
@@ -102,14 +118,47 @@ func (s *Server) Serve(l net.Listener) error {
 func (s *Server) start(nc net.Conn) {
 	c := newConn(s, nc)
 	s.mu.Lock()
-	s.open[c] = struct{}{}
+	full := s.cfg.Connections > 0 && len(s.open) >= s.cfg.Connections
+	if !full {
+		s.open[c] = struct{}{}
+	}
 	s.mu.Unlock()
+	if full {
+		s.turnAway(c)
+		return
+	}
 	s.conns.Go(func() {
-		c.serve()
+		c.begin()
 		s.mu.Lock()
 		delete(s.open, c)
 		s.mu.Unlock()
 	})
+}
+
+// maxAway bounds how many connections are told at once why they are closed; the others are just closed.
+const maxAway = 100
+
+// turnAway closes a connection that is one too many.
+func (s *Server) turnAway(c *Conn) {
+	if s.away.Add(1) > maxAway || s.cfg.TLS != nil { // a handshake would cost more than the answer is worth
+		s.away.Add(-1)
+		s.cfg.Refused(http.StatusServiceUnavailable, errFull)
+		c.nc.Close()
+		return
+	}
+	s.conns.Go(func() {
+		c.refuse(errFull)
+		c.release()
+		c.nc.Close()
+		s.away.Add(-1)
+	})
+}
+
+// ServeStream serves one exchange on a connection that is no socket of its own, such as a stream of HTTP/2.
+func (s *Server) ServeStream(nc net.Conn, p Peer) {
+	c := newConn(s, nc)
+	c.Peer, c.single = p, true
+	c.serve()
 }
 
 // Shutdown stops accepting. From now on each answer closes its connection; connections that stay idle are closed
@@ -141,7 +190,7 @@ func (s *Server) Shutdown(ctx context.Context, linger time.Duration) error {
 			})
 			idle.Reset(10 * time.Millisecond) // for those that become idle later
 		case <-ctx.Done():
-			s.each(func(c *Conn) { c.nc.Close() })
+			s.each(func(c *Conn) { c.socket.Close() })
 			<-done
 			return ctx.Err()
 		}

@@ -1,0 +1,171 @@
+package proxy
+
+import (
+	"cmp"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/serve"
+)
+
+// Options are what a listener says of the client to its targets, and what it answers for failures.
+type Options struct {
+	ForwardedFor ForwardedFor `json:"forwarded_for,omitempty"` // Append when empty
+	Forwarded    bool         `json:"forwarded,omitempty"`     // Forwarded too (RFC 7239)
+	Via          string       `json:"via,omitempty"`           // the name in Via, both ways; none when empty
+	RequestID    string       `json:"request_id,omitempty"`    // the header of a request's id, which is made when there is none; none when empty
+	Status       Statuses     `json:"status"`
+}
+
+// ForwardedFor is what becomes of X-Forwarded-For.
+type ForwardedFor string
+
+// The ways to treat X-Forwarded-For, with an application load balancer's names.
+const (
+	Append   ForwardedFor = "append"   // the client's address is added
+	Preserve ForwardedFor = "preserve" // it goes on as it came
+	Remove   ForwardedFor = "remove"   // the targets get none
+)
+
+// Statuses are the answers to failures; 0 stands for the default, an application load balancer's.
+type Statuses struct {
+	Connect        int `json:"connect,omitempty"`         // no connection to a target: 502
+	ConnectTimeout int `json:"connect_timeout,omitempty"` // none in time: 504
+	Broken         int `json:"broken,omitempty"`          // the exchange broke off: 502
+	Timeout        int `json:"timeout,omitempty"`         // no answer in time: 504
+	NoTarget       int `json:"no_target,omitempty"`       // no target is ready: 503
+	HeadTooLarge   int `json:"head_too_large,omitempty"`  // 431
+	LineTooLong    int `json:"line_too_long,omitempty"`   // 414
+	Gone           int `json:"gone,omitempty"`            // in the access log, when the client went away first: 460
+}
+
+// Refusal is the answer to a request that was refused for a reason, for serve.
+func (s *Statuses) Refusal(reason error) int {
+	switch {
+	case errors.Is(reason, http1.ErrHeadTooLarge):
+		return cmp.Or(s.HeadTooLarge, http.StatusRequestHeaderFieldsTooLarge)
+	case errors.Is(reason, http1.ErrTargetTooLong):
+		return cmp.Or(s.LineTooLong, http.StatusRequestURITooLong)
+	}
+	return serve.StatusOf(reason)
+}
+
+func timedOut(err error) bool { return os.IsTimeout(err) || errors.Is(err, os.ErrDeadlineExceeded) }
+
+// connect is the answer when no connection could be made.
+func (s *Statuses) connect(err error) int {
+	if timedOut(err) {
+		return cmp.Or(s.ConnectTimeout, http.StatusGatewayTimeout)
+	}
+	return cmp.Or(s.Connect, http.StatusBadGateway)
+}
+
+// exchange is the answer when an exchange broke off or took too long.
+func (s *Statuses) exchange(err error) int {
+	if timedOut(err) {
+		return cmp.Or(s.Timeout, http.StatusGatewayTimeout)
+	}
+	return cmp.Or(s.Broken, http.StatusBadGateway)
+}
+
+// appendForwarded appends what is told of the client.
+func (x *exchange) appendForwarded(out []byte) []byte {
+	o := &x.f.options
+	out = x.appendForwardedFor(out, o.ForwardedFor)
+	proto := "http"
+	if x.c.Peer.Secure {
+		proto = "https"
+	}
+	out = append(out, "X-Forwarded-Proto: "...)
+	out = append(out, proto...)
+	out = append(out, "\r\nX-Forwarded-Port: "...)
+	out = append(out, x.f.port...)
+	out = append(out, "\r\nX-Forwarded-Host: "...)
+	out = append(out, x.c.Request.Host...)
+	out = append(out, "\r\n"...)
+	if o.Forwarded {
+		out = x.appendList(out, "Forwarded", "forwarded")
+		out = append(out, "for="...)
+		out = appendNode(out, x.c.Peer.IP)
+		out = append(out, ";host=\""...)
+		out = append(out, x.c.Request.Host...) // its bytes were checked: none of them needs a quote
+		out = append(out, "\";proto="...)
+		out = append(out, proto...)
+		out = append(out, "\r\n"...)
+	}
+	if o.Via != "" {
+		out = x.appendList(out, "Via", "via")
+		out = append(out, "1."...)
+		out = strconv.AppendInt(out, int64(x.c.Request.Minor), 10)
+		out = append(out, ' ')
+		out = append(out, o.Via...)
+		out = append(out, "\r\n"...)
+	}
+	if o.RequestID != "" {
+		out = append(out, o.RequestID...)
+		out = append(out, ": "...)
+		if len(x.id) > 0 {
+			out = append(out, x.id...)
+		} else {
+			for half := range 2 {
+				n := x.f.ids.Uint64(x.pick.Seq, half)
+				for shift := 60; shift >= 0; shift -= 4 {
+					out = append(out, "0123456789abcdef"[n>>shift&15])
+				}
+			}
+		}
+		out = append(out, "\r\n"...)
+	}
+	if x.c.Peer.Subject != "" {
+		out = append(out, "X-Forwarded-Client-Cert: Subject="...)
+		out = strconv.AppendQuoteToASCII(out, x.c.Peer.Subject)
+		out = append(out, "\r\n"...)
+	}
+	return out
+}
+
+func (x *exchange) appendForwardedFor(out []byte, how ForwardedFor) []byte {
+	const name, lower = "X-Forwarded-For", "x-forwarded-for"
+	switch how {
+	case Remove:
+		return out
+	case Preserve:
+		for i := range x.c.Fields {
+			if f := &x.c.Fields[i]; len(f.Name) == len(lower) && http1.Is(f.Name, lower) {
+				out = appendField(out, f)
+			}
+		}
+		return out
+	}
+	out = x.appendList(out, name, lower)
+	out = append(out, x.c.Peer.IP...)
+	return append(out, "\r\n"...)
+}
+
+// appendList appends a list header as it came, for a member more.
+func (x *exchange) appendList(out []byte, name, lower string) []byte {
+	out = append(out, name...)
+	out = append(out, ": "...)
+	for i := range x.c.Fields {
+		if f := &x.c.Fields[i]; len(f.Name) == len(lower) && len(f.Value) > 0 && http1.Is(f.Name, lower) {
+			out = append(out, f.Value...)
+			out = append(out, ", "...)
+		}
+	}
+	return out
+}
+
+// appendNode appends an address as Forwarded wants it (RFC 7239, 6).
+func appendNode(out []byte, ip string) []byte {
+	if net.ParseIP(ip).To4() == nil && ip != "" {
+		return append(append(append(out, "\"["...), ip...), "]\""...)
+	}
+	if ip == "" {
+		return append(out, "unknown"...)
+	}
+	return append(out, ip...)
+}
