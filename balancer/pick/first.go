@@ -25,7 +25,7 @@ func (f filling) Pick(_ time.Duration, r *Request, s *Set) int {
 	for i := range s.Members {
 		m := &s.Members[i]
 		switch {
-		case r.tried(m):
+		case r.Left(m):
 		case m.Load.InFlight.Load() < int64(f):
 			return i
 		case best < 0 || m.Load.InFlight.Load() < s.Members[best].Load.InFlight.Load():

@@ -31,7 +31,8 @@ func keyParam() spec.Param {
 	return spec.Param{Name: "key", Type: spec.Text, Default: "address", Doc: "address, path, header:NAME, cookie:NAME or query:NAME; a request without it is sent anywhere"}
 }
 
-func parseKey(s string) (Key, error) {
+// ParseKey reads what a key is taken from: address, path, header:NAME, cookie:NAME or query:NAME.
+func ParseKey(s string) (Key, error) {
 	from, name, named := strings.Cut(s, ":")
 	switch k := (Key{Source(from), name}); k.From {
 	case Address, Path:

@@ -34,7 +34,7 @@ func (l *least) Pick(_ time.Duration, r *Request, s *Set) int {
 		if i >= n {
 			i -= n
 		}
-		if m := &s.Members[i]; (best < 0 || l.lighter(m, &s.Members[best])) && !r.tried(m) {
+		if m := &s.Members[i]; (best < 0 || l.lighter(m, &s.Members[best])) && !r.Left(m) {
 			best = i
 		}
 	}

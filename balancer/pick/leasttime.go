@@ -34,7 +34,7 @@ func (q *quickest) Pick(now time.Duration, r *Request, s *Set) int {
 	for k := range n {
 		i := (start + k) % n
 		m := &s.Members[i]
-		if r.tried(m) {
+		if r.Left(m) {
 			continue
 		}
 		load := (m.Load.latency.read(now, q.constant) + 1) * float64(m.Load.InFlight.Load()+1) / float64(m.weight())

@@ -13,7 +13,7 @@ var maglev = spec.Kind[Builder]{
 		Params: []spec.Param{keyParam(), {Name: "table", Type: spec.Count, Default: "65537", Min: 3, Max: 5_000_011, Doc: "its size, a prime of more than 100 times the targets"}},
 	},
 	New: func(v spec.Values) (Builder, error) {
-		k, err := parseKey(v.Text("key"))
+		k, err := ParseKey(v.Text("key"))
 		if err != nil {
 			return nil, err
 		}
@@ -72,12 +72,12 @@ func (l *lookup) Pick(_ time.Duration, r *Request, s *Set) int {
 		return -1
 	}
 	i := int(table[r.Key%uint64(len(table))])
-	if r.all() {
+	if !r.Left(&s.Members[i]) {
 		return i
 	}
 	// Another attempt falls on another slot, so that a target's keys spread over all others.
 	for k := range uint64(len(s.Members)) {
-		if i := int(table[draw.Mix(r.Key+k)%uint64(len(table))]); !r.tried(&s.Members[i]) {
+		if i := int(table[draw.Mix(r.Key+k)%uint64(len(table))]); !r.Left(&s.Members[i]) {
 			return i
 		}
 	}

@@ -16,8 +16,7 @@ import (
 
 // Strategy chooses a target.
 type Strategy interface {
-	// Pick returns the index of the chosen member, or -1 when every member was tried already or there is
-	// none.
+	// Pick returns the index of the chosen member, or -1 when there is none that the request may go to.
 	Pick(now time.Duration, r *Request, s *Set) int
 }
 
@@ -39,7 +38,7 @@ type Builder func(draw.Stream) Strategy
 func Kinds() spec.Kinds[Builder] {
 	return spec.Kinds[Builder]{
 		roundRobin, weightedRoundRobin, random, weightedRandom, leastRequests, p2c, leastTime, peakEWMA,
-		ringHash, boundedHash, maglev, rendezvous, ipHash, first,
+		joinIdleQueue, prequal, ringHash, boundedHash, maglev, rendezvous, ipHash, first,
 	}
 }
 
@@ -50,12 +49,14 @@ type Request struct {
 	Tried   []string // ids of the targets that this request has already failed on
 	avoid   string   // a target that this pick must not choose
 	Key     uint64   // for a keyed strategy; a draw when the request does not have what the key is taken from
+	Limit   int64    // a target with so many requests in flight is full: it is not chosen; 0 for no limit
 }
 
 // Load is a target's state that strategies share and the data plane updates.
 type Load struct {
 	InFlight atomic.Int64
 	latency  latency
+	idle     atomic.Int64 // since when nothing has been in flight, in nanoseconds; 0 from the beginning
 }
 
 // Member is one ready target.
@@ -77,30 +78,31 @@ type Set struct {
 	Prepared any // by a Preparer
 }
 
-func (r *Request) tried(m *Member) bool {
-	return (len(r.Tried) > 0 && slices.Contains(r.Tried, m.ID)) || (r.avoid != "" && r.avoid == m.ID)
+// Left reports whether a member is left out of the pick, because it was tried or is full.
+func (r *Request) Left(m *Member) bool {
+	return (len(r.Tried) > 0 && slices.Contains(r.Tried, m.ID)) || (r.avoid != "" && r.avoid == m.ID) || (r.Limit > 0 && m.Load.InFlight.Load() >= r.Limit)
 }
 
 // all reports whether no member is left out of the pick.
-func (r *Request) all() bool { return len(r.Tried) == 0 && r.avoid == "" }
+func (r *Request) all() bool { return len(r.Tried) == 0 && r.avoid == "" && r.Limit == 0 }
 
-// from returns the first untried member at or after index i, around the end; -1 when all were tried.
+// from returns the first member that may be chosen at or after index i, around the end; -1 when there is none.
 func (s *Set) from(i int, r *Request) int {
 	for n := range s.Members {
-		if j := (i + n) % len(s.Members); !r.tried(&s.Members[j]) {
+		if j := (i + n) % len(s.Members); !r.Left(&s.Members[j]) {
 			return j
 		}
 	}
 	return -1
 }
 
-// drawn returns the member that u in [0, 1) falls on among those that are neither tried nor taken, each as likely
+// drawn returns the member that u in [0, 1) falls on among those that are neither left out nor taken, each as likely
 // as the others; -1 when there is none.
 func (s *Set) drawn(u float64, r *Request, taken []int) int {
 	if r.all() && len(taken) == 0 {
 		return min(int(u*float64(len(s.Members))), len(s.Members)-1)
 	}
-	free := func(i int) bool { return !slices.Contains(taken, i) && !r.tried(&s.Members[i]) }
+	free := func(i int) bool { return !slices.Contains(taken, i) && !r.Left(&s.Members[i]) }
 	left := 0
 	for i := range s.Members {
 		if free(i) {

@@ -85,7 +85,7 @@ func TestEveryStrategyPicksAmongTheReadyAndUntried(t *testing.T) {
 					if i != -1 {
 						rt.Fatalf("picked %d of none", i)
 					}
-				} else if i < 0 || i >= len(members.Members) || r.tried(&members.Members[i]) {
+				} else if i < 0 || i >= len(members.Members) || r.Left(&members.Members[i]) {
 					rt.Fatalf("picked %d of %d, tried %v", i, len(members.Members), r.Tried)
 				}
 			})
@@ -97,7 +97,12 @@ func shares(s Strategy, members *Set, n int) []float64 {
 	ready(s, members)
 	out := make([]float64, len(members.Members))
 	for seq := range n {
-		out[s.Pick(0, request(uint64(seq)), members)] += 1 / float64(n)
+		now := time.Duration(seq+1) * time.Millisecond
+		i := s.Pick(now, request(uint64(seq)), members)
+		if o, ok := s.(Observer); ok { // each exchange ends before the next begins
+			o.Done(now, members.Members[i].Load, time.Millisecond, false)
+		}
+		out[i] += 1 / float64(n)
 	}
 	return out
 }
@@ -416,12 +421,12 @@ func TestKeysStick(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	for text, want := range map[string]Key{"address": {Address, ""}, "path": {Path, ""}, "header:X-User": {Header, "X-User"}, "cookie:s": {Cookie, "s"}, "query:id": {Query, "id"}} {
-		if k, err := parseKey(text); k != want || err != nil {
+		if k, err := ParseKey(text); k != want || err != nil {
 			t.Errorf("%s: %v, %v", text, k, err)
 		}
 	}
 	for _, text := range []string{"", "x", "header", "header:", "path:x", "address:1"} {
-		if _, err := parseKey(text); err == nil {
+		if _, err := ParseKey(text); err == nil {
 			t.Errorf("%q was accepted", text)
 		}
 	}
@@ -502,6 +507,102 @@ func TestSlowStart(t *testing.T) {
 		ready(inner, members)
 		if n := testing.AllocsPerRun(100, func() { s.Pick(5*time.Second, r, members) }); n != 0 {
 			t.Errorf("%s: %v allocations", kind, n)
+		}
+	}
+}
+
+// Idle targets are used in the order in which they fell idle; with none idle, any.
+func TestJoinIdleQueue(t *testing.T) {
+	s := build(t, "join_idle_queue")
+	members := set(4)
+	for i, idle := range []time.Duration{30, 10, 20, 40} {
+		members.Members[i].Load.InFlight.Store(1)
+		members.Members[i].Load.InFlight.Add(-1)
+		s.(Observer).Done(idle, members.Members[i].Load, 1, false)
+	}
+	for _, want := range []int{1, 2, 0, 3} {
+		if got := s.Pick(50, request(1), members); got != want {
+			t.Fatalf("%d, not %d", got, want)
+		}
+		members.Members[want].Load.InFlight.Add(1)
+	}
+	seen := map[int]bool{}
+	for seq := range uint64(100) {
+		seen[s.Pick(50, request(seq), members)] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("with none idle: %v", seen)
+	}
+}
+
+// The fastest cold target is chosen, hot ones only when all are, and then the least loaded.
+func TestPrequal(t *testing.T) {
+	count := func(members *Set) map[int]int {
+		s, seen := build(t, "prequal", "hot=50%"), map[int]int{}
+		for i, m := range members.Members {
+			for range 100 {
+				s.(Observer).Done(time.Second, m.Load, time.Duration(i+1)*time.Millisecond, false)
+			}
+		}
+		for seq := range uint64(1000) {
+			seen[s.Pick(time.Second, request(seq), members)]++
+		}
+		return seen
+	}
+	loads := func(inFlight ...int64) *Set {
+		s := set(len(inFlight))
+		for i, n := range inFlight {
+			s.Members[i].Load.InFlight.Store(n)
+		}
+		return s
+	}
+	if seen := count(loads(0, 0, 0, 0, 0)); seen[0] < seen[2] || seen[0] < seen[4] || seen[4] > 100 {
+		t.Errorf("all cold: %v", seen)
+	}
+	if seen := count(loads(50, 0, 0, 0, 0)); seen[0] > 0 || seen[1] < seen[4] {
+		t.Errorf("the fastest is hot: %v", seen)
+	}
+	// A probe that is used again counts what was sent since: nobody is flooded by what was true once.
+	s, members := build(t, "prequal"), loads(0, 0, 0, 0)
+	longest, run, last := 0, 0, -1
+	for seq := range uint64(400) {
+		i := s.Pick(time.Second, request(seq), members)
+		members.Members[i].Load.InFlight.Add(1)
+		if run++; i != last {
+			run, last = 1, i
+		}
+		longest = max(longest, run)
+	}
+	for i := range members.Members {
+		if n := members.Members[i].Load.InFlight.Load(); n < 80 || n > 120 {
+			t.Errorf("target %d got %d of 400", i, n)
+		}
+	}
+	if longest > 5 {
+		t.Errorf("%d in a row on one target", longest)
+	}
+}
+
+// A full target is never chosen, whatever the strategy, and only when all are full there is none.
+func TestLimit(t *testing.T) {
+	for _, kind := range Kinds().Table().Names() {
+		s, members := build(t, kind), set(5)
+		ready(s, members)
+		for n := range uint64(15) {
+			r := request(n)
+			r.Limit = 3
+			i := s.Pick(0, r, members)
+			if i < 0 {
+				t.Fatalf("%s: no target for request %d", kind, n)
+			}
+			if members.Members[i].Load.InFlight.Add(1) > 3 {
+				t.Errorf("%s: target %d is over its limit", kind, i)
+			}
+		}
+		r := request(99)
+		r.Limit = 3
+		if i := s.Pick(0, r, members); i >= 0 {
+			t.Errorf("%s: full target %d was chosen", kind, i)
 		}
 	}
 }

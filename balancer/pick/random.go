@@ -55,13 +55,13 @@ func (w weighted) Pick(_ time.Duration, r *Request, s *Set) int {
 	}
 	left := 0
 	for i := range s.Members {
-		if m := &s.Members[i]; !r.tried(m) {
+		if m := &s.Members[i]; !r.Left(m) {
 			left += m.weight()
 		}
 	}
 	x := int(u * float64(left))
 	for i := range s.Members {
-		if m := &s.Members[i]; !r.tried(m) {
+		if m := &s.Members[i]; !r.Left(m) {
 			if x < m.weight() {
 				return i
 			}

@@ -26,7 +26,7 @@ var rendezvous = spec.Kind[Builder]{
 		Params: []spec.Param{keyParam()},
 	},
 	New: func(v spec.Values) (Builder, error) {
-		k, err := parseKey(v.Text("key"))
+		k, err := ParseKey(v.Text("key"))
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +52,7 @@ func (scores) Pick(_ time.Duration, r *Request, s *Set) int {
 	best, bestScore := -1, 0.
 	for i := range hashes {
 		m := &s.Members[i]
-		if r.tried(m) {
+		if r.Left(m) {
 			continue
 		}
 		u := (float64(draw.Mix(hashes[i]^r.Key)>>11) + .5) / (1 << 53)

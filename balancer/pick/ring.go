@@ -21,7 +21,7 @@ var ringHash = spec.Kind[Builder]{
 		Params: []spec.Param{keyParam(), pointsParam()},
 	},
 	New: func(v spec.Values) (Builder, error) {
-		k, err := parseKey(v.Text("key"))
+		k, err := ParseKey(v.Text("key"))
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +86,7 @@ func (g *ring) Pick(_ time.Duration, r *Request, s *Set) int {
 		if i >= len(points) {
 			i -= len(points)
 		}
-		if m := points[i].member; !r.tried(&s.Members[m]) {
+		if m := points[i].member; !r.Left(&s.Members[m]) {
 			return int(m)
 		}
 	}
@@ -99,7 +99,7 @@ var boundedHash = spec.Kind[Builder]{
 		Params: []spec.Param{keyParam(), pointsParam(), {Name: "factor", Type: spec.Number, Default: "1.25", Min: 1, Max: 100, Above: true, Doc: "of the average of requests in flight"}},
 	},
 	New: func(v spec.Values) (Builder, error) {
-		k, err := parseKey(v.Text("key"))
+		k, err := ParseKey(v.Text("key"))
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +129,7 @@ func (b *bounded) Pick(now time.Duration, r *Request, s *Set) int {
 		}
 		m := &s.Members[points[i].member]
 		bound := math.Ceil(b.factor * float64(total) * float64(m.weight()) / float64(weights))
-		if !r.tried(m) && float64(m.Load.InFlight.Load()+1) <= bound {
+		if !r.Left(m) && float64(m.Load.InFlight.Load()+1) <= bound {
 			return int(points[i].member)
 		}
 	}
