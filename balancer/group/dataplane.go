@@ -1,32 +1,62 @@
 package group
 
 import (
+	"slices"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 )
 
 // Choose picks a ready target for an attempt and counts it as in flight; nil when none is ready that the
-// request has not tried. Every chosen target must be given back with Release. discard marks a request of
-// a phase that is left out of the totals: it is counted apart.
-func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) *Target {
+// request has not tried, or all of them are full. Every chosen target must be given back with Release. discard marks
+// a request of a phase that is left out of the totals: it is counted apart.
+func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) (t *Target, full bool) {
+	rd := g.ready.Load()
+	r.Limit = g.limit()
+	for {
+		i := g.pick(now, r, rd)
+		if i < 0 {
+			return nil, r.Limit > 0 && rd.untried(r)
+		}
+		t = rd.targets[i]
+		if n := t.load.InFlight.Add(1); r.Limit == 0 || n <= r.Limit {
+			break
+		}
+		t.load.InFlight.Add(-1) // another request was faster
+	}
 	if g.cfg.Retry != nil && r.Attempt == 0 {
 		g.budget.request(g.cfg.Retry)
 	}
-	rd := g.ready.Load()
-	i := g.chooser.Pick(now, r, &rd.set)
-	if i < 0 {
-		return nil
-	}
-	t := rd.targets[i]
-	t.load.InFlight.Add(1)
 	if discard {
 		t.discarded.Add(1)
 	} else {
 		t.requests.Add(1)
 	}
 	t.lastRouted.Store(int64(now))
-	return t
+	return t, false
+}
+
+// pick is the index of a ready target: the one that the request sticks to, or else one by the strategy.
+func (g *Group) pick(now time.Duration, r *pick.Request, rd *ready) int {
+	if r.Sticky != (pick.Tag{}) {
+		if i, ok := rd.tags[r.Sticky]; ok && !r.Left(&rd.set.Members[i]) {
+			return i
+		}
+	}
+	if rd.near == nil {
+		return g.chooser.Pick(now, r, &rd.set)
+	}
+	return rd.near.pick(now, r, g)
+}
+
+// untried reports whether there is a ready target that the request has not tried.
+func (rd *ready) untried(r *pick.Request) bool {
+	for _, t := range rd.targets {
+		if !slices.Contains(r.Tried, t.ID) {
+			return true
+		}
+	}
+	return false
 }
 
 // Key is what the strategy wants requests' keys to be taken from; ok is false when it wants none.
@@ -44,6 +74,9 @@ func (g *Group) AnyKey(seq uint64) uint64 { return g.keys.Uint64(seq, 0) }
 // with Answered: rarely, so that the data plane seldom meets the owner's lock.
 func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Duration) (tell bool) {
 	t.load.InFlight.Add(-1)
+	if g.cfg.Outliers != nil {
+		t.outlier.Count(!o.failed(), o == Abandoned)
+	}
 	if g.observer != nil && o != Abandoned {
 		g.observer.Done(now, &t.load, took, o.failed())
 	}

@@ -43,6 +43,9 @@ type Config struct {
 	// that a group begins with have it at once. 0: everybody has.
 	SlowStart time.Duration
 	FailOpen  *FailOpen     // nil: a group without a healthy target answers nothing
+	Limits    *Limits       // nil: none
+	Zones     *Zones        // nil: every zone is as good as the others
+	Sticky    *Sticky       // nil: clients don't stick to targets
 	Drain     time.Duration // how long a draining target may finish what it runs
 	Seed      draw.Seed
 }
@@ -57,6 +60,7 @@ type Member struct {
 type Target struct {
 	Member
 
+	tag        pick.Tag
 	load       pick.Load
 	requests   atomic.Uint64
 	discarded  atomic.Uint64
@@ -102,6 +106,7 @@ const (
 
 // Group is a target group.
 type Group struct {
+	name     string
 	cfg      Config
 	strategy pick.Strategy
 	chooser  pick.Strategy // the strategy, with slow start before it
@@ -109,6 +114,8 @@ type Group struct {
 	observer pick.Observer // the strategy, when it learns
 	preparer pick.Preparer // the strategy, when it builds something of a set
 	keys     draw.Stream   // for requests without a key
+	spill    draw.Stream   // of requests that leave their zone
+	sweep    time.Duration // when success rates are compared next
 	budget   budget        // of retries
 	open     bool          // too few are healthy: all take traffic
 	targets  []*Target
@@ -118,11 +125,13 @@ type Group struct {
 type ready struct {
 	set     pick.Set
 	targets []*Target // parallel to set.Members
+	near    *near     // nil when no zone is preferred
+	tags    map[pick.Tag]int
 }
 
 // New returns an empty group.
 func New(name string, cfg Config) *Group {
-	g := &Group{cfg: cfg, strategy: cfg.Strategy(cfg.Seed.Stream("pick:" + name)), keys: cfg.Seed.Stream("key:" + name)}
+	g := &Group{name: name, cfg: cfg, strategy: cfg.Strategy(cfg.Seed.Stream("pick:" + name)), keys: cfg.Seed.Stream("key:" + name), spill: cfg.Seed.Stream("spill:" + name)}
 	if g.chooser = g.strategy; cfg.SlowStart > 0 {
 		g.chooser = pick.SlowStart{Strategy: g.strategy, Over: cfg.SlowStart, Stream: cfg.Seed.Stream("slow start:" + name)}
 	}
@@ -139,8 +148,14 @@ func (g *Group) Config() Config { return g.cfg }
 func (g *Group) Add(now time.Duration, m Member) (*Target, []Effect) {
 	t := &Target{Member: m, state: Initial, fresh: true, weight: m.Weight, founder: !g.served}
 	t.lastRouted.Store(-1)
+	if g.cfg.Sticky != nil {
+		t.tag = g.tag(m.ID)
+	}
 	if g.cfg.Health == nil {
 		t.fresh, t.up = false, true
+	}
+	if c := g.cfg.Outliers; c != nil && len(g.targets) == 0 {
+		g.sweep = now + c.Interval
 	}
 	g.targets = append(g.targets, t)
 	out := g.settle(now, t, "added")
@@ -192,10 +207,22 @@ const (
 	ConnectFailed         // no connection could be made: no byte of the request was sent
 	Broken                // the exchange broke off or timed out after bytes were sent
 	ServerError           // the target answered 5xx
+	GatewayError          // of those, 502, 503 or 504
 	Abandoned             // the client went away: says nothing about the target
 )
 
-func (o Outcome) failed() bool { return o == ConnectFailed || o == Broken || o == ServerError }
+func (o Outcome) failed() bool { return o != OK && o != Abandoned }
+
+// OutcomeOf is the outcome of an exchange that was answered with a status.
+func OutcomeOf(status int) Outcome {
+	switch {
+	case status >= 502 && status <= 504:
+		return GatewayError
+	case status >= 500:
+		return ServerError
+	}
+	return OK
+}
 
 // Answered tells how an exchange ended. The data plane calls it when Release asks for it.
 func (g *Group) Answered(now time.Duration, t *Target, o Outcome, reason string) []Effect {
@@ -213,14 +240,21 @@ func (g *Group) Answered(now time.Duration, t *Target, o Outcome, reason string)
 		out = g.troubled(now, t, reason)
 	}
 	if c := g.cfg.Outliers; c != nil && !t.ejected {
-		eject, d := t.outlier.Observe(c, !o.failed())
-		if eject && c.MayEject(g.count(Ejected), len(g.targets)) {
-			t.ejected, t.until = true, now+d
-			t.outlier.Ejected()
-			reason = fmt.Sprintf("%d failures in a row, the last: %s", c.Consecutive, reason)
+		if why := t.outlier.Observe(c, o.failed(), o != ServerError); why != "" && g.eject(now, t) {
+			reason = fmt.Sprintf("%s, the last: %s", why, reason)
 		}
 	}
 	return append(out, g.settle(now, t, reason)...)
+}
+
+// eject takes a target out for a while, if the group can spare it.
+func (g *Group) eject(now time.Duration, t *Target) bool {
+	c := g.cfg.Outliers
+	if !c.MayEject(g.count(Ejected), len(g.targets)) {
+		return false
+	}
+	t.ejected, t.until = true, now+t.outlier.Ejected(c)
+	return true
 }
 
 // Drain takes a target out of service for good: no new requests at once; it is gone when what it runs
@@ -254,15 +288,40 @@ func (g *Group) SetWeight(now time.Duration, t *Target, weight int) []Effect {
 
 // Tick ends what has run out by now. The world calls it at NextTick.
 func (g *Group) Tick(now time.Duration) []Effect {
-	var out []Effect
+	out := g.compare(now)
 	for _, t := range append([]*Target(nil), g.targets...) {
 		out = append(out, g.settle(now, t, "its ejection is over")...)
 	}
 	return out
 }
 
+// compare ejects the targets that succeed much less than the others, once an interval.
+func (g *Group) compare(now time.Duration) (out []Effect) {
+	c := g.cfg.Outliers
+	if c == nil || c.SuccessRate == 0 || now < g.sweep {
+		return nil
+	}
+	g.sweep = now + c.Interval
+	var members []*health.Outlier
+	var healthy []*Target
+	for _, t := range g.targets {
+		if t.state == Healthy {
+			members, healthy = append(members, &t.outlier), append(healthy, t)
+		}
+	}
+	for i, why := range c.Compare(members) {
+		if why != "" && g.eject(now, healthy[i]) {
+			out = append(out, g.settle(now, healthy[i], why)...)
+		}
+	}
+	return out
+}
+
 // NextTick is when Tick has something to do next; ok is false when it has not.
 func (g *Group) NextTick(now time.Duration) (at time.Duration, ok bool) {
+	if c := g.cfg.Outliers; c != nil && c.SuccessRate > 0 && len(g.targets) > 0 {
+		at, ok = max(g.sweep, now+1), true
+	}
 	for _, t := range g.targets {
 		if (t.state == Draining || t.ejected) && t.until > now && (!ok || t.until < at) {
 			at, ok = t.until, true
@@ -367,8 +426,26 @@ func (g *Group) publish(now time.Duration) (out []Effect) {
 			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Weight: t.weight, Load: &t.load, Warming: t.warming, Since: t.since})
 		}
 	}
-	if g.preparer != nil {
-		r.set.Prepared = g.preparer.Prepare(&r.set)
+	prepare := func(s *pick.Set) {
+		if g.preparer != nil {
+			s.Prepared = g.preparer.Prepare(s)
+		}
+	}
+	prepare(&r.set)
+	if z := g.cfg.Zones; z != nil {
+		in := 0
+		for _, t := range g.targets {
+			if t.Zone == z.Own && t.state != Draining && t.state != Maintenance {
+				in++
+			}
+		}
+		r.near = z.split(&r.set, in, prepare)
+	}
+	if g.cfg.Sticky != nil {
+		r.tags = make(map[pick.Tag]int, len(r.targets))
+		for i, t := range r.targets {
+			r.tags[t.tag] = i
+		}
 	}
 	g.ready.Store(r)
 	return out

@@ -2,6 +2,8 @@ package group
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -99,11 +101,11 @@ func TestDrainWaitsForWhatRuns(t *testing.T) {
 	for _, deadline := range []bool{false, true} {
 		g := newGroup(t, Config{Drain: 10 * s})
 		a, _ := g.Add(0, Member{ID: "a"})
-		if g.Choose(0, &pick.Request{}, false) != a {
+		if chosen(g.Choose(0, &pick.Request{}, false)) != a {
 			t.Fatal("not chosen")
 		}
 		g.Drain(s, a)
-		if a.State() != Draining || g.Choose(s, &pick.Request{}, false) != nil {
+		if a.State() != Draining || chosen(g.Choose(s, &pick.Request{}, false)) != nil {
 			t.Fatal("a draining target takes traffic")
 		}
 		if deadline {
@@ -157,7 +159,7 @@ func TestRetryBudget(t *testing.T) {
 		const seconds = 20
 		for i := range int(tc.perSecond) * seconds {
 			now := time.Duration(float64(i) / tc.perSecond * float64(s))
-			if g.Choose(now, &pick.Request{Seq: uint64(i)}, false) != a {
+			if chosen(g.Choose(now, &pick.Request{Seq: uint64(i)}, false)) != a {
 				t.Fatal("not chosen")
 			}
 			g.Release(now, a, ConnectFailed, 0)
@@ -293,7 +295,7 @@ func TestInvariants(t *testing.T) {
 			case 4:
 				g.Tick(now)
 			case 5:
-				if c := g.Choose(now, &pick.Request{}, false); c != nil {
+				if c, _ := g.Choose(now, &pick.Request{}, false); c != nil {
 					if c.state != Healthy {
 						rt.Fatalf("chose %s which is %s", c.ID, c.state)
 					}
@@ -323,3 +325,162 @@ func TestInvariants(t *testing.T) {
 		}
 	})
 }
+
+// chosen is a target without its doubts.
+func chosen(t *Target, _ bool) *Target { return t }
+
+// Requests beyond what the targets may have wait in order, and are admitted as room comes; the queue is bounded.
+func TestQueue(t *testing.T) {
+	g := newGroup(t, Config{Limits: &Limits{Requests: 2, Queue: 3}})
+	a, _ := g.Add(0, Member{ID: "a"})
+	b, _ := g.Add(0, Member{ID: "b"})
+	for range 4 {
+		if x, full := g.Choose(0, &pick.Request{}, false); x == nil || full {
+			t.Fatal("no room at the beginning")
+		}
+	}
+	var q Queue
+	var admitted []uint64
+	var to *Target
+	var waiters []*Waiter
+	for seq := range uint64(4) {
+		r := &pick.Request{Seq: seq}
+		if x, full := g.Choose(0, r, false); x != nil || !full {
+			t.Fatalf("room for a fifth: %v, %v", x, full)
+		}
+		w := &Waiter{Request: r, Admit: func(x *Target) { admitted, to = append(admitted, seq), x }}
+		if in := q.Join(g, w); in != (seq < 3) {
+			t.Fatalf("request %d waits: %v", seq, in)
+		}
+		waiters = append(waiters, w)
+	}
+	q.Serve(0, g)
+	if len(admitted) > 0 {
+		t.Fatalf("admitted without room: %v", admitted)
+	}
+	g.Release(0, b, OK, 0)
+	q.Serve(0, g)
+	if !slices.Equal(admitted, []uint64{0}) || to != b || q.Leave(waiters[0]) {
+		t.Fatalf("after one has ended: %v to %v", admitted, to)
+	}
+	if !q.Leave(waiters[1]) || q.Leave(waiters[1]) || q.Len() != 1 {
+		t.Fatal("a request that gives up")
+	}
+	waiters[2].Request.Tried = []string{"a"} // it has failed there: room at a is not for it
+	g.Release(0, a, OK, 0)
+	q.Serve(0, g)
+	if len(admitted) != 1 {
+		t.Fatalf("admitted where it has failed: %v", admitted)
+	}
+	g.Release(0, b, OK, 0)
+	q.Serve(0, g)
+	if !slices.Equal(admitted, []uint64{0, 2}) || q.Len() != 0 {
+		t.Fatalf("in the end %v", admitted)
+	}
+}
+
+// Requests stay in the own zone until too few of its targets are ready, and spill over in proportion then.
+func TestZones(t *testing.T) {
+	builder, err := pick.Kinds().New(pick.Kinds().Table().Default("random"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := New("g", Config{Strategy: builder, Health: &health.Config{Unhealthy: 3}, Zones: &Zones{"a", 1.4}, Seed: 3})
+	var all []*Target
+	for i := range 8 {
+		x, _ := g.Add(0, Member{ID: fmt.Sprint(i), Zone: []string{"a", "b"}[i%2]})
+		all = append(all, x)
+		g.Probed(0, x, true, "")
+	}
+	share := func() float64 {
+		own := 0
+		for seq := range uint64(10_000) {
+			x, _ := g.Choose(0, &pick.Request{Seq: seq}, false)
+			if x.Zone == "a" {
+				own++
+			}
+			g.Release(0, x, OK, 0)
+		}
+		return float64(own) / 10_000
+	}
+	down := func(x *Target) {
+		for range 3 {
+			g.Probed(0, x, false, "")
+		}
+	}
+	for _, want := range []float64{1, 1, .7, .35, 0} { // 1.4 × 4, 3, 2, 1, 0 of 4
+		if got := share(); math.Abs(got-want) > .02 {
+			t.Errorf("%.3f of the requests stay, not %.2f", got, want)
+		}
+		for _, x := range all {
+			if x.Zone == "a" && x.State() == Healthy {
+				down(x)
+				break
+			}
+		}
+	}
+	if x, _ := g.Choose(0, &pick.Request{Tried: []string{"1", "3", "5"}}, false); x != all[7] {
+		t.Error("the last target beyond the zone is not used")
+	}
+}
+
+// A cookie sends its client to its target, whatever process made it; one that is forged, too old or of another group
+// does not.
+func TestSticky(t *testing.T) {
+	builder, err := pick.Kinds().New(pick.Kinds().Table().Default("round_robin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	make := func(name, secret string) (*Group, []*Target) {
+		g := New(name, Config{Strategy: builder, Sticky: &Sticky{Cookie: "c", For: time.Hour, Secret: secret}, Limits: &Limits{Requests: 3, Queue: 1}})
+		var all []*Target
+		for i := range 3 {
+			x, _ := g.Add(0, Member{ID: fmt.Sprint(i)})
+			all = append(all, x)
+		}
+		return g, all
+	}
+	const now = 1_800_000_000
+	before, targets := make("web", "s")
+	token := before.Token(targets[1], now)
+	g, again := make("web", "s") // another process
+	for _, later := range []int64{0, 1799, 1801, 3599} {
+		tag, renew := g.Stick([]byte(token), now+later)
+		if tag != again[1].Tag() || renew != (later > 1800) {
+			t.Errorf("after %d s: %v, renew %v", later, tag, renew)
+		}
+	}
+	other, _ := make("api", "s")
+	stranger, _ := make("web", "another")
+	forged := []byte(token)
+	for i := range forged {
+		forged[i] ^= 1
+		if tag, _ := g.Stick(forged, now); tag != (pick.Tag{}) {
+			t.Errorf("forged at %d: %v", i, tag)
+		}
+		forged[i] ^= 1
+	}
+	for what, tag := range map[string]pick.Tag{
+		"too old": tagOf(g.Stick([]byte(token), now+3600)), "another group": tagOf(other.Stick([]byte(token), now)),
+		"another secret": tagOf(stranger.Stick([]byte(token), now)), "nothing": tagOf(g.Stick(nil, now)), "nonsense": tagOf(g.Stick([]byte("%%%"), now)),
+	} {
+		if tag != (pick.Tag{}) {
+			t.Errorf("%s: %v", what, tag)
+		}
+	}
+	stick := again[1].Tag()
+	for range 3 {
+		if x, _ := g.Choose(0, &pick.Request{Sticky: stick}, false); x != again[1] {
+			t.Errorf("stuck to %v", x)
+		}
+	}
+	if x, _ := g.Choose(0, &pick.Request{Sticky: stick}, false); x == again[1] {
+		t.Error("stuck to a full target")
+	}
+	g.Drain(0, again[1])
+	if x, _ := g.Choose(0, &pick.Request{Sticky: stick}, false); x == nil || x == again[1] {
+		t.Errorf("stuck to a target that drains: %v", x)
+	}
+}
+
+func tagOf(tag pick.Tag, _ bool) pick.Tag { return tag }

@@ -48,7 +48,7 @@ func (r *Retry) allows(o Outcome, repeatable bool) bool {
 		return true
 	case Broken:
 		return repeatable && r.On != OnConnect
-	case ServerError:
+	case ServerError, GatewayError:
 		return repeatable && r.On == On5xx
 	}
 	return false

@@ -113,16 +113,69 @@ func TestOutlierBackOff(t *testing.T) {
 	c := &OutlierConfig{Consecutive: 2, EjectFor: time.Second, MaxEjectFor: 2500 * time.Millisecond, MaxEjected: .5}
 	var o Outlier
 	for i, want := range []time.Duration{1 * time.Second, 2 * time.Second, 2500 * time.Millisecond} {
-		if eject, _ := o.Observe(c, false); eject {
+		if o.Observe(c, true, false) != "" {
 			t.Fatal("ejected after one failure")
 		}
-		o.Observe(c, true)
-		o.Observe(c, false)
-		eject, d := o.Observe(c, false)
-		if !eject || d != want {
-			t.Fatalf("ejection %d: %v for %v, want %v", i, eject, d, want)
+		o.Observe(c, false, false)
+		o.Observe(c, true, false)
+		if o.Observe(c, true, false) == "" {
+			t.Fatalf("not ejected after two failures")
 		}
-		o.Ejected()
+		if d := o.Ejected(c); d != want {
+			t.Fatalf("ejection %d: for %v, want %v", i, d, want)
+		}
+	}
+}
+
+func TestGatewayFailures(t *testing.T) {
+	c := &OutlierConfig{Consecutive: 5, Gateway: 2}
+	var o Outlier
+	for i, tc := range []struct{ failed, gateway, eject bool }{
+		{true, true, false}, {true, false, false}, {true, true, false}, {false, false, false}, {true, true, false}, {true, true, true},
+	} {
+		if got := o.Observe(c, tc.failed, tc.gateway) != ""; got != tc.eject {
+			t.Errorf("exchange %d: %v", i, got)
+		}
+	}
+}
+
+// One target among five that fails a fifth of its requests stands out; where all fail alike nobody does, nor with too
+// few requests or targets.
+func TestSuccessRates(t *testing.T) {
+	c := &OutlierConfig{SuccessRate: 1.9, Requests: 100, Hosts: 5}
+	compare := func(n, requests int, good func(i int) int) (out []int) {
+		all := make([]*Outlier, n)
+		for i := range all {
+			all[i] = &Outlier{}
+			for k := range requests {
+				all[i].Count(k < good(i), false)
+			}
+			all[i].Count(false, true) // the client went away: neither
+		}
+		for i, why := range c.Compare(all) {
+			if why != "" {
+				out = append(out, i)
+			}
+		}
+		return out
+	}
+	first := func(a, b int) func(int) int {
+		return func(i int) int {
+			if i == 0 {
+				return a
+			}
+			return b
+		}
+	}
+	if out := compare(5, 100, first(80, 100)); len(out) != 1 || out[0] != 0 {
+		t.Errorf("one stands out: %v", out)
+	}
+	for what, out := range map[string][]int{
+		"all fail alike": compare(5, 100, first(80, 80)), "too few requests": compare(5, 99, first(0, 99)), "too few targets": compare(4, 100, first(0, 100)),
+	} {
+		if len(out) > 0 {
+			t.Errorf("%s: %v", what, out)
+		}
 	}
 }
 

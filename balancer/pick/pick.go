@@ -49,8 +49,12 @@ type Request struct {
 	Tried   []string // ids of the targets that this request has already failed on
 	avoid   string   // a target that this pick must not choose
 	Key     uint64   // for a keyed strategy; a draw when the request does not have what the key is taken from
+	Sticky  Tag      // of the target that the request should go to again; zero for none
 	Limit   int64    // a target with so many requests in flight is full: it is not chosen; 0 for no limit
 }
+
+// Tag stands for a target in a client's cookie.
+type Tag [12]byte
 
 // Load is a target's state that strategies share and the data plane updates.
 type Load struct {

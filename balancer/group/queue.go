@@ -1,0 +1,70 @@
+package group
+
+import (
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+)
+
+// Queue is the requests that wait for a target with room, first come, first served. It belongs to the owner's side: its
+// calls must not overlap.
+//
+// Under lasting overload every request waits almost its whole time, because the queue is always full: those that are
+// served are served late. That is how such queues are, here as in HAProxy; a shorter wait is the remedy.
+type Queue struct{ waiting []*Waiter }
+
+// Waiter is a request that waits.
+type Waiter struct {
+	Request *pick.Request
+	Discard bool
+	Admit   func(*Target) // a target has room: the request is counted as in flight there
+	in      bool
+}
+
+// Join makes a request wait; false when the queue is full.
+func (q *Queue) Join(g *Group, w *Waiter) bool {
+	l := g.cfg.Limits
+	if l == nil || (l.Queue >= 0 && len(q.waiting) >= l.Queue) {
+		return false
+	}
+	w.in = true
+	q.waiting = append(q.waiting, w)
+	return true
+}
+
+// Leave takes a request out that waits no longer; false when it has been admitted.
+func (q *Queue) Leave(w *Waiter) bool {
+	if !w.in {
+		return false
+	}
+	w.in = false
+	for i := range q.waiting {
+		if q.waiting[i] == w {
+			q.waiting = append(q.waiting[:i], q.waiting[i+1:]...)
+			break
+		}
+	}
+	return true
+}
+
+// Serve admits those at the head for whom there is room. A request that has tried every target with room does not hold
+// the others up.
+func (q *Queue) Serve(now time.Duration, g *Group) {
+	for i := 0; i < len(q.waiting); {
+		w := q.waiting[i]
+		t, full := g.Choose(now, w.Request, w.Discard)
+		if t == nil {
+			if full && len(w.Request.Tried) == 0 {
+				return // nobody behind it would find room either
+			}
+			i++
+			continue
+		}
+		w.in = false
+		q.waiting = append(q.waiting[:i], q.waiting[i+1:]...)
+		w.Admit(t)
+	}
+}
+
+// Len is how many wait.
+func (q *Queue) Len() int { return len(q.waiting) }
