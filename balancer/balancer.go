@@ -65,6 +65,9 @@ type Group struct {
 	Outliers *health.OutlierConfig `json:"outliers,omitempty"`
 	Retry    *group.Retry          `json:"retry,omitempty"`
 	FailOpen *group.FailOpen       `json:"fail_open,omitempty"`
+	Limits   *group.Limits         `json:"limits,omitempty"`
+	Zones    *group.Zones          `json:"zones,omitempty"`
+	Sticky   *group.Sticky         `json:"sticky,omitempty"`
 	// SlowStart is how long a target that joins or comes back takes to its full share.
 	SlowStart time.Duration  `json:"slow_start,omitempty"`
 	Drain     time.Duration  `json:"drain"`
@@ -144,6 +147,7 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 		}
 		o := newOwner(b, gc, group.New(gc.Name, group.Config{
 			Strategy: strategy, Health: gc.Health, Outliers: gc.Outliers, Retry: gc.Retry, FailOpen: gc.FailOpen, SlowStart: gc.SlowStart, Drain: gc.Drain, Seed: cfg.Seed,
+			Limits: gc.Limits, Zones: gc.Zones, Sticky: gc.Sticky,
 		}))
 		b.groups = append(b.groups, o)
 		b.pools[gc.Name] = o.pool
@@ -376,9 +380,13 @@ type Stats struct {
 	Requests uint64                    `json:"requests"`
 	Retries  uint64                    `json:"retries"`
 	Unrouted uint64                    `json:"unrouted"`
-	Refused  uint64                    `json:"refused"` // malformed, too large or too slow: no target saw them
-	Aborted  uint64                    `json:"aborted"` // the client went away first
-	Groups   map[string][]group.Status `json:"groups"`  // every target there ever was
+	Refused  uint64                    `json:"refused"`  // malformed, too large or too slow: no target saw them
+	Aborted  uint64                    `json:"aborted"`  // the client went away first
+	Limited  uint64                    `json:"limited"`  // beyond a rate limit: answered 429
+	Waited   uint64                    `json:"waited"`   // attempts that waited for a target with room
+	Overflow uint64                    `json:"overflow"` // attempts that found the queue full
+	Waiting  map[string]int64          `json:"waiting"`  // requests in the groups' queues
+	Groups   map[string][]group.Status `json:"groups"`   // every target there ever was
 }
 
 // Stats is a snapshot.
@@ -386,8 +394,10 @@ func (b *Balancer) Stats() Stats {
 	s := Stats{
 		At: b.clock.Now(), Requests: b.counters.Requests.Load(), Retries: b.counters.Retries.Load(),
 		Unrouted: b.counters.Unrouted.Load(), Refused: b.counters.Refused.Load(), Aborted: b.counters.Aborted.Load(), Groups: map[string][]group.Status{},
+		Limited: b.counters.Limited.Load(), Waited: b.counters.Waited.Load(), Overflow: b.counters.Overflowed.Load(), Waiting: map[string]int64{},
 	}
 	for _, o := range b.groups {
+		s.Waiting[o.cfg.Name] = o.pool.Waiting()
 		s.Groups[o.cfg.Name] = o.status()
 	}
 	return s

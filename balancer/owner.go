@@ -49,6 +49,7 @@ func (o *owner) do(call func(now time.Duration) []group.Effect) {
 	if o.timer != nil {
 		o.timer.Stop()
 	}
+	o.pool.Serve(now) // a target more may have room
 	if at, ok := o.g.NextTick(now); ok {
 		o.timer = time.AfterFunc(at-now, func() { o.do(o.g.Tick) })
 	}

@@ -198,7 +198,7 @@ func TestMistakes(t *testing.T) {
 		{target, target + "\n      retry: {budget: 120%}", "the most is 100%"},
 		{target, target + "\n      fail_open: {share: 2}", "is not a share"},
 		{target, target + "\n      health: {matcher: 2xx}", "is not made of statuses"},
-		{target, target + "\n      health: {kind: grpc}", "is not one of http, tcp"},
+		{target, target + "\n      health: {kind: grpc}", "is not one of http, tcp, grpc"},
 		{target, target + "\n      health: {path: x}", "does not start with a slash"},
 		{target, target + "\n    spare:\n      targets: {count: 1}", "topology needs listeners"},
 		{"groups:", "listeners: [{rules: [{forward: web}, {path: /x, forward: web}]}]\n  groups:", "never reached"},

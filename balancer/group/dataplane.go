@@ -91,5 +91,25 @@ func (g *Group) MayRetry(now time.Duration, attempt int, o Outcome, repeatable b
 	return r != nil && attempt < r.Attempts && r.allows(o, repeatable) && g.budget.spend(now, r)
 }
 
+// Candidate is a ready target as a strategy sees it.
+type Candidate struct {
+	ID       string `json:"id"`
+	Zone     string `json:"zone,omitempty"`
+	InFlight int64  `json:"in_flight"`
+	Weight   int    `json:"weight"`
+	Warming  bool   `json:"warming,omitempty"`
+}
+
+// Candidates are the ready targets.
+func (g *Group) Candidates(now time.Duration) []Candidate {
+	rd := g.ready.Load()
+	out := make([]Candidate, len(rd.set.Members))
+	for i := range rd.set.Members {
+		m := &rd.set.Members[i]
+		out[i] = Candidate{m.ID, m.Zone, m.Load.InFlight.Load(), max(m.Weight, 1), m.Warming && now-m.Since < g.cfg.SlowStart}
+	}
+	return out
+}
+
 // Ready is how many targets take traffic.
 func (g *Group) Ready() int { return len(g.ready.Load().targets) }

@@ -141,6 +141,9 @@ func New(name string, cfg Config) *Group {
 	return g
 }
 
+// Name is what the group is called.
+func (g *Group) Name() string { return g.name }
+
 // Config returns the group's settings.
 func (g *Group) Config() Config { return g.cfg }
 

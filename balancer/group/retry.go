@@ -13,7 +13,11 @@ type Retry struct {
 	On       RetryOn // the most that may have happened to the failed one
 	Budget   float64 // retries as a share of requests
 	Floor    float64 // retries a second that are allowed whatever the share
+	Spool    int     // bytes of a request's body that are kept to send it again
 }
+
+// Repeats reports whether requests may be sent twice.
+func (r *Retry) Repeats() bool { return r.On != OnConnect }
 
 // RetryOn is what a retry may follow.
 type RetryOn string
@@ -34,12 +38,13 @@ func RetryParams() []spec.Param {
 		{Name: "on", Type: spec.Text, Default: string(OnConnect), Enum: []string{string(OnConnect), string(OnError), string(On5xx)}, Doc: "connect: no byte was sent; error: or it broke off before an answer; 5xx: or it was answered so. After connect only idempotent requests are repeated"},
 		{Name: "budget", Type: spec.Share, Default: "20%", Max: 1, Doc: "retries as a share of requests"},
 		{Name: "floor", Type: spec.Rate, Default: "10/s", Max: 1e6, Doc: "retries that are allowed whatever the share"},
+		{Name: "spool", Type: spec.Count, Default: "65536", Max: 16 << 20, Doc: "bytes of a body that are kept to send it again; a request with more is not repeated"},
 	}
 }
 
 // NewRetry returns the retries that the values describe.
 func NewRetry(v spec.Values) *Retry {
-	return &Retry{v.Int("attempts"), RetryOn(v.Text("on")), v.Float("budget"), v.Float("floor")}
+	return &Retry{v.Int("attempts"), RetryOn(v.Text("on")), v.Float("budget"), v.Float("floor"), v.Int("spool")}
 }
 
 func (r *Retry) allows(o Outcome, repeatable bool) bool {

@@ -37,6 +37,9 @@ type Pool struct {
 	Host              string      // what the targets get as Host: "" the client's, HostOfTarget their own address, or another
 
 	upstreams sync.Map // *group.Target to *upstream
+	waiting   atomic.Int64
+	mu        sync.Mutex // of the queue
+	queue     group.Queue
 }
 
 // HostOfTarget stands for each target's own address.
@@ -64,6 +67,10 @@ type Counters struct {
 	Unrouted atomic.Uint64 // no rule, or no ready target: answered 503 without an attempt
 	Refused  atomic.Uint64 // malformed, too large or too slow: no target saw them
 	Aborted  atomic.Uint64 // the client went away before its answer was whole
+	Limited  atomic.Uint64 // beyond a rate limit: answered 429
+
+	Waited     atomic.Uint64 // attempts that waited for a target with room
+	Overflowed atomic.Uint64 // attempts that found the queue full
 }
 
 // Hooks are what a front asks of its surroundings. Now is required; a nil hook does nothing.
@@ -75,6 +82,9 @@ type Hooks struct {
 	Discard func(seq uint64) bool
 	// Access is told of each request once it is over.
 	Access func(seq uint64, a *Access)
+	// Decision is told how targets were chosen for the requests that Sampled picks out.
+	Decision func(*Decision)
+	Sampled  func(seq uint64) bool
 }
 
 // Front answers a listener's requests. It implements serve.Handler.

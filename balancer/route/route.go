@@ -14,8 +14,10 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/ratelimit"
 )
 
 // Table is the rules of a listener, in order.
@@ -39,7 +41,10 @@ type Rule struct {
 	Set     []Pair   `json:"set,omitempty"`    // headers of the request to the target
 	Remove  []string `json:"remove,omitempty"` // headers that the target does not get
 
+	Limit *ratelimit.Config `json:"limit,omitempty"` // nil: none
+
 	sources []netip.Prefix
+	limiter *ratelimit.Limiter
 }
 
 // Pair is a name with a value or a pattern.
@@ -144,7 +149,20 @@ func (r *Rule) compile() error {
 		}
 		r.sources = append(r.sources, p.Masked())
 	}
+	if r.Limit != nil {
+		r.limiter = r.Limit.Limiter()
+	}
 	return nil
+}
+
+// Allow reports whether the rule's limit lets a request pass now, and counts it; if not, after how long it might. Requests
+// that lack what keys are taken from share a bucket.
+func (r *Rule) Allow(now time.Duration, x *Request) (ok bool, after time.Duration) {
+	if r.limiter == nil {
+		return true, 0
+	}
+	key, _ := x.Key(r.Limit.By)
+	return r.limiter.Allow(now, key)
 }
 
 // Groups are the groups that a rule may forward to.

@@ -42,16 +42,16 @@ func (c *Conn) refuse(reason error) bool {
 	c.s.cfg.Refused(status, reason)
 	c.Request, c.Close = http1.Request{Minor: 1}, true
 	c.body.Reset(0, false)
-	if c.Fail(status, reason.Error()) == nil {
+	if c.Fail(status, reason.Error(), "") == nil {
 		c.at, c.have = 0, 0
 		c.linger()
 	}
 	return false
 }
 
-// Fail answers with an error page, and the reason in a header too.
-func (c *Conn) Fail(status int, reason string) error {
-	return c.Respond(status, "Shakedown-Reason: "+Printable(reason)+"\r\n", []byte(http.StatusText(status)+": "+reason+"\n"))
+// Fail answers with an error page, and the reason in a header too. headers are whole lines beside it.
+func (c *Conn) Fail(status int, reason, headers string) error {
+	return c.Respond(status, headers+"Shakedown-Reason: "+Printable(reason)+"\r\n", []byte(http.StatusText(status)+": "+reason+"\n"))
 }
 
 // Printable is a text as a header's value: what is not visible ASCII is blank.

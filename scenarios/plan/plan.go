@@ -76,6 +76,9 @@ type Group struct {
 	Outliers  *health.OutlierConfig
 	Retry     *group.Retry
 	FailOpen  *group.FailOpen
+	Limits    *group.Limits
+	Zones     *group.Zones
+	Sticky    *group.Sticky
 	SlowStart time.Duration
 	Drain     time.Duration
 	Timeouts  balancer.TargetTimeouts

@@ -23,7 +23,8 @@ type request struct {
 	status int
 	last   int // what to answer when no further target is left to try
 	sent   bool
-	done   bool // the client has its outcome
+	done   bool          // the client has its outcome
+	waiter *group.Waiter // in its group's queue, the last time
 	user   *user
 }
 
@@ -81,7 +82,14 @@ func (w *World) send(r *request) {
 func (w *World) route(r *request) {
 	if r.pick.Attempt == 0 {
 		w.requests++
-		rule := w.rules.Match(w.ask(r))
+		ask := w.ask(r)
+		rule := w.rules.Match(ask)
+		if rule != nil {
+			if ok, _ := rule.Allow(w.now, ask); !ok {
+				w.answer(r, 429)
+				return
+			}
+		}
 		switch {
 		case rule == nil:
 		case rule.Redirect != nil:
@@ -95,25 +103,61 @@ func (w *World) route(r *request) {
 		}
 		if r.group != nil {
 			if k, ok := r.group.g.Key(); ok {
-				r.pick.Key = w.key(r, k)
+				if r.pick.Key, ok = ask.Key(k); !ok {
+					r.pick.Key = r.group.g.AnyKey(r.Seq)
+				}
 			}
 		}
 	}
-	discard := w.opts.Discard(r.Seq)
-	var member *group.Target
-	if r.group != nil {
-		member, r.chosen = r.group.g.Choose(w.now, &r.pick, discard), w.now
-	}
-	if member == nil {
-		if r.pick.Attempt > 0 {
-			w.answer(r, r.last)
-			return
-		}
-		w.unrouted++
-		w.answer(r, 503)
+	if r.group == nil {
+		w.turnedDown(r)
 		return
 	}
-	if r.pick.Attempt > 0 && !discard {
+	discard := w.opts.Discard(r.Seq)
+	q := &r.group.queue
+	var member *group.Target
+	full := q.Len() > 0 // nobody overtakes those who wait
+	if !full {
+		member, full = r.group.g.Choose(w.now, &r.pick, discard)
+	}
+	switch {
+	case full && w.wait(r, discard):
+	case member == nil:
+		w.turnedDown(r)
+	default:
+		w.chosen(r, member)
+	}
+}
+
+// wait puts a request into its group's queue; false when that is full.
+func (w *World) wait(r *request, discard bool) bool {
+	r.waiter = &group.Waiter{Request: &r.pick, Discard: discard, Admit: func(t *group.Target) { w.chosen(r, t) }}
+	if !r.group.queue.Join(r.group.g, r.waiter) {
+		return false
+	}
+	waiter := r.waiter
+	w.At(w.now+r.group.cfg.Limits.Wait, func() {
+		if r.group.queue.Leave(waiter) {
+			w.turnedDown(r)
+		}
+	})
+	return true
+}
+
+// turnedDown answers a request for which there is no target, or no further one.
+func (w *World) turnedDown(r *request) {
+	if r.pick.Attempt > 0 {
+		w.answer(r, r.last)
+		return
+	}
+	w.unrouted++
+	w.answer(r, 503)
+}
+
+// chosen begins an attempt.
+func (w *World) chosen(r *request, member *group.Target) {
+	r.chosen = w.now
+	if r.pick.Attempt > 0 && !w.opts.Discard(r.Seq) {
 		w.retries++
 	}
 	t := w.all[member.ID]
@@ -202,6 +246,7 @@ func (w *World) release(t *simTarget, r *request, o group.Outcome, reason string
 	if t.group.g.Release(w.now, t.member, o, w.now-r.chosen) {
 		w.owner(t.group, func(now time.Duration) []group.Effect { return t.group.g.Answered(now, t.member, o, reason) })
 	}
+	t.group.queue.Serve(w.now, t.group.g)
 }
 
 // answer sends the balancer's answer to the client.
@@ -241,6 +286,9 @@ func (w *World) giveUp(r *request) {
 	}
 	r.Outcome, r.Class, r.Detail, r.Status = measure.Failed, measure.FirstByteTimeout, "no answer before the timeout", 0
 	w.deliver(r)
+	if r.waiter != nil {
+		r.group.queue.Leave(r.waiter)
+	}
 	if t := r.target; t != nil && slices.Contains(t.running, r) {
 		// In the queue it leaves; in service it runs to its end, but the balancer has hung up either way.
 		if t.m.Leave(r.Seq) {

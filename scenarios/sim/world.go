@@ -59,6 +59,7 @@ type World struct {
 type simGroup struct {
 	cfg     *plan.Group
 	g       *group.Group
+	queue   group.Queue
 	times   model.Distribution
 	targets []*simTarget
 	timer   uint64 // the valid timer's number
@@ -115,7 +116,7 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 			return nil, fmt.Errorf("group %s: %w", cfg.Name, err)
 		}
 		w.groups[cfg.Name] = &simGroup{cfg: cfg, times: times, g: group.New(cfg.Name, group.Config{
-			Strategy: strategy, Health: cfg.Health, Outliers: cfg.Outliers, Retry: cfg.Retry, FailOpen: cfg.FailOpen, SlowStart: cfg.SlowStart, Drain: cfg.Drain, Seed: s.Seed,
+			Strategy: strategy, Health: cfg.Health, Outliers: cfg.Outliers, Retry: cfg.Retry, FailOpen: cfg.FailOpen, SlowStart: cfg.SlowStart, Drain: cfg.Drain, Seed: s.Seed, Limits: cfg.Limits, Zones: cfg.Zones, Sticky: cfg.Sticky,
 		})}
 		w.order = append(w.order, cfg.Name)
 		for n := range cfg.Targets.Count {
@@ -197,6 +198,7 @@ func (w *World) owner(g *simGroup, call func(now time.Duration) []group.Effect) 
 			w.end(t, "", "exit status 0")
 		}
 	}
+	g.queue.Serve(w.now, g.g) // a target more may have room
 	g.timer++
 	if at, ok := g.g.NextTick(w.now); ok {
 		n := g.timer

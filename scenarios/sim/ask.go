@@ -3,35 +3,11 @@ package sim
 import (
 	"strings"
 
-	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 )
 
 // clientAddress is where simulated clients come from, as real ones of a run on one machine do.
 const clientAddress = "127.0.0.1"
-
-// key is the request's key for a strategy that wants one. It is what the balancer would see of the request that the
-// mix says it is.
-func (w *World) key(r *request, k pick.Key) uint64 {
-	var text []byte
-	switch k.From {
-	case pick.Address:
-		return pick.Hash(clientAddress)
-	case pick.Path:
-		text = http1.PathOf([]byte(w.mix.Path(r.Seq)))
-	case pick.Query:
-		text = http1.QueryValue([]byte(w.mix.Path(r.Seq)), k.Name)
-	case pick.Header:
-		text = w.header(r, k.Name)
-	case pick.Cookie:
-		text = http1.CookieValue(w.header(r, "cookie"), k.Name)
-	}
-	if text == nil {
-		return r.group.g.AnyKey(r.Seq)
-	}
-	return pick.Hash(text)
-}
 
 // header is what the request that the mix says it is has as a header; nil when it has none of that name.
 func (w *World) header(r *request, name string) []byte {

@@ -1,0 +1,255 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/serve"
+)
+
+// errClient marks failures on the client's side: they say nothing about the target.
+var errClient = errors.New("the client has gone")
+
+func statusOutcome(status int) (group.Outcome, failure) {
+	if outcome := group.OutcomeOf(status); outcome != group.OK {
+		return outcome, failure{status, "status " + strconv.Itoa(status)}
+	}
+	return group.OK, failure{}
+}
+
+// converse sends the request and passes the answer on. An error before anything of the answer went to the client
+// leaves x.answered false.
+func (x *exchange) converse(pool *Pool, t *group.Target) (group.Outcome, failure, error) {
+	if _, err := x.u.nc.Write(x.addressed(t)); err != nil {
+		return 0, failure{}, sendError{err}
+	}
+	if !x.c.Whole() {
+		x.upload = startUpload(x.c, x.u)
+	}
+	for {
+		if err := x.u.head(x.watched(), string(x.c.Request.Method) == http.MethodHead, x.resetFields, x.onField); err != nil {
+			if x.upload.clientFailed() {
+				return 0, failure{}, errClient
+			}
+			return 0, failure{}, receiveError(err)
+		}
+		status := x.u.res.Status
+		switch {
+		case status == http.StatusSwitchingProtocols && x.c.Request.Upgrade != nil:
+			return x.tunnel()
+		case status == http.StatusSwitchingProtocols:
+			return 0, failure{}, errUnasked
+		case status >= 200:
+			return x.answer(pool, t)
+		}
+		if err := x.interim(); err != nil {
+			return 0, failure{}, err
+		}
+	}
+}
+
+// addressed is the request with the Host that a target wants.
+func (x *exchange) addressed(t *group.Target) []byte {
+	if x.pool.Host != HostOfTarget {
+		return x.request
+	}
+	x.hosted = append(x.hosted[:0], x.request[:x.hostAt]...)
+	x.hosted = append(x.hosted, t.Address...)
+	x.hosted = append(x.hosted, x.request[x.hostEnd:]...)
+	return x.hosted
+}
+
+var errUnasked = errors.New("receive: the target changed the protocol unasked")
+
+// watched is the client to look after while the target is waited for; nil while its body is read, which tells
+// as well.
+func (x *exchange) watched() *serve.Conn {
+	if x.upload != nil && !x.upload.done() {
+		return nil
+	}
+	return x.c
+}
+
+func (x *exchange) resetFields() { x.fields = x.fields[:0] }
+
+// sendError and receiveError say on which way an exchange broke off.
+type sendError struct{ error }
+
+func (e sendError) Error() string { return "send: " + e.error.Error() }
+func (e sendError) Unwrap() error { return e.error }
+
+func receiveError(err error) error {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return receivedError{err}
+}
+
+type receivedError struct{ error }
+
+func (e receivedError) Error() string { return "receive: " + e.error.Error() }
+func (e receivedError) Unwrap() error { return e.error }
+
+// interim passes an answer on that is not the final one. A client of HTTP/1.0 does not know such.
+func (x *exchange) interim() error {
+	if x.c.Request.Minor == 0 || (x.u.res.Status == http.StatusContinue && !x.c.Request.Expect) {
+		return nil
+	}
+	out := serve.AppendStatus(x.c.Out(), x.u.res.Status)
+	out = x.appendFields(out, false)
+	if x.c.Write(append(out, "\r\n"...)) != nil {
+		return errClient
+	}
+	return nil
+}
+
+// answer passes the final answer on.
+func (x *exchange) answer(pool *Pool, t *group.Target) (group.Outcome, failure, error) {
+	r := &x.u.res
+	outcome, failed := statusOutcome(r.Status)
+	if outcome != group.OK && x.mayRetry(pool, outcome) {
+		x.again, x.u.reusable = true, false
+		return outcome, failed, nil
+	}
+	bodiless := string(x.c.Request.Method) == http.MethodHead || r.Status == http.StatusNoContent || r.Status == http.StatusNotModified
+	chunked := !bodiless && (r.Chunked || r.Length < 0) && x.c.Request.Minor == 1
+	if !bodiless && (r.Chunked || r.Length < 0) && !chunked {
+		x.c.Close = true // only the connection's end can end the body
+	}
+	if x.upload != nil && !x.upload.done() && x.c.Request.Expect {
+		x.c.Close = true // the client may or may not send the body that it announced
+	}
+	out := serve.AppendStatus(x.c.Out(), r.Status)
+	out = x.appendFields(out, bodiless && r.Status != http.StatusNoContent)
+	switch {
+	case bodiless:
+	case chunked:
+		out = append(out, "Transfer-Encoding: chunked\r\n"...)
+	case r.Length >= 0 && !r.Chunked:
+		out = append(out, "Content-Length: "...)
+		out = strconv.AppendInt(out, r.Length, 10)
+		out = append(out, "\r\n"...)
+	}
+	if x.setCookie {
+		out = x.appendCookie(out, pool.Group, t)
+	}
+	if x.f.options.Via != "" {
+		out = append(append(append(out, "Via: 1.1 "...), x.f.options.Via...), "\r\n"...)
+	}
+	out = append(x.c.AppendConnection(out), "\r\n"...)
+	x.answered, x.access.Status = true, r.Status
+	if err := x.pass(out, chunked); err != nil {
+		return group.Broken, failure{reason: err.Error()}, err
+	}
+	return outcome, failed, nil
+}
+
+// pass passes the body on, behind what stands in out already: one write for each read.
+func (x *exchange) pass(out []byte, chunked bool) error {
+	u := x.u
+	u.body.KeepTrailer = chunked
+	u.body.Reset(u.res.Length, u.res.Chunked)
+	for {
+		var err error
+		if out, err = x.gather(out, chunked); err != nil {
+			return err
+		}
+		if u.body.Ended() {
+			break
+		}
+		if len(out) > 0 {
+			if x.c.Write(out) != nil {
+				return errClient
+			}
+			out = x.c.Out()
+		}
+		if u.body.Left() >= carryFrom && !chunked {
+			if err := x.carry(); err != nil {
+				return err
+			}
+			continue
+		}
+		err = u.fill(x.watched())
+		if err == io.EOF && u.body.UntilClose() {
+			u.reusable = false
+			break
+		}
+		if err != nil {
+			return receiveError(err)
+		}
+	}
+	if chunked {
+		out = appendEnd(out, u.body.Trailer)
+	}
+	if len(out) > 0 && x.c.Write(out) != nil {
+		return errClient
+	}
+	return nil
+}
+
+// gather appends what has come of the body.
+func (x *exchange) gather(out []byte, chunked bool) ([]byte, error) {
+	u := x.u
+	for p := u.unread(); len(p) > 0 && !u.body.Ended(); p = u.unread() {
+		n, piece, err := u.body.Next(p)
+		u.at += n
+		if err != nil {
+			return out, receiveError(err)
+		}
+		if len(piece) > 0 {
+			out = appendPiece(out, piece, chunked)
+		}
+	}
+	return out, nil
+}
+
+// carryFrom is how much of a counted body must be to come for it to be passed on from the buffer it is read into,
+// which is then large. It costs less than splice(2) does here: on loopback a spliced stream makes more work for
+// whoever reads it than it saves.
+const carryFrom = 64 << 10
+
+var carryBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
+// carry passes the rest of a counted body on.
+func (x *exchange) carry() error {
+	u := x.u
+	small := u.in
+	u.in = carryBuffers.Get().(*[]byte)
+	defer func() {
+		carryBuffers.Put(u.in)
+		u.in, u.at, u.have = small, 0, 0
+	}()
+	for !u.body.Ended() {
+		if err := u.fill(x.watched()); err != nil {
+			return receiveError(err)
+		}
+		n, piece, err := u.body.Next(u.unread())
+		u.at += n
+		if err != nil {
+			return receiveError(err)
+		}
+		if x.c.Write(piece) != nil {
+			return errClient
+		}
+		if u.at < u.have { // more than was said: not to be used again
+			u.reusable = false
+			return nil
+		}
+	}
+	return nil
+}
+
+// appendPiece appends content, as a chunk of its own when the body is chunked.
+func appendPiece(out, piece []byte, chunked bool) []byte {
+	if !chunked {
+		return append(out, piece...)
+	}
+	out = strconv.AppendInt(out, int64(len(piece)), 16)
+	out = append(out, "\r\n"...)
+	out = append(out, piece...)
+	return append(out, "\r\n"...)
+}

@@ -1,0 +1,48 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+)
+
+// spool reads on in the body of a request that may be sent twice, up to the bound of the group's retries, so that it is
+// at hand for another attempt. A larger body is passed on as it comes, and its request is not repeated.
+func (x *exchange) spool() error {
+	retry := x.pool.Group.Config().Retry
+	r := &x.c.Request
+	if retry == nil || !retry.Repeats() || x.c.Whole() || !http1.Idempotent(r.Method) || r.Expect || r.Upgrade != nil || r.Length > int64(retry.Spool) {
+		return nil
+	}
+	for began := len(x.request); len(x.request)-began < retry.Spool; {
+		piece, err := x.c.ReadBody()
+		if errors.Is(err, io.EOF) {
+			if r.Chunked {
+				x.request = appendEnd(x.request, x.c.Trailer())
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		x.request = appendPiece(x.request, piece, r.Chunked)
+	}
+	return nil
+}
+
+// spoolFailed answers a request whose body broke off before any target was asked.
+func (x *exchange) spoolFailed(err error) {
+	switch {
+	case errors.Is(err, http1.ErrChunk):
+		x.f.counters.Refused.Add(1)
+		x.fail(http.StatusBadRequest, err.Error())
+	case timedOut(err):
+		x.f.counters.Refused.Add(1)
+		x.c.Close = true
+		x.fail(http.StatusRequestTimeout, "the body did not come in time")
+	default:
+		x.gone()
+	}
+}
