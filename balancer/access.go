@@ -9,20 +9,28 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
 
-// AccessLog is where requests are told of.
-type AccessLog struct {
+// Log is where requests, or decisions, are told of.
+type Log struct {
 	To    *slog.Logger
 	Share float64 // of the requests, drawn
 }
 
-// hook makes the function that data planes call; nil for no log.
-func (l *AccessLog) hook(seed draw.Seed) func(seq uint64, a *proxy.Access) {
+// sampled makes the function that picks requests out; nil for no log.
+func (l *Log) sampled(stream draw.Stream) func(seq uint64) bool {
 	if l == nil || l.To == nil {
 		return nil
 	}
-	stream := seed.Stream("access log")
+	return func(seq uint64) bool { return stream.Float(seq, 0) < l.Share }
+}
+
+// access makes the function that data planes tell of requests; nil for no log.
+func (l *Log) access(seed draw.Seed) func(seq uint64, a *proxy.Access) {
+	sampled := l.sampled(seed.Stream("access log"))
+	if sampled == nil {
+		return nil
+	}
 	return func(seq uint64, a *proxy.Access) {
-		if stream.Float(seq, 0) >= l.Share {
+		if !sampled(seq) {
 			return
 		}
 		l.To.LogAttrs(context.Background(), slog.LevelInfo, "request",
@@ -30,4 +38,11 @@ func (l *AccessLog) hook(seed draw.Seed) func(seq uint64, a *proxy.Access) {
 			slog.Int("status", a.Status), slog.String("reason", a.Reason), slog.String("upstream", a.Upstream), slog.Int("attempts", a.Attempts),
 			slog.Float64("took_ms", float64(a.Took)/float64(time.Millisecond)))
 	}
+}
+
+// decision tells how a target was chosen.
+func (l *Log) decision(d *proxy.Decision) {
+	l.To.LogAttrs(context.Background(), slog.LevelInfo, "decision",
+		slog.Uint64("seq", d.Seq), slog.Int("attempt", d.Attempt), slog.String("group", d.Group), slog.String("choice", d.Choice),
+		slog.String("reason", d.Reason), slog.Bool("waited", d.Waited), slog.Any("candidates", d.Candidates), slog.Any("tried", d.Tried))
 }

@@ -50,13 +50,6 @@ type Listener struct {
 	Options     proxy.Options  `json:"options"`
 }
 
-// ListenerLimits bound what a listener takes; 0 stands for no limit of connections, and for http1's limits of a head.
-type ListenerLimits struct {
-	Connections int `json:"connections,omitempty"`
-	Line        int `json:"line,omitempty"` // bytes of a head's line
-	Head        int `json:"head,omitempty"` // bytes of a head
-}
-
 // Group is a target group's settings.
 type Group struct {
 	Name     string                `json:"name"`
@@ -101,7 +94,8 @@ type Options struct {
 	// When it stops, requests may finish for Grace (0 stands for 3 s), and connections that are idle are kept for
 	// Linger, so that a client that is about to send is answered first.
 	Grace, Linger time.Duration
-	Access        *AccessLog
+	Access        *Log
+	Decisions     *Log
 	// Note is told what a person should know, such as that a certificate could not be read again.
 	Note func(string)
 }

@@ -28,7 +28,11 @@ func (b *Balancer) frontServer(i int) (*frontServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	front := proxy.NewFront(b.rules[i], port, b.cfg.Seed, l.Options, b.pools, proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard, Access: b.opts.Access.hook(b.cfg.Seed)}, &b.counters)
+	hooks := proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard, Access: b.opts.Access.access(b.cfg.Seed)}
+	if hooks.Sampled = b.opts.Decisions.sampled(b.cfg.Seed.Stream("decision log")); hooks.Sampled != nil {
+		hooks.Decision = b.opts.Decisions.decision
+	}
+	front := proxy.NewFront(b.rules[i], port, b.cfg.Seed, l.Options, b.pools, hooks, &b.counters)
 	c := serve.Config{
 		Handler: front, Refused: front.Refused, Status: l.Options.Status.Refusal, Proxied: l.ProxyHeader,
 		Idle: l.Timeouts.Idle, Header: l.Timeouts.Header, Body: l.Timeouts.Body, Write: l.Timeouts.Write,

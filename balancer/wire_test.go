@@ -417,7 +417,7 @@ func TestContinue(t *testing.T) {
 }
 
 // Each request is told of once, with the status that the client got and why.
-func TestAccessLog(t *testing.T) {
+func TestLog(t *testing.T) {
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/wait" {
 			<-r.Context().Done()
@@ -431,7 +431,7 @@ func TestAccessLog(t *testing.T) {
 	cfg.Groups = append(cfg.Groups, Group{Name: "none", Strategy: spec.Written{Kind: "round_robin"}})
 	var mu sync.Mutex
 	var log bytes.Buffer
-	b, err := New(cfg, Options{Access: &AccessLog{To: slog.New(slog.NewJSONHandler(locked{&mu, &log}, nil)), Share: 1}})
+	b, err := New(cfg, Options{Access: &Log{To: slog.New(slog.NewJSONHandler(locked{&mu, &log}, nil)), Share: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}

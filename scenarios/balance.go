@@ -12,16 +12,16 @@ import (
 )
 
 // DecodeBalancer reads the configuration of a balancer that runs alone: a file with version and topology, which may
-// be a scenario. All targets must have addresses; those are their ids too.
-func DecodeBalancer(src Source) (balancer.Config, error) {
-	var none balancer.Config
+// be a scenario. All targets must have addresses; those are their ids too. resolved is every value and where it came from.
+func DecodeBalancer(src Source) (c balancer.Config, resolved *Resolved, err error) {
+	none, resolved := balancer.Config{}, &Resolved{}
 	root, problem := src.parse()
 	if problem != nil {
-		return none, &Problems{src, []Problem{*problem}}
+		return none, nil, &Problems{src, []Problem{*problem}}
 	}
-	d := &decoder{dir: src.Dir, origins: map[*yaml.Node]string{}}
+	d := &decoder{dir: src.Dir, alone: true, origins: map[*yaml.Node]string{}}
 	s := &plan.Scenario{}
-	b := d.block(root, "the configuration", &Resolved{})
+	b := d.block(root, "the configuration", resolved)
 	if v, ok := b.param(spec.Param{Name: "version", Type: spec.Count, Required: true, Doc: "the file's version, 1"}); ok && v != 1 {
 		d.fail(b.value("version"), "version %v is not known: this shakedown reads version 1", v)
 	}
@@ -30,7 +30,7 @@ func DecodeBalancer(src Source) (balancer.Config, error) {
 		b.key(other) // a scenario's: not the balancer's business
 	}
 	if n := b.require("topology"); n != nil {
-		d.topology(n, s, &Resolved{})
+		d.topology(n, s, resolved.sub("topology"))
 		for i := range s.Topology.Groups {
 			if g := &s.Topology.Groups[i]; g.Targets.Run != plan.Addresses && len(d.problems) == 0 {
 				d.fail(n, "group %s: a balancer alone starts no targets: give it addresses", g.Name)
@@ -39,7 +39,7 @@ func DecodeBalancer(src Source) (balancer.Config, error) {
 	}
 	b.close()
 	if err := d.err(src); err != nil {
-		return none, fmt.Errorf("the configuration has mistakes; nothing was changed\n%w", err)
+		return none, nil, fmt.Errorf("the configuration has mistakes; nothing was changed\n%w", err)
 	}
-	return s.Topology.Balancer(draw.Seed(seed), true), nil
+	return s.Topology.Balancer(draw.Seed(seed), true), resolved, nil
 }

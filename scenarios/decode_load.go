@@ -141,7 +141,7 @@ func (d *decoder) scaling(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		datapoints := 0
 		if t := b.value("timing"); t == nil {
 			table := autoscale.Timings().Table()
-			c := byDefault(table, table.Default("custom"), item.sub("timing"))
+			c := byDefault(table, table.Default("custom"), item.sub("timing"), nil)
 			x.Timing, _ = autoscale.Timings().New(c) // custom has no combination that it refuses
 		} else if c, ok := d.choice(t, "timing", autoscale.Timings().Table(), laterTimings, nil, item.sub("timing")); ok {
 			x.Timing, _ = autoscale.Timings().New(c)

@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/seed-8025779b/shakedown/balancer/ratelimit"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -68,6 +69,18 @@ func (d *decoder) rule(b *block, groups []string, reached map[string]bool, item 
 	r.Set = d.pairs(b, "set", item)
 	r.Remove = d.oneOrMore(b, "remove", item)
 	d.forward(b, &r, groups, reached, item)
+	if n := b.value("limit"); n != nil && !off(n) {
+		lb := d.block(n, "limit", item.sub("limit"))
+		before := len(d.problems)
+		v := lb.values(ratelimit.Params())
+		lb.close()
+		if len(d.problems) == before {
+			var err error
+			if r.Limit, err = ratelimit.New(v); err != nil {
+				d.fail(n, "limit: %v", err)
+			}
+		}
+	}
 	if n := b.value("redirect"); n != nil {
 		rb := d.block(n, "redirect", item.sub("redirect"))
 		v := rb.values([]spec.Param{

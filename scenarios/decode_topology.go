@@ -12,9 +12,6 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
-	"github.com/seed-8025779b/shakedown/balancer/group"
-	"github.com/seed-8025779b/shakedown/balancer/health"
-	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -22,8 +19,7 @@ import (
 
 // Kinds that the scenario language knows and whose engine comes later: they are refused, never ignored.
 var (
-	laterStrategies = []string{"join_idle_queue", "prequal"}
-	laterFaults     = []string{
+	laterFaults = []string{
 		"pause", "slow_cpu", "memory", "reset", "refuse", "blackhole", "half_open", "bandwidth", "slice", "slow_close",
 		"truncate", "body", "header", "dns", "certificate", "partition", "loss",
 	}
@@ -51,7 +47,8 @@ func (d *decoder) topology(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	if v, ok := balancer.param(spec.Param{Name: "replicas", Type: spec.Count, Default: "1", Min: 1, Max: 16}); ok && v != 1 {
 		d.fail(balancer.value("replicas"), "more than one balancer is not supported yet")
 	}
-	balancer.later("profile", "admin", "spread")
+	d.readProfile(balancer)
+	balancer.later("admin", "spread")
 	balancer.close()
 
 	groups, reached := map[string]*yaml.Node{}, map[string]bool{}
@@ -89,7 +86,8 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 		if key, _ := b.key("listeners"); key == nil && len(groups) == 1 {
 			item := all.sub("1")
 			item.leaf("address", "127.0.0.1:0", "default")
-			l := plan.Listener{Address: "127.0.0.1:0", Rules: route.Table{{Forward: groups[0]}}, Timeouts: d.frontTimeouts(nil, item)}
+			l := plan.Listener{Address: "127.0.0.1:0", Rules: route.Table{{Forward: groups[0]}}}
+			d.front(&block{d: d, out: item}, &l, item)
 			rules := item.sub("rules")
 			rules.List = true
 			rule := rules.sub("1")
@@ -102,18 +100,16 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 		}
 		return
 	}
-	if len(list) > 1 {
-		d.fail(list[1], "more than one listener is not supported yet")
-	}
 	for i, n := range list {
 		item := all.sub(fmt.Sprint(i + 1))
 		lb := d.block(n, "listener", item)
-		lb.later("tls", "tcp", "udp", "protocol", "limits", "access_log")
+		lb.later("tcp", "udp", "protocol", "access_log")
 		v := lb.values([]spec.Param{{Name: "address", Type: spec.Text, Default: "127.0.0.1:0"}})
 		if err := checkAddress(v.Text("address")); err != nil {
 			d.fail(lb.value("address"), "address: %v", err)
 		}
-		l := plan.Listener{Address: v.Text("address"), Timeouts: d.frontTimeouts(lb.value("timeouts"), item)}
+		l := plan.Listener{Address: v.Text("address")}
+		d.front(lb, &l, item)
 		l.Rules = d.rules(lb, groups, reached, item.sub("rules"))
 		if lb.n != nil && len(lb.list("rules")) == 0 {
 			d.fail(n, "listener needs rules, such as [{forward: %s}]", strings.Join(groups, " or "))
@@ -142,74 +138,23 @@ func off(n *yaml.Node) bool {
 	return n != nil && n.Kind == yaml.ScalarNode && (n.Value == "off" || n.Value == "false")
 }
 
-func (d *decoder) frontTimeouts(n *yaml.Node, item *Resolved) balancer.FrontTimeouts {
-	b := d.block(n, "timeouts", item.sub("timeouts"))
-	defer b.close()
-	return balancer.NewFrontTimeouts(b.values(balancer.FrontTimeoutParams()))
-}
-
 func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 	g := plan.Group{Name: name}
 	b := d.block(n, "group "+name, out)
-	b.later("sticky", "limits", "zones")
-	strategy := b.value("strategy")
-	if strategy == nil {
-		table := pick.Kinds().Table()
-		g.Strategy = byDefault(table, table.Default("round_robin"), out.sub("strategy"))
-	} else {
-		var ok bool
-		if g.Strategy, ok = d.choice(strategy, "strategy", pick.Kinds().Table(), laterStrategies, nil, out.sub("strategy")); ok {
-			if _, err := pick.Kinds().New(g.Strategy); err != nil {
-				d.fail(strategy, "strategy: %v", err)
-			}
-		}
-	}
-	if h := b.value("health"); off(h) {
-		out.leaf("health", "off", d.origin(h))
-	} else {
-		hb := d.block(h, "health", out.sub("health"))
-		before := len(d.problems)
-		v := hb.values(health.Params())
-		if len(d.problems) == before {
-			check, err := health.New(v)
-			if err != nil {
-				d.fail(h, "health: %v", err)
-			}
-			g.Health = check
-		}
-		hb.close()
-	}
-	if o := b.value("outliers"); o == nil || off(o) {
-		out.leaf("outliers", "off", d.originOrDefault(o))
-	} else {
-		ob := d.block(o, "outliers", out.sub("outliers"))
-		ob.later("success_rate", "gateway")
-		g.Outliers = health.NewOutliers(ob.values(health.OutlierParams()))
-		ob.close()
-	}
-	if r := b.value("retry"); r == nil || off(r) {
-		out.leaf("retry", "off", d.originOrDefault(r))
-	} else {
-		rb := d.block(r, "retry", out.sub("retry"))
-		g.Retry = group.NewRetry(rb.values(group.RetryParams()))
-		rb.close()
-	}
-	if f := b.value("fail_open"); f == nil || off(f) {
-		out.leaf("fail_open", "off", d.originOrDefault(f))
-	} else {
-		fb := d.block(f, "fail_open", out.sub("fail_open"))
-		g.FailOpen = group.NewFailOpen(fb.values(group.FailOpenParams()))
-		fb.close()
-	}
-	v := b.values([]spec.Param{
+	g.Strategy = d.strategy(b, out)
+	d.groupHealth(b, &g, out)
+	d.groupPolicies(b, &g, out)
+	v := b.values(d.defaults("group", []spec.Param{
 		{Name: "drain", Type: spec.Duration, Default: "30s", Max: 3600, Doc: "how long a target that is taken out may finish what it runs"},
 		{Name: "slow_start", Type: spec.Duration, Default: "0s", Max: 900, Doc: "how long a target that joins or comes back takes to its full share"},
-	})
+	}))
 	g.Drain, g.SlowStart = v.Duration("drain"), v.Duration("slow_start")
 	tb := d.block(b.value("timeouts"), "timeouts", out.sub("timeouts"))
-	g.Timeouts = balancer.NewTargetTimeouts(tb.values(balancer.TargetTimeoutParams()))
+	g.Timeouts = balancer.NewTargetTimeouts(tb.values(d.defaults("target timeouts", balancer.TargetTimeoutParams())))
 	tb.close()
+	d.wire(b, &g, out)
 	d.targets(b, &g, out)
+	d.checkWire(b, &g)
 	b.close()
 	return g
 }
@@ -308,7 +253,7 @@ func (d *decoder) service(b *block, g *plan.Group, out *Resolved) {
 		}
 	} else {
 		constant := spec.Choice{Kind: "constant", Values: spec.Values{"mean": defaultServiceTime}}
-		g.Service.Time = byDefault(model.Times().Table(), constant, sb.out.sub("time"))
+		g.Service.Time = byDefault(model.Times().Table(), constant, sb.out.sub("time"), nil)
 	}
 	v := sb.values([]spec.Param{
 		{Name: "concurrency", Type: spec.Count, Default: defaultSlots, Min: 1, Max: 100000, Doc: "requests served at once"},

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"sort"
 	"strings"
@@ -12,8 +13,10 @@ import (
 
 // decoder walks a file's nodes. It never stops at a mistake, so that all are told at once.
 type decoder struct {
-	dir      string // of the files that the scenario names
+	dir      string     // of the files that the scenario names
+	profile  *behaviour // whose defaults are taken; nil for our own
 	problems []Problem
+	alone    bool                  // the balancer runs alone: there is no load
 	origins  map[*yaml.Node]string // of nodes that did not come from the file
 }
 
@@ -179,7 +182,7 @@ func (b *block) param(p spec.Param) (v any, ok bool) {
 			return nil, false
 		}
 		v = spec.Defaults([]spec.Param{p})[p.Name]
-		b.out.leaf(p.Name, p.Format(v), "default")
+		b.out.leaf(p.Name, p.Format(v), cmp.Or(p.From, "default"))
 		return v, true
 	}
 	v, err := b.d.scalar(n, p)
@@ -291,8 +294,12 @@ func (d *decoder) choice(n *yaml.Node, what string, table spec.Table, later []st
 }
 
 // byDefault writes a choice that the file leaves out.
-func byDefault(table spec.Table, c spec.Choice, out *Resolved) spec.Choice {
-	out.leaf("kind", c.Kind, "default")
+func byDefault(table spec.Table, c spec.Choice, out *Resolved, p *behaviour) spec.Choice {
+	origin := "default"
+	if p != nil {
+		origin = p.origin()
+	}
+	out.leaf("kind", c.Kind, origin)
 	e, _ := table.Find(c.Kind)
 	for _, p := range e.Params {
 		if v, ok := c.Values[p.Name]; ok {

@@ -43,6 +43,15 @@ const (
 	maxIssued     = 1000 // names remembered: a client may ask for any
 )
 
+// OwnFolder is where a user's own local authority is kept.
+func OwnFolder() (string, error) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("there is no place for a local authority: %w", err)
+	}
+	return filepath.Join(dir, "shakedown"), nil
+}
+
 // openAuthority reads the authority in a folder, or makes it there.
 func openAuthority(dir string, now func() time.Time) (*authority, error) {
 	a := &authority{file: filepath.Join(dir, authorityFile), now: now, issued: map[string]*tls.Certificate{}}

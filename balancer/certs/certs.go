@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -94,6 +95,9 @@ func (s *Store) Reload() (changed bool, err error) {
 	s.used.Store(u)
 	return true, nil
 }
+
+// AuthorityFile is the certificate of the local authority in a folder.
+func AuthorityFile(dir string) string { return filepath.Join(dir, authorityFile) }
 
 // Authority is the file of the local authority's certificate, "" when there is none: whoever trusts it trusts the
 // listener.

@@ -37,7 +37,7 @@ func (x *exchange) decided(d *Decision, t *group.Target) {
 	case len(d.Candidates) == 1+len(d.Tried):
 		d.Choice, d.Reason = t.ID, "the only one left"
 	default:
-		d.Choice, d.Reason = t.ID, "strategy"
+		d.Choice, d.Reason = t.ID, x.pool.Strategy
 	}
 	x.f.hooks.Decision(d)
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/certs"
 	"github.com/seed-8025779b/shakedown/balancer/control"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
@@ -44,6 +47,10 @@ type balanceFlags struct {
 	accessShare              string
 	file                     string // the configuration, when it is not in the flags
 	grace, linger            time.Duration
+	explain                  bool
+	resolved                 *scenarios.Resolved // the configuration with where each value came from
+	tls, key                 string
+	decisions, decisionShare string
 	front                    balancer.FrontTimeouts
 	target                   balancer.TargetTimeouts
 }
@@ -86,6 +93,9 @@ With --admin targets can be looked at and changed over HTTP, and Prometheus find
 			if err != nil {
 				return err
 			}
+			if f.explain {
+				return f.explainTo(os.Stdout)
+			}
 			return f.run(cmd.Context(), cfg)
 		},
 	}
@@ -97,6 +107,11 @@ With --admin targets can be looked at and changed over HTTP, and Prometheus find
 	flags.DurationVar(&f.interval, "health-interval", 2*time.Second, "between two checks of a target")
 	flags.StringVar(&f.retryOn, "retry", "connect", "what one retry elsewhere may follow: connect, error, 5xx, or off")
 	flags.BoolVar(&f.failOpen, "fail-open", false, "when no target is healthy, send requests to all")
+	flags.StringVar(&f.tls, "tls", "", "speak TLS: auto for a local authority of your own, or the file of a certificate, whose key is in --tls-key")
+	flags.StringVar(&f.key, "tls-key", "", "file of the certificate's key; without it the certificate's own file")
+	flags.BoolVar(&f.explain, "explain", false, "print each value of the configuration file and where it came from, and stop")
+	flags.StringVar(&f.decisions, "decision-log", "", "file to which it is logged how targets were chosen, a line of JSON each; - for stdout")
+	flags.StringVar(&f.decisionShare, "decision-log-share", "1%", "share of the requests whose decisions are logged")
 	flags.StringVar(&f.admin, "admin", "", "HOST:PORT of the API and of /metrics; loopback only, unless --admin-token is given")
 	flags.StringVar(&f.token, "admin-token", "", "what the API asks for, as Authorization: Bearer TOKEN")
 	flags.StringVar(&f.handover, "handover", "", "path of a Unix socket at which a successor may take the listening socket over")
@@ -155,9 +170,41 @@ func (f *balanceFlags) config() (balancer.Config, error) {
 	if err := f.checkRest(); err != nil {
 		return none, err
 	}
-	return balancer.Config{
-		Seed: 1, Groups: []balancer.Group{g}, Listeners: []balancer.Listener{{Address: f.listen, Rules: route.Table{{Forward: g.Name}}, Timeouts: f.front}},
-	}, nil
+	l := balancer.Listener{Address: f.listen, Rules: route.Table{{Forward: g.Name}}, Timeouts: f.front}
+	if l.TLS, err = f.certificates(); err != nil {
+		return none, err
+	}
+	return balancer.Config{Seed: 1, Groups: []balancer.Group{g}, Listeners: []balancer.Listener{l}}, nil
+}
+
+// certificates are what --tls and --tls-key name; nil for none.
+func (f *balanceFlags) certificates() (*certs.Config, error) {
+	switch {
+	case f.tls == "" && f.key != "":
+		return nil, errors.New("--tls-key needs --tls FILE, the certificate")
+	case f.tls == "":
+		return nil, nil
+	case f.tls == "auto":
+		dir, err := certs.OwnFolder()
+		if err != nil {
+			return nil, fmt.Errorf("--tls auto: %w", err)
+		}
+		return &certs.Config{Auto: dir}, nil
+	}
+	c := &certs.Config{Files: []certs.Pair{{Cert: f.tls, Key: cmp.Or(f.key, f.tls)}}}
+	if _, err := certs.Open(*c, time.Now); err != nil {
+		return nil, fmt.Errorf("--tls: %w", err)
+	}
+	return c, nil
+}
+
+// explainTo prints where each value of the configuration file came from.
+func (f *balanceFlags) explainTo(w io.Writer) error {
+	if f.resolved == nil {
+		return errors.New("--explain needs a configuration file")
+	}
+	f.resolved.Print(w)
+	return nil
 }
 
 // fromFile reads the configuration from its file; flags that say the same are refused.
@@ -165,7 +212,7 @@ func (f *balanceFlags) fromFile(given func(flag string) bool) (balancer.Config, 
 	var none balancer.Config
 	for _, name := range []string{
 		"listen", "targets", "strategy", "health", "health-interval", "retry", "fail-open", "idle-timeout", "header-timeout", "body-timeout", "write-timeout",
-		"connect-timeout", "response-timeout",
+		"connect-timeout", "response-timeout", "tls", "tls-key",
 	} {
 		if given(name) {
 			return none, fmt.Errorf("--%s and a configuration file exclude each other", name)
@@ -182,7 +229,9 @@ func (f *balanceFlags) read() (balancer.Config, error) {
 	if err != nil {
 		return balancer.Config{}, fmt.Errorf("configuration: %w", err)
 	}
-	return scenarios.DecodeBalancer(scenarios.Source{Name: f.file, Text: text, Dir: filepath.Dir(f.file)})
+	cfg, resolved, err := scenarios.DecodeBalancer(scenarios.Source{Name: f.file, Text: text, Dir: filepath.Dir(f.file)})
+	f.resolved = resolved
+	return cfg, err
 }
 
 // reload reads the configuration file again whenever it is asked to, until the context ends.
@@ -311,12 +360,19 @@ func parseStrategy(text string) (spec.Written, error) {
 
 // run serves until the context ends, or a successor has taken over.
 func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
-	log, closeLog, err := f.openLog()
+	access, closeAccess, err := openLog("access-log", f.accessLog, f.accessShare)
 	if err != nil {
 		return err
 	}
-	defer closeLog()
-	b, err := balancer.New(cfg, balancer.Options{Events: tellEffect, Grace: f.grace, Linger: f.linger, Access: log})
+	defer closeAccess()
+	decisions, closeDecisions, err := openLog("decision-log", f.decisions, f.decisionShare)
+	if err != nil {
+		return err
+	}
+	defer closeDecisions()
+	b, err := balancer.New(cfg, balancer.Options{
+		Events: tellEffect, Grace: f.grace, Linger: f.linger, Access: access, Decisions: decisions, Note: func(s string) { fmt.Fprintln(os.Stderr, s) },
+	})
 	if err != nil {
 		return err
 	}
@@ -357,7 +413,15 @@ func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
 	for _, g := range cfg.Groups {
 		targets += len(g.Targets)
 	}
-	fmt.Fprintf(os.Stderr, "balancing http://%s over %d targets; interrupt to stop\n", strings.Join(b.Addresses(), ", http://"), targets)
+	var urls []string
+	for i, a := range b.Addresses() {
+		scheme := "http://"
+		if cfg.Listeners[i].TLS != nil {
+			scheme = "https://"
+		}
+		urls = append(urls, scheme+a)
+	}
+	fmt.Fprintf(os.Stderr, "balancing %s over %d targets; interrupt to stop\n", strings.Join(urls, ", "), targets)
 	if predecessor != nil {
 		if err := predecessor.Serving(); err != nil {
 			stop()
@@ -378,24 +442,24 @@ func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
 	return <-served
 }
 
-// openLog opens the access log; nil when there is none.
-func (f *balanceFlags) openLog() (log *balancer.AccessLog, close func(), err error) {
+// openLog opens the log that a flag names; nil when there is none.
+func openLog(flag, file, sharePercent string) (log *balancer.Log, close func(), err error) {
 	close = func() {}
-	if f.accessLog == "" {
+	if file == "" {
 		return nil, close, nil
 	}
-	share, err := spec.Param{Type: spec.Share, Max: 1}.Parse(f.accessShare)
+	share, err := spec.Param{Type: spec.Share, Max: 1}.Parse(sharePercent)
 	if err != nil {
-		return nil, close, fmt.Errorf("--access-log-share: %w", err)
+		return nil, close, fmt.Errorf("--%s-share: %w", flag, err)
 	}
 	to := os.Stdout
-	if f.accessLog != "-" {
-		if to, err = os.OpenFile(f.accessLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
-			return nil, close, fmt.Errorf("%w: access log: %w", scenarios.ErrCannotRun, err)
+	if file != "-" {
+		if to, err = os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+			return nil, close, fmt.Errorf("%w: --%s: %w", scenarios.ErrCannotRun, flag, err)
 		}
 		close = func() { to.Close() }
 	}
-	return &balancer.AccessLog{To: slog.New(slog.NewJSONHandler(to, nil)), Share: share.(float64)}, close, nil
+	return &balancer.Log{To: slog.New(slog.NewJSONHandler(to, nil)), Share: share.(float64)}, close, nil
 }
 
 // readyWithin is how long a successor may take until its targets are known to be healthy.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/certs"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -81,6 +82,12 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 	config := w.s.Client.Config
 	if w.s.Topology != nil {
 		config.Target = "http://" + w.balancer.address
+		if t := w.s.Topology.Listeners[0].TLS; t != nil {
+			config.Target = "https://" + w.balancer.address
+			if t.Auto != "" && config.Connect.CA == "" {
+				config.Connect.CA = certs.AuthorityFile(t.Auto)
+			}
+		}
 	}
 	var err error
 	if config.Mix, err = mix.New(w.s.Seed, w.s.Load.Set); err != nil {

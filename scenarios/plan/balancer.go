@@ -11,13 +11,16 @@ import (
 func (t *Topology) Balancer(seed draw.Seed, named bool) balancer.Config {
 	c := balancer.Config{Seed: seed}
 	for _, l := range t.Listeners {
-		c.Listeners = append(c.Listeners, balancer.Listener{Address: l.Address, Rules: l.Rules, Timeouts: l.Timeouts})
+		c.Listeners = append(c.Listeners, balancer.Listener{
+			Address: l.Address, Rules: l.Rules, Timeouts: l.Timeouts, Limits: l.Limits, Options: l.Options, TLS: l.TLS, HTTP1Only: l.HTTP1Only, ProxyHeader: l.ProxyHeader,
+		})
 	}
 	for i := range t.Groups {
 		g := &t.Groups[i]
 		x := balancer.Group{
 			Name: g.Name, Strategy: pick.Kinds().Table().Write(g.Strategy), Health: g.Health, Outliers: g.Outliers,
 			Retry: g.Retry, FailOpen: g.FailOpen, SlowStart: g.SlowStart, Drain: g.Drain, Timeouts: g.Timeouts,
+			Limits: g.Limits, Zones: g.Zones, Sticky: g.Sticky, HTTP2: g.HTTP2, TLS: g.TLS, ProxyHeader: g.ProxyHeader, Host: g.Host,
 		}
 		for n := range g.Targets.Addresses {
 			if target := g.Target(n); named {

@@ -11,8 +11,10 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/autoscale"
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/certs"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
@@ -66,6 +68,12 @@ type Listener struct {
 	Address  string
 	Rules    route.Table
 	Timeouts balancer.FrontTimeouts
+	Limits   balancer.ListenerLimits
+	Options  proxy.Options
+
+	TLS         *certs.Config
+	HTTP1Only   bool
+	ProxyHeader bool
 }
 
 // Group is a target group and how its targets are run.
@@ -84,6 +92,11 @@ type Group struct {
 	Timeouts  balancer.TargetTimeouts
 	Targets   Targets
 	Service   Service
+
+	HTTP2       bool
+	TLS         *certs.Client
+	ProxyHeader int
+	Host        string
 }
 
 // Run is how targets come to be.

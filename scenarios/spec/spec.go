@@ -47,6 +47,7 @@ type Param struct {
 	Type     Type
 	Doc      string
 	Default  string   // as written in a file; empty means absent
+	From     string   // what the default comes from; empty stands for the product's own
 	Required bool     // it must be given
 	Min, Max float64  // in seconds, shares as fractions, rates per second; Max 0 means unbounded
 	Above    bool     // the value must be greater than Min, not only as large

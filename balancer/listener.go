@@ -1,0 +1,82 @@
+package balancer
+
+import (
+	"strings"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/proxy"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// ListenerLimits bound what a listener takes; 0 stands for no limit of connections, and for http1's limits of a head.
+type ListenerLimits struct {
+	Connections int `json:"connections,omitempty"`
+	Line        int `json:"line,omitempty"` // bytes of a head's line
+	Head        int `json:"head,omitempty"` // bytes of a head
+}
+
+// ListenerLimitParams describes them as a scenario writes them.
+func ListenerLimitParams() []spec.Param {
+	const least, most = 1 << 10, 1 << 20
+	return []spec.Param{
+		{Name: "connections", Type: spec.Count, Default: "unlimited", Min: 1, Max: 1e6, Words: []spec.Word{{Name: "unlimited", Value: 0}}, Doc: "open at once; more are answered 503 and closed"},
+		{Name: "line", Type: spec.Count, Default: "16384", Min: least, Max: most, Doc: "bytes of the first line of a request, and of a header"},
+		{Name: "head", Type: spec.Count, Default: "65536", Min: least, Max: most, Doc: "bytes of a request's head"},
+	}
+}
+
+// NewListenerLimits returns what the values describe.
+func NewListenerLimits(v spec.Values) ListenerLimits {
+	l := ListenerLimits{v.Int("connections"), v.Int("line"), v.Int("head")}
+	if l.Line == http1.MaxLine {
+		l.Line = 0
+	}
+	if l.Head == http1.MaxHead {
+		l.Head = 0
+	}
+	return l
+}
+
+// HeaderParams describes what targets are told of a client.
+func HeaderParams() []spec.Param {
+	return []spec.Param{
+		{Name: "forwarded_for", Type: spec.Text, Default: string(proxy.Append), Enum: []string{string(proxy.Append), string(proxy.Preserve), string(proxy.Remove)}, Doc: "append the client's address to X-Forwarded-For, leave it as it came, or remove it"},
+		{Name: "forwarded", Type: spec.Bool, Default: "false", Doc: "Forwarded too (RFC 7239)"},
+		{Name: "via", Type: spec.Text, Doc: "the balancer's name in Via, of requests and answers; none without it"},
+		{Name: "request_id", Type: spec.Text, Doc: "a header with an id of the request, made when the client gives none, such as X-Request-Id"},
+	}
+}
+
+// ErrorParams describes what clients are answered when something fails. The defaults are an application load balancer's.
+func ErrorParams() []spec.Param {
+	p := func(name, def, doc string) spec.Param {
+		return spec.Param{Name: name, Type: spec.Count, Default: def, Min: 400, Max: 599, Doc: doc}
+	}
+	return []spec.Param{
+		p("connect", "502", "no connection to a target could be made"), p("connect_timeout", "504", "none could be made in time"),
+		p("broken", "502", "the exchange with a target broke off, or its answer was malformed"), p("timeout", "504", "no answer came in time"),
+		p("no_target", "503", "no target is ready, or none has room"), p("head_too_large", "431", "a request's head, or a line of it, is too large"),
+		p("line_too_long", "414", "a request's first line is too long"), p("gone", "460", "in the access log only: the client went away first"),
+	}
+}
+
+// NewFrontOptions returns what the values of HeaderParams and ErrorParams describe.
+func NewFrontOptions(headers, errors spec.Values) proxy.Options {
+	return proxy.Options{
+		ForwardedFor: proxy.ForwardedFor(headers.Text("forwarded_for")), Forwarded: headers.Bool("forwarded"), Via: headers.Text("via"), RequestID: headers.Text("request_id"),
+		Status: proxy.Statuses{
+			Connect: errors.Int("connect"), ConnectTimeout: errors.Int("connect_timeout"), Broken: errors.Int("broken"), Timeout: errors.Int("timeout"),
+			NoTarget: errors.Int("no_target"), HeadTooLarge: errors.Int("head_too_large"), LineTooLong: errors.Int("line_too_long"), Gone: errors.Int("gone"),
+		},
+	}
+}
+
+// CheckHeaders says what can't be used as a name in a header, "" when all can.
+func CheckHeaders(o *proxy.Options) string {
+	for _, x := range []struct{ what, text, without string }{{"via", o.Via, " \t\r\n,"}, {"request_id", o.RequestID, " \t\r\n:,"}} {
+		if strings.ContainsAny(x.text, x.without) || strings.ContainsFunc(x.text, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return x.what + " can't be written in a header"
+		}
+	}
+	return ""
+}

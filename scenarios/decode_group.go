@@ -1,0 +1,145 @@
+package scenarios
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/proxy"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+func (d *decoder) strategy(b *block, out *Resolved) (c spec.Choice) {
+	n := b.value("strategy")
+	if n == nil {
+		table, name := pick.Kinds().Table(), "round_robin"
+		if d.profile != nil {
+			name = d.profile.strategy
+		}
+		return byDefault(table, table.Default(name), out.sub("strategy"), d.profile)
+	}
+	c, ok := d.choice(n, "strategy", pick.Kinds().Table(), nil, nil, out.sub("strategy"))
+	if ok {
+		if _, err := pick.Kinds().New(c); err != nil {
+			d.fail(n, "strategy: %v", err)
+		}
+	}
+	return c
+}
+
+func (d *decoder) groupHealth(b *block, g *plan.Group, out *Resolved) {
+	h, on := d.toggle(b, "health", true, out)
+	if !on {
+		return
+	}
+	hb := d.block(h, "health", out.sub("health"))
+	before := len(d.problems)
+	v := hb.values(d.defaults("health", health.Params()))
+	if len(d.problems) == before {
+		check, err := health.New(v)
+		if err != nil {
+			d.fail(h, "health: %v", err)
+		}
+		g.Health = check
+	}
+	hb.close()
+}
+
+// groupPolicies reads the blocks that are off unless they are there.
+func (d *decoder) groupPolicies(b *block, g *plan.Group, out *Resolved) {
+	optional := func(name, defaults string, params []spec.Param, use func(spec.Values) error) {
+		n, on := d.toggle(b, name, false, out)
+		if !on {
+			return
+		}
+		ob := d.block(n, name, out.sub(name))
+		before := len(d.problems)
+		v := ob.values(d.defaults(defaults, params))
+		ob.close()
+		if len(d.problems) == before {
+			if err := use(v); err != nil {
+				d.fail(n, "%s: %v", name, err)
+			}
+		}
+	}
+	optional("outliers", "outliers", health.OutlierParams(), func(v spec.Values) error { g.Outliers = health.NewOutliers(v); return nil })
+	optional("retry", "retry", group.RetryParams(), func(v spec.Values) error { g.Retry = group.NewRetry(v); return nil })
+	optional("fail_open", "fail_open", group.FailOpenParams(), func(v spec.Values) error { g.FailOpen = group.NewFailOpen(v); return nil })
+	optional("limits", "group limits", group.LimitsParams(), func(v spec.Values) error { g.Limits = group.NewLimits(v); return nil })
+	optional("zones", "zones", group.ZonesParams(), func(v spec.Values) error { g.Zones = group.NewZones(v); return nil })
+	optional("sticky", "sticky", group.StickyParams(), func(v spec.Values) (err error) { g.Sticky, err = group.NewSticky(v); return err })
+}
+
+// toggle finds a block that may be left out or switched off: `name: off`. n is nil when all of it is default: it is not
+// there, or only switched on.
+func (d *decoder) toggle(b *block, name string, byDefault bool, out *Resolved) (n *yaml.Node, on bool) {
+	n = b.value(name)
+	origin := "default"
+	if p := d.profile; p != nil && has(p.there, name) {
+		byDefault, origin = true, p.origin()
+	} else if p != nil && has(p.without, name) {
+		byDefault, origin = false, p.origin()
+	}
+	switch {
+	case n == nil:
+		on = byDefault
+	case off(n):
+		on, origin = false, d.origin(n)
+	case n.Kind == yaml.ScalarNode && (n.Value == "on" || n.Value == "true"):
+		return nil, true
+	default:
+		return n, true
+	}
+	if !on {
+		out.leaf(name, "off", origin)
+	}
+	return nil, on
+}
+
+// wire reads how a group's targets are spoken to.
+func (d *decoder) wire(b *block, g *plan.Group, out *Resolved) {
+	v := b.values([]spec.Param{
+		{Name: "http2", Type: spec.Bool, Default: "false", Doc: "HTTP/2 is spoken with the targets, as gRPC needs it; without tls by prior knowledge"},
+		{Name: "proxy_protocol", Type: spec.Text, Default: "off", Enum: []string{"off", "v1", "v2"}, Doc: "each connection to a target begins with a PROXY header that tells the client"},
+		{Name: "host", Type: spec.Text, Default: "keep", Doc: "the Host that targets get: keep, the client's; target, their own address; or another"},
+	})
+	g.HTTP2 = v.Bool("http2")
+	g.ProxyHeader = map[string]int{"v1": 1, "v2": 2}[v.Text("proxy_protocol")]
+	if g.Host = v.Text("host"); g.Host == "keep" {
+		g.Host = ""
+	} else if g.Host != proxy.HostOfTarget && strings.ContainsAny(g.Host, " \t\r\n/") {
+		d.fail(b.value("host"), "host: %q is no host", g.Host)
+	}
+	n, on := d.toggle(b, "tls", false, out)
+	if !on {
+		return
+	}
+	tb := d.block(n, "tls", out.sub("tls"))
+	t := tb.values([]spec.Param{
+		{Name: "ca", Type: spec.Text, Doc: "file of the authorities that targets' certificates come from; the system's without it"},
+		{Name: "server_name", Type: spec.Text, Doc: "the name that is asked for and verified; a target's host without it"},
+		{Name: "insecure", Type: spec.Bool, Default: "false", Doc: "certificates are not verified"},
+		{Name: "cert", Type: spec.Text, Doc: "file of a certificate that is shown to targets"},
+		{Name: "key", Type: spec.Text, Doc: "file of its key"},
+	})
+	tb.close()
+	g.TLS = &certs.Client{CA: d.path(t.Text("ca")), Name: t.Text("server_name"), Insecure: t.Bool("insecure"), Cert: certs.Pair{Cert: d.path(t.Text("cert")), Key: d.path(t.Text("key"))}}
+	if _, err := g.TLS.TLS(); err != nil {
+		d.fail(n, "%v", err)
+	}
+}
+
+// checkWire refuses what does not go together.
+func (d *decoder) checkWire(b *block, g *plan.Group) {
+	switch {
+	case g.HTTP2 && g.ProxyHeader > 0:
+		d.fail(b.value("proxy_protocol"), "proxy_protocol and http2 exclude each other: a connection of HTTP/2 carries several clients' requests")
+	case g.Targets.Run == plan.Builtin && (g.HTTP2 || g.ProxyHeader > 0 || g.TLS != nil):
+		d.fail(b.n, "the sample backend speaks plain HTTP/1.1: http2, tls and proxy_protocol are for targets of your own")
+	}
+}

@@ -1,0 +1,107 @@
+package scenarios
+
+import (
+	"fmt"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// readProfile finds whom the balancer is to behave like.
+func (d *decoder) readProfile(b *block) {
+	var names []string
+	all := profiles()
+	for _, p := range all {
+		names = append(names, p.name)
+	}
+	v, ok := b.param(spec.Param{Name: "profile", Type: spec.Text, Enum: names, Doc: "the balancer whose defaults are taken"})
+	if !ok {
+		return
+	}
+	for i := range all {
+		if all[i].name == v {
+			d.profile = &all[i]
+		}
+	}
+}
+
+// front reads a listener's settings beside its rules.
+func (d *decoder) front(b *block, l *plan.Listener, item *Resolved) {
+	values := func(name string, params []spec.Param) spec.Values {
+		vb := d.block(b.value(name), name, item.sub(name))
+		defer vb.close()
+		return vb.values(d.defaults(name, params))
+	}
+	l.Timeouts = balancer.NewFrontTimeouts(values("timeouts", balancer.FrontTimeoutParams()))
+	l.Limits = balancer.NewListenerLimits(values("limits", balancer.ListenerLimitParams()))
+	l.Options = balancer.NewFrontOptions(values("headers", balancer.HeaderParams()), values("errors", balancer.ErrorParams()))
+	if what := balancer.CheckHeaders(&l.Options); what != "" {
+		d.fail(b.value("headers"), "headers: %s", what)
+	}
+	v := b.values([]spec.Param{
+		{Name: "http2", Type: spec.Bool, Default: "true", Doc: "HTTP/2 is spoken too: over TLS as agreed, without by prior knowledge"},
+		{Name: "proxy_protocol", Type: spec.Bool, Default: "false", Doc: "each connection begins with a PROXY header, version 1 or 2, that tells the client"},
+	})
+	l.HTTP1Only, l.ProxyHeader = !v.Bool("http2"), v.Bool("proxy_protocol")
+	if l.ProxyHeader && !d.alone {
+		d.fail(b.value("proxy_protocol"), "proxy_protocol: the load that meets this listener has no PROXY header")
+	}
+	n := b.value("tls")
+	switch {
+	case n == nil || off(n):
+		item.leaf("tls", "off", d.originOrDefault(n))
+	case n.Kind == yaml.ScalarNode:
+		if n.Value != "auto" {
+			d.fail(n, "tls: %q is neither off, auto nor a mapping with certificates", n.Value)
+			return
+		}
+		item.leaf("tls", "auto", d.origin(n))
+		dir, err := certs.OwnFolder()
+		if err != nil {
+			d.fail(n, "tls: %v: give a folder, {auto: DIR}", err)
+		}
+		l.TLS = &certs.Config{Auto: dir}
+	default:
+		l.TLS = d.listenerTLS(n, item)
+	}
+}
+
+func (d *decoder) listenerTLS(n *yaml.Node, item *Resolved) *certs.Config {
+	c := &certs.Config{}
+	before := len(d.problems)
+	out := item.sub("tls")
+	b := d.block(n, "tls", out)
+	list := out.sub("certificates")
+	list.List = true
+	for i, n := range b.list("certificates") {
+		pb := d.block(n, "certificate", list.sub(fmt.Sprint(i+1)))
+		v := pb.values([]spec.Param{
+			{Name: "cert", Type: spec.Text, Required: true, Doc: "file of the certificate and its chain"},
+			{Name: "key", Type: spec.Text, Required: true, Doc: "file of its key"},
+		})
+		pb.close()
+		c.Files = append(c.Files, certs.Pair{Cert: d.path(v.Text("cert")), Key: d.path(v.Text("key"))})
+	}
+	v := b.values([]spec.Param{
+		{Name: "client_ca", Type: spec.Text, Doc: "file of authorities: clients must show a certificate of theirs"},
+		{Name: "min", Type: spec.Text, Default: "1.2", Enum: []string{"1.2", "1.3"}, Doc: "the lowest version of TLS"},
+		{Name: "auto", Type: spec.Text, Doc: "a folder for a local authority, which makes certificates as they are asked for"},
+	})
+	b.close()
+	c.ClientCA, c.Min, c.Auto = d.path(v.Text("client_ca")), v.Text("min"), d.path(v.Text("auto"))
+	switch {
+	case len(d.problems) > before:
+	case (c.Auto == "") == (len(c.Files) == 0):
+		d.fail(n, "tls needs either certificates or auto")
+	case c.Auto == "": // an authority is made only when something starts
+		if _, err := certs.Open(*c, time.Now); err != nil {
+			d.fail(n, "tls: %v", err)
+		}
+	}
+	return c
+}
