@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -49,18 +50,22 @@ func balancers(binary string, length time.Duration) error {
 			*x.into = append(*x.into, strings.TrimPrefix(s.url, "http://"))
 		}
 	}
+	pem, err := writeCertificate(dir)
+	if err != nil {
+		return err
+	}
 	direct, err := addedLatency(binary, "http://"+small[0], length, dir)
 	if err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "\tCPU µs a request\trequests a second\t1 MiB answers a second\tadded p99 at %d/s, µs\tKiB an idle connection\t\n", addedRate)
-	for _, b := range installedBalancers(binary, dir) {
+	fmt.Fprintf(w, "\tCPU µs a request\trequests a second\tCPU µs a request, TLS\t1 MiB answers a second\tadded p99 at %d/s, µs\tKiB an idle connection\t\n", addedRate)
+	for _, b := range installedBalancers(binary, dir, pem) {
 		row, err := b.measure(binary, small, big, direct, length, dir)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
-		fmt.Fprintf(w, "%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.1f\t\n", b.name, row.cpu, row.rate, row.bigRate, row.added, row.idle)
+		fmt.Fprintf(w, "%s\t%.1f\t%.0f\t%.1f\t%.0f\t%.0f\t%.1f\t\n", b.name, row.cpu, row.rate, row.tlsCPU, row.bigRate, row.added, row.idle)
 	}
 	return w.Flush()
 }
@@ -68,16 +73,19 @@ func balancers(binary string, length time.Duration) error {
 // contender is a balancer that can be started.
 type contender struct {
 	name string
-	args func(listen string, to []string) ([]string, error)
+	args func(listen string, secure bool, to []string) ([]string, error)
 }
 
-func installedBalancers(binary, dir string) (out []contender) {
+func installedBalancers(binary, dir, pem string) (out []contender) {
 	file := func(name, text string) (string, error) {
 		path := filepath.Join(dir, name)
 		return path, os.WriteFile(path, []byte(text), 0o644)
 	}
 	all := []contender{
-		{"haproxy", func(listen string, to []string) ([]string, error) {
+		{"haproxy", func(listen string, secure bool, to []string) ([]string, error) {
+			if secure {
+				listen += " ssl crt " + pem
+			}
 			cfg := "global\n maxconn 9500\n nbthread 1\ndefaults\n mode http\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n http-reuse always\n option forwardfor\n" +
 				"frontend f\n bind " + listen + "\n default_backend b\nbackend b\n balance roundrobin\n option httpchk GET /\n"
 			for i, a := range to {
@@ -86,10 +94,17 @@ func installedBalancers(binary, dir string) (out []contender) {
 			path, err := file("haproxy.cfg", cfg)
 			return []string{"haproxy", "-db", "-f", path}, err
 		}},
-		{"shakedown", func(listen string, to []string) ([]string, error) {
-			return []string{binary, "balance", "--listen", listen, "--targets", strings.Join(to, ","), "--strategy", "round_robin", "--health", "/"}, nil
+		{"shakedown", func(listen string, secure bool, to []string) ([]string, error) {
+			args := []string{binary, "balance", "--listen", listen, "--targets", strings.Join(to, ","), "--strategy", "round_robin", "--health", "/"}
+			if secure {
+				args = append(args, "--tls", pem)
+			}
+			return args, nil
 		}},
-		{"nginx", func(listen string, to []string) ([]string, error) {
+		{"nginx", func(listen string, secure bool, to []string) ([]string, error) {
+			if secure {
+				listen += " ssl; ssl_certificate " + pem + "; ssl_certificate_key " + pem
+			}
 			cfg := "worker_processes 1; daemon off; pid " + dir + "/nginx.pid; error_log stderr;\nevents { worker_connections 19000; }\nhttp { access_log off; keepalive_requests 1000000000;\n upstream u { keepalive 256;"
 			for _, a := range to {
 				cfg += " server " + a + ";"
@@ -98,8 +113,12 @@ func installedBalancers(binary, dir string) (out []contender) {
 			path, err := file("nginx.conf", cfg)
 			return []string{"nginx", "-c", path}, err
 		}},
-		{"caddy", func(listen string, to []string) ([]string, error) {
-			cfg := "{\n admin off\n auto_https off\n}\nhttp://" + listen + " {\n reverse_proxy " + strings.Join(to, " ") + " {\n  lb_policy round_robin\n  health_uri /\n }\n}\n"
+		{"caddy", func(listen string, secure bool, to []string) ([]string, error) {
+			site := "http://" + listen + " {\n"
+			if secure {
+				site = "https://" + listen + " {\n tls " + pem + " " + pem + "\n"
+			}
+			cfg := "{\n admin off\n auto_https off\n}\n" + site + " reverse_proxy " + strings.Join(to, " ") + " {\n  lb_policy round_robin\n  health_uri /\n }\n}\n"
 			path, err := file("Caddyfile", cfg)
 			return []string{"caddy", "run", "--config", path, "--adapter", "caddyfile"}, err
 		}},
@@ -113,20 +132,25 @@ func installedBalancers(binary, dir string) (out []contender) {
 }
 
 // row is one balancer's figures.
-type row struct{ cpu, rate, bigRate, added, idle float64 }
+type row struct{ cpu, rate, tlsCPU, bigRate, added, idle float64 }
 
 func (c contender) measure(binary string, small, big []string, direct float64, length time.Duration, dir string) (r row, err error) {
-	p, err := c.start(small)
+	p, err := c.start(true, small)
 	if err != nil {
 		return r, err
 	}
-	before := p.cpu()
-	n, rate, err := fullSpeed(binary, p.url, length, dir)
+	r.tlsCPU, _, err = p.cost(binary, length, dir)
+	p.stop()
 	if err != nil {
+		return r, err
+	}
+	if p, err = c.start(false, small); err != nil {
+		return r, err
+	}
+	if r.cpu, r.rate, err = p.cost(binary, length, dir); err != nil {
 		p.stop()
 		return r, err
 	}
-	r.cpu, r.rate = (p.cpu()-before).Seconds()*1e6/float64(n), rate
 	added, err := addedLatency(binary, p.url, length, dir)
 	if err != nil {
 		p.stop()
@@ -138,12 +162,19 @@ func (c contender) measure(binary string, small, big []string, direct float64, l
 	if err != nil {
 		return r, err
 	}
-	if p, err = c.start(big); err != nil {
+	if p, err = c.start(false, big); err != nil {
 		return r, err
 	}
 	defer p.stop()
 	_, r.bigRate, err = fullSpeed(binary, p.url, length, dir)
 	return r, err
+}
+
+// cost is the CPU time of a request at full speed, in microseconds, and how many a second there are.
+func (p *running) cost(binary string, length time.Duration, dir string) (cpu, rate float64, err error) {
+	before := p.cpu()
+	n, rate, err := fullSpeed(binary, p.url, length, dir)
+	return (p.cpu() - before).Seconds() * 1e6 / float64(max(n, 1)), rate, err
 }
 
 // running is a balancer's process.
@@ -152,25 +183,28 @@ type running struct {
 	url string
 }
 
-func (c contender) start(to []string) (*running, error) {
+func (c contender) start(secure bool, to []string) (*running, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	listen := l.Addr().String()
 	l.Close()
-	args, err := c.args(listen, to)
+	args, err := c.args(listen, secure, to)
 	if err != nil {
 		return nil, err
 	}
 	p := &running{cmd: exec.Command(args[0], args[1:]...), url: "http://" + listen}
+	if secure {
+		p.url = "https://" + listen
+	}
 	var said strings.Builder
 	p.cmd.Stdout, p.cmd.Stderr = &said, &said
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := pinned(p.cmd, 1); err != nil {
 		return nil, err
 	}
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if res, err := client.Get(p.url); err == nil {
 			res.Body.Close()
@@ -268,7 +302,7 @@ func (p *running) idleCost() (kib float64, err error) {
 // fullSpeed asks as fast as 64 connections can, with wrk when it is there.
 func fullSpeed(binary, url string, length time.Duration, dir string) (n int, rate float64, err error) {
 	if _, err := exec.LookPath("wrk"); err != nil {
-		r, err := attack(binary, url, "max", length, dir)
+		r, err := attack(binary, url, "max", length, dir, "--insecure")
 		return r.Totals.Succeeded, r.Rates.Succeeded, err
 	}
 	cmd := exec.Command("wrk", "-t1", fmt.Sprintf("-c%d", connections), "-d"+length.String(), url)
@@ -297,10 +331,12 @@ type attacked struct {
 	}
 }
 
-func attack(binary, url, rate string, length time.Duration, dir string) (r attacked, err error) {
+func attack(binary, url, rate string, length time.Duration, dir string, more ...string) (r attacked, err error) {
 	out := filepath.Join(dir, "attack")
-	cmd := exec.Command(binary, "attack", url, "--rate", rate, "--for", length.String(), "--connections", fmt.Sprint(connections),
-		"--quiet", "--format", "json", "--out", out, "--set", "validity.lag=10s")
+	cmd := exec.Command(binary, append([]string{
+		"attack", url, "--rate", rate, "--for", length.String(), "--connections", fmt.Sprint(connections),
+		"--quiet", "--format", "json", "--out", out, "--set", "validity.lag=10s",
+	}, more...)...)
 	if text, err := output(cmd); err != nil {
 		return r, fmt.Errorf("%w: %s", err, text)
 	}
