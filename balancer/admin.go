@@ -11,8 +11,14 @@ import (
 // Admin is the balancer's API for people and scripts; see package admin. An empty token asks for none.
 func (b *Balancer) Admin(token string) http.Handler { return admin.Handler(b, token) }
 
-// Targets is every group's targets, those that are gone included.
-func (b *Balancer) Targets() map[string][]group.Status { return b.Stats().Groups }
+// Groups is every group as it is now.
+func (b *Balancer) Groups() (out []admin.Group) {
+	for _, o := range b.groups {
+		targets, open := o.status()
+		out = append(out, admin.Group{Name: o.cfg.Name, Strategy: o.cfg.Strategy.Kind, Open: open, Waiting: o.pool.Waiting(), Targets: targets})
+	}
+	return out
+}
 
 // AddTarget makes a target a member of a group; a weight of 0 stands for 1.
 func (b *Balancer) AddTarget(groupName string, m group.Member) error {
@@ -24,6 +30,9 @@ func (b *Balancer) AddTarget(groupName string, m group.Member) error {
 
 // Counts is what the data plane has counted.
 func (b *Balancer) Counts() admin.Counts {
-	s := b.Stats()
-	return admin.Counts{Requests: s.Requests, Retries: s.Retries, Unrouted: s.Unrouted, Refused: s.Refused, Aborted: s.Aborted}
+	c := &b.counters
+	return admin.Counts{
+		Requests: c.Requests.Load(), Retries: c.Retries.Load(), Unrouted: c.Unrouted.Load(), Refused: c.Refused.Load(), Aborted: c.Aborted.Load(),
+		Limited: c.Limited.Load(), Waited: c.Waited.Load(), Overflow: c.Overflowed.Load(), Errors: c.Errors.Counts(),
+	}
 }

@@ -92,6 +92,30 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("%s %s %s: %d %s", tc.method, tc.path, tc.body, code, body)
 		}
 	}
+	if code, page := call("GET", "/", ""); code != 200 || !strings.Contains(page, `<td class="healthy">healthy</td>`) || strings.Contains(page, "web-1") {
+		t.Errorf("the page: %d %s", code, page)
+	}
+	open := httptest.NewServer(r.Admin(""))
+	defer open.Close()
+	for what, change := range map[string]func(*http.Request){
+		"another site's page":             func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+		"a name that was made to be ours": func(r *http.Request) { r.Host = "rebound.example" },
+	} {
+		req, err := http.NewRequest("DELETE", open.URL+"/groups/web/targets/two", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Close = true
+		change(req)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 403 {
+			t.Errorf("%s: %d", what, res.StatusCode)
+		}
+	}
 	res, err := http.Get(api.URL + "/targets")
 	if err != nil {
 		t.Fatal(err)

@@ -392,7 +392,7 @@ func (b *Balancer) Stats() Stats {
 	}
 	for _, o := range b.groups {
 		s.Waiting[o.cfg.Name] = o.pool.Waiting()
-		s.Groups[o.cfg.Name] = o.status()
+		s.Groups[o.cfg.Name], _ = o.status()
 	}
 	return s
 }

@@ -98,14 +98,14 @@ func (o *owner) with(id string, call func(now time.Duration, t *group.Target) []
 	return err
 }
 
-func (o *owner) status() []group.Status {
+func (o *owner) status() (targets []group.Status, open bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	out := make([]group.Status, len(o.targets))
 	for i, t := range o.targets {
 		out[i] = t.Status()
 	}
-	return out
+	return out, o.g.Open()
 }
 
 func (o *owner) close() {

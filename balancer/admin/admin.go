@@ -1,14 +1,15 @@
 // Package admin is how people and scripts look at a running balancer and change it: an HTTP API for loopback, and
 // metrics for Prometheus.
 //
+//	GET    /                               a page with all of it
 //	GET    /targets                        every group's targets, as JSON
 //	POST   /groups/GROUP/targets           {"id": …, "address": "HOST:PORT", "zone": …, "weight": 1}: one more
 //	DELETE /groups/GROUP/targets/ID        drain it: no new requests, gone when what it runs has ended
 //	PATCH  /groups/GROUP/targets/ID        {"weight": 3} and {"maintenance": true}, either or both
 //	GET    /metrics                        for Prometheus
 //
-// With a token each request needs `Authorization: Bearer TOKEN`. Every answer but the metrics is JSON; what is wrong
-// is said in "error".
+// With a token each request needs `Authorization: Bearer TOKEN`. Every answer but the page and the metrics is JSON; what is wrong
+// is said in "error". Requests of other sites, by way of a browser, are refused.
 package admin
 
 import (
@@ -17,6 +18,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,7 +29,7 @@ import (
 
 // Balancer is what the API acts on.
 type Balancer interface {
-	Targets() map[string][]group.Status
+	Groups() []Group
 	AddTarget(group string, m group.Member) error
 	Drain(group, id string) error
 	SetMaintenance(group, id string, on bool) error
@@ -35,29 +37,60 @@ type Balancer interface {
 	Counts() Counts
 }
 
+// Group is a target group as it is now. Targets that are gone are listed too.
+type Group struct {
+	Name, Strategy string
+	Open           bool  // too few targets are healthy: all of them take traffic
+	Waiting        int64 // requests in its queue
+	Targets        []group.Status
+}
+
 // Counts are what a balancer has counted since it began.
-type Counts struct{ Requests, Retries, Unrouted, Refused, Aborted uint64 }
+type Counts struct {
+	Requests, Retries, Unrouted, Refused, Aborted, Limited, Waited, Overflow uint64
+	Errors                                                                   map[int]uint64 // answers of its own, by status
+}
 
 // Handler returns the API. An empty token asks for none.
 func Handler(b Balancer, token string) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector{b})
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /targets", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, b.Targets()) })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { page(w, b) })
+	mux.HandleFunc("GET /targets", func(w http.ResponseWriter, _ *http.Request) {
+		targets := map[string][]group.Status{}
+		for _, g := range b.Groups() {
+			targets[g.Name] = g.Targets
+		}
+		answer(w, http.StatusOK, targets)
+	})
 	mux.HandleFunc("POST /groups/{group}/targets", func(w http.ResponseWriter, r *http.Request) { done(w, http.StatusCreated, add(b, r)) })
 	mux.HandleFunc("DELETE /groups/{group}/targets/{id}", func(w http.ResponseWriter, r *http.Request) {
 		done(w, http.StatusAccepted, b.Drain(r.PathValue("group"), r.PathValue("id")))
 	})
 	mux.HandleFunc("PATCH /groups/{group}/targets/{id}", func(w http.ResponseWriter, r *http.Request) { done(w, http.StatusOK, change(b, r)) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	local := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
 			answer(w, http.StatusUnauthorized, map[string]string{"error": "the token is missing or wrong"})
 			return
 		}
-		mux.ServeHTTP(w, r)
+		if token == "" && !here(r.Host) { // a name that somebody else's server has made point to this machine
+			answer(w, http.StatusForbidden, map[string]string{"error": "ask by the address, or by localhost"})
+			return
+		}
+		local.ServeHTTP(w, r)
 	})
+}
+
+// here reports whether a host is this machine's own name or an address.
+func here(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return host == "localhost" || net.ParseIP(strings.Trim(host, "[]")) != nil
 }
 
 // maxBody bounds what a change may take.
@@ -146,13 +179,25 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		{"unrouted_total", "Requests answered 503 without an attempt.", n.Unrouted},
 		{"refused_total", "Requests that were malformed, too large or too slow.", n.Refused},
 		{"aborted_total", "Requests whose client went away first.", n.Aborted},
+		{"limited_total", "Requests beyond a rate limit, answered 429.", n.Limited},
+		{"waited_total", "Attempts that waited for a target with room.", n.Waited},
+		{"overflow_total", "Attempts that found the queue full.", n.Overflow},
 	} {
 		emit(prometheus.CounterValue, float64(x.n), x.name, x.help, nil, nil)
 	}
+	for status, k := range n.Errors {
+		emit(prometheus.CounterValue, float64(k), "errors_total", "Answers of the balancer's own, by status.", []string{"status"}, []string{strconv.Itoa(status)})
+	}
 	labels := []string{"group", "target"}
-	for name, targets := range c.b.Targets() {
-		for _, t := range targets {
-			values := []string{name, t.ID}
+	for _, g := range c.b.Groups() {
+		open := 0.0
+		if g.Open {
+			open = 1
+		}
+		emit(prometheus.GaugeValue, open, "group_open", "1 when too few targets are healthy and all of them take traffic.", labels[:1], []string{g.Name})
+		emit(prometheus.GaugeValue, float64(g.Waiting), "group_waiting", "Requests that wait for a target with room.", labels[:1], []string{g.Name})
+		for _, t := range g.Targets {
+			values := []string{g.Name, t.ID}
 			emit(prometheus.CounterValue, float64(t.Requests+t.Discarded), "target_requests_total", "Attempts at a target.", labels, values)
 			if t.State == group.Gone {
 				continue

@@ -476,6 +476,9 @@ type Status struct {
 	LastRouted time.Duration `json:"last_routed"`
 }
 
+// Open reports whether too few members are healthy, so that all of them take traffic.
+func (g *Group) Open() bool { return g.open }
+
 // Status lists the members in the order they were added.
 func (g *Group) Status() []Status {
 	out := make([]Status, len(g.targets))

@@ -136,6 +136,7 @@ func (x *exchange) unrouted(reason string) {
 
 func (x *exchange) fail(status int, reason string) {
 	x.access.Status, x.access.Reason = status, reason
+	x.f.counters.Errors.add(status)
 	headers := ""
 	if x.retryAfter > 0 { // whole seconds, by RFC 9110, 10.2.3
 		headers = "Retry-After: " + strconv.Itoa(int((x.retryAfter+time.Second-1)/time.Second)) + "\r\n"

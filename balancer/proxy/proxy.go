@@ -72,6 +72,27 @@ type Counters struct {
 
 	Waited     atomic.Uint64 // attempts that waited for a target with room
 	Overflowed atomic.Uint64 // attempts that found the queue full
+	Errors     ErrorCounts
+}
+
+// ErrorCounts counts the balancer's own answers by their status.
+type ErrorCounts struct{ n [200]atomic.Uint64 }
+
+func (e *ErrorCounts) add(status int) {
+	if i := status - 400; i >= 0 && i < len(e.n) {
+		e.n[i].Add(1)
+	}
+}
+
+// Counts is how many answers there were of each status of which there were any.
+func (e *ErrorCounts) Counts() map[int]uint64 {
+	out := map[int]uint64{}
+	for i := range e.n {
+		if k := e.n[i].Load(); k > 0 {
+			out[400+i] = k
+		}
+	}
+	return out
 }
 
 // Hooks are what a front asks of its surroundings. Now is required; a nil hook does nothing.
@@ -139,6 +160,7 @@ func (f *Front) Refused(status int, reason error) {
 		f.counters.Requests.Add(1)
 	}
 	f.counters.Refused.Add(1)
+	f.counters.Errors.add(status)
 	if f.hooks.Access != nil {
 		f.hooks.Access(1<<63|f.seq.Add(1), &Access{Status: status, Reason: reason.Error()})
 	}
