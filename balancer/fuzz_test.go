@@ -83,6 +83,7 @@ func FuzzProxy(f *testing.F) {
 	})
 	cfg := config()
 	cfg.Groups[0].Targets = []Target{{ID: "t", Address: l.Addr().String()}}
+	cfg.Listeners[0].HTTP1Only = true // the reader of the comparison knows no HTTP/2
 	b, err := New(cfg, Options{})
 	if err != nil {
 		f.Fatal(err)

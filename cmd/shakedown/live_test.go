@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -504,4 +505,43 @@ func TestATargetKilledUnderLoad(t *testing.T) {
 		}
 	}
 	t.Logf("ejected after %.0f ms, %d of %d failed", *f.EjectMS, r.Totals.Failed, r.Totals.Planned)
+}
+
+// Rate limits, limits of targets and their queue do the same in both worlds, up to what instants differ by.
+func TestLimitsInBothWorlds(t *testing.T) {
+	type seen struct{ limited, served, shed float64 }
+	var worlds [2]seen
+	for i, world := range []string{"live", "sim"} {
+		r, _, out := playFile(t, "limits.yaml", "--world", world)
+		s := &worlds[i]
+		for class, n := range r.Errors {
+			switch class {
+			case "status_4xx":
+				s.limited = float64(n)
+			case "status_5xx":
+				s.shed = float64(n)
+			default:
+				t.Errorf("%s: %d of class %s\n%s", world, n, class, out)
+			}
+		}
+		s.served = float64(r.Totals.Succeeded)
+		for _, x := range r.Targets {
+			// The bucket lets 10 pass at once and then 50/s over 4 s.
+			if x.Group == "free" && (x.Requests < 205 || x.Requests > 211) {
+				t.Errorf("%s: the limit let %d pass", world, x.Requests)
+			}
+		}
+	}
+	// In the burst some 300/s come for two slots of 15 ms, which serve 133/s, and 20 may wait.
+	if s := worlds[1].shed; s < 120 || s > 190 {
+		t.Errorf("simulated: %v found the queue full", s)
+	}
+	near := func(what string, a, b float64) {
+		if math.Abs(a-b) > .1*b {
+			t.Errorf("%s: live %v, simulated %v", what, a, b)
+		}
+	}
+	near("limited", worlds[0].limited, worlds[1].limited)
+	near("served", worlds[0].served, worlds[1].served)
+	near("shed", worlds[0].shed, worlds[1].shed)
 }
