@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
