@@ -26,7 +26,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -60,10 +59,9 @@ func ways(t *testing.T) map[string]struct {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(text)
-	prior := &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, addr)
-	}}
-	two := &http2.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	prior, two := &http.Transport{Protocols: &http.Protocols{}}, &http.Transport{Protocols: &http.Protocols{}, TLSClientConfig: &tls.Config{RootCAs: roots}}
+	prior.Protocols.SetUnencryptedHTTP2(true)
+	two.Protocols.SetHTTP2(true)
 	one, plain := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}, &http.Transport{}
 	t.Cleanup(func() {
 		prior.CloseIdleConnections()

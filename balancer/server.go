@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/certs"
@@ -56,10 +57,12 @@ func (b *Balancer) frontServer(i int) (*frontServer, error) {
 
 // shutdown lets what is under way finish until the context ends, and cuts the rest.
 func (s *frontServer) shutdown(ctx context.Context, linger time.Duration) {
+	var both sync.WaitGroup
 	if s.h2 != nil {
-		s.h2.Shutdown()
+		both.Go(func() { s.h2.Shutdown(ctx) })
 	}
 	_ = s.Shutdown(ctx, linger) // it says that something was cut: the context's end says so too
+	both.Wait()
 }
 
 // certificatesEvery is how often the files of certificates are looked at.

@@ -167,6 +167,12 @@ func (s *Store) parse(contents [][]byte) (*inUse, error) {
 // TLS is the settings of a listener that speaks the given protocols, the preferred one first.
 func (s *Store) TLS(protocols ...string) *tls.Config {
 	c := &tls.Config{NextProtos: protocols, MinVersion: tls.VersionTLS12, GetCertificate: s.certificate, Time: s.now}
+	// Of version 1.2, what HTTP/2 may be spoken with (RFC 9113, 9.2.2): forward secrecy and authenticated encryption.
+	for _, suite := range tls.CipherSuites() {
+		if strings.HasPrefix(suite.Name, "TLS_ECDHE_") && !strings.Contains(suite.Name, "CBC") {
+			c.CipherSuites = append(c.CipherSuites, suite.ID)
+		}
+	}
 	if s.cfg.Min == "1.3" {
 		c.MinVersion = tls.VersionTLS13
 	}

@@ -3,6 +3,7 @@ package h2
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,32 +14,37 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
 
 // Client keeps connections of HTTP/2 to one target.
 type Client struct {
-	dial   func() (net.Conn, error)
 	scheme string
-	t      http2.Transport
+	t      http.Transport
 
 	mu     sync.Mutex
-	conns  []*http2.ClientConn
+	conns  []*http.ClientConn
 	closed bool
 }
 
 // silence is after how long a connection on which nothing comes is asked whether it is still there.
 const silence = 15 * time.Second
 
-// NewClient returns a client that makes its connections by dial. secure says that TLS is spoken on them.
+// NewClient returns a client that makes its connections by dial. secure says that TLS is spoken on them, and HTTP/2
+// agreed upon.
 func NewClient(secure bool, dial func() (net.Conn, error)) *Client {
-	c := &Client{dial: dial, scheme: "http"}
+	c := &Client{scheme: "http"}
+	c.t = http.Transport{
+		DisableCompression: true, MaxResponseHeaderBytes: http1.MaxHead, Protocols: &http.Protocols{}, HTTP2: &http.HTTP2Config{SendPingTimeout: silence},
+		DialContext:    func(context.Context, string, string) (net.Conn, error) { return dial() },
+		DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return dial() },
+	}
 	if secure {
 		c.scheme = "https"
+		c.t.Protocols.SetHTTP2(true)
+	} else {
+		c.t.Protocols.SetUnencryptedHTTP2(true)
 	}
-	c.t = http2.Transport{DisableCompression: true, AllowHTTP: true, ReadIdleTimeout: silence, MaxHeaderListSize: http1.MaxHead}
 	return c
 }
 
@@ -55,15 +61,15 @@ func (c *Client) Open() (net.Conn, error) {
 }
 
 // reserve returns a connection that takes one more stream.
-func (c *Client) reserve() (*http2.ClientConn, error) {
+func (c *Client) reserve() (*http.ClientConn, error) {
 	c.mu.Lock()
 	kept := c.conns[:0]
-	var found *http2.ClientConn
+	var found *http.ClientConn
 	for _, cc := range c.conns {
-		if found == nil && cc.ReserveNewRequest() {
+		if found == nil && cc.Reserve() == nil {
 			found = cc
 		}
-		if s := cc.State(); !s.Closed && !s.Closing {
+		if cc.Err() == nil {
 			kept = append(kept, cc)
 		}
 	}
@@ -73,27 +79,36 @@ func (c *Client) reserve() (*http2.ClientConn, error) {
 	if found != nil {
 		return found, nil
 	}
-	nc, err := c.dial()
+	cc, err := c.t.NewClientConn(context.Background(), c.scheme, nowhere) // dial knows where to, and how long
 	if err != nil {
 		return nil, err
 	}
-	cc, err := c.t.NewClientConn(nc)
-	if err != nil {
-		nc.Close()
-		return nil, err
-	}
-	if !cc.ReserveNewRequest() {
+	if err := cc.Reserve(); err != nil {
 		cc.Close()
-		return nil, errors.New("the target takes no streams")
+		return nil, fmt.Errorf("the target takes no streams: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		go func() { _ = cc.Shutdown(context.Background()) }() // it ends with the exchange that it was made for
-	} else {
+	if !c.closed {
 		c.conns = append(c.conns, cc)
+	} else {
+		closeWhenIdle(cc)
 	}
 	return cc, nil
+}
+
+// nowhere stands for an address: connections are made by dial.
+const nowhere = "target:0"
+
+// closeWhenIdle closes a connection after its last stream.
+func closeWhenIdle(cc *http.ClientConn) {
+	look := func(cc *http.ClientConn) {
+		if cc.InFlight() == 0 {
+			cc.Close()
+		}
+	}
+	cc.SetStateHook(look)
+	look(cc)
 }
 
 // Close lets what is under way end and then closes the connections.
@@ -102,7 +117,7 @@ func (c *Client) Close() {
 	defer c.mu.Unlock()
 	c.closed = true
 	for _, cc := range c.conns {
-		go func() { _ = cc.Shutdown(context.Background()) }() // each stream's own timeouts bound it
+		closeWhenIdle(cc)
 	}
 	c.conns = nil
 }
@@ -112,7 +127,7 @@ func (c *Client) Close() {
 type exchange struct {
 	net.Conn // the near end of a pipe with the answer
 	far      net.Conn
-	cc       *http2.ClientConn
+	cc       *http.ClientConn
 	scheme   string
 	ctx      context.Context
 	cancel   context.CancelFunc

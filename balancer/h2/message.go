@@ -1,7 +1,7 @@
 // Package h2 lets a plane of HTTP/1.1 speak HTTP/2 on either side: a stream of a client is served as a connection of
 // HTTP/1.1 with one exchange on it, and an exchange with a target over a connection of HTTP/1.1 becomes a stream.
 // Routing, retries, limits and errors are so the same for both versions, and what a client says in HTTP/2 goes through
-// the same strict parser. HTTP/2 itself is golang.org/x/net/http2.
+// the same strict parser. HTTP/2 itself is net/http's.
 package h2
 
 import (

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log"
@@ -9,50 +10,124 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/http2"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
 
 // Server serves connections of HTTP/2.
 type Server struct {
-	h    http2.Server
-	base http.Server // what http2.Server asks for its surroundings
+	http  http.Server
+	conns handed
+	ended chan struct{}
 }
 
 // NewServer returns a server whose connections may be idle for a time, and whose requests' heads may have so many
-// bytes; 0 stands for http1's limit.
+// bytes; 0 stands for http1's limit. It must be shut down.
 func NewServer(idle time.Duration, maxHead int) *Server {
-	s := &Server{}
-	if maxHead == 0 {
-		maxHead = http1.MaxHead
+	s := &Server{conns: handed{next: make(chan net.Conn), done: make(chan struct{})}, ended: make(chan struct{})}
+	s.http = http.Server{
+		Handler: http.HandlerFunc(serve), Protocols: &http.Protocols{}, IdleTimeout: idle, MaxHeaderBytes: cmp.Or(maxHead, http1.MaxHead),
+		ErrorLog:    log.New(io.Discard, "", 0),
+		ConnContext: func(ctx context.Context, nc net.Conn) context.Context { return context.WithValue(ctx, connKey{}, nc) },
 	}
-	s.h.IdleTimeout = idle
-	s.base.MaxHeaderBytes = maxHead
-	s.base.ErrorLog = log.New(io.Discard, "", 0)
-	_ = http2.ConfigureServer(&s.base, &s.h) // it fails for TLS settings only, of which there are none
+	s.http.Protocols.SetUnencryptedHTTP2(true) // whatever encrypts it, the connection is decrypted when it comes here
+	go func() {
+		defer close(s.ended)
+		_ = s.http.Serve(&s.conns) // it ends when it is shut down
+	}()
 	return s
 }
 
-// Serve serves a connection until it ends. stream is called for each stream, on a goroutine of its own.
+// Serve serves a connection until it ends, one of TLS once its handshake is done. stream is called for each stream, on a
+// goroutine of its own.
 func (s *Server) Serve(nc net.Conn, stream func(net.Conn)) {
-	s.h.ServeConn(nc, &http2.ServeConnOpts{BaseConfig: &s.base, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &serverStream{Conn: nc, w: w, r: r, control: http.NewResponseController(w)}
-		if !x.begin() {
-			http.Error(w, "Bad Request: malformed request target", http.StatusBadRequest)
-			return
-		}
-		stream(x)
-		if !x.whole() {
-			panic(http.ErrAbortHandler) // the stream is reset: the client must not take the answer for whole
-		}
-	})})
+	c := &conn{Conn: nc, s: s, stream: stream, closed: make(chan struct{})}
+	select {
+	case s.conns.next <- c:
+		<-c.closed
+	case <-s.conns.done:
+		nc.Close()
+	}
 }
 
-// Shutdown tells every client that no further stream is served on its connection, which ends with its last.
-func (s *Server) Shutdown() { _ = s.base.Shutdown(context.Background()) } // without listeners it has nothing to wait for
+// Shutdown tells every client that no further stream is served on its connection, which ends with its last. It returns
+// when that is so, or the context ends.
+func (s *Server) Shutdown(ctx context.Context) {
+	s.conns.closing.Store(true)
+	_ = s.http.Shutdown(ctx) // what could not finish in time is cut by the connections' owner
+	<-s.ended
+}
+
+// conn is a client's connection, and what is to be done with its streams.
+type conn struct {
+	net.Conn
+	s      *Server
+	stream func(net.Conn)
+	once   sync.Once
+	closed chan struct{}
+}
+
+type connKey struct{}
+
+// farewell is how long a connection stays open that the end of its server finds idle: a client that is about to ask
+// hears first that it should go elsewhere.
+const farewell = time.Second
+
+// Close implements net.Conn.
+func (c *conn) Close() (err error) {
+	c.once.Do(func() {
+		if c.s.conns.closing.Load() {
+			time.AfterFunc(farewell, func() {
+				_ = c.Conn.Close() // nobody asks any more
+				close(c.closed)
+			})
+			return
+		}
+		err = c.Conn.Close()
+		close(c.closed)
+	})
+	return err
+}
+
+// handed is a listener of connections that others have accepted.
+type handed struct {
+	next    chan net.Conn
+	done    chan struct{}
+	once    sync.Once
+	closing atomic.Bool
+}
+
+func (h *handed) Accept() (net.Conn, error) {
+	select {
+	case nc := <-h.next:
+		return nc, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *handed) Close() error {
+	h.once.Do(func() { close(h.done) })
+	return nil
+}
+
+func (h *handed) Addr() net.Addr { return &net.TCPAddr{} }
+
+// serve serves a stream.
+func serve(w http.ResponseWriter, r *http.Request) {
+	c, _ := r.Context().Value(connKey{}).(*conn) // ConnContext put it there
+	x := &serverStream{Conn: c.Conn, w: w, r: r, control: http.NewResponseController(w)}
+	if !x.begin() {
+		http.Error(w, "Bad Request: malformed request target", http.StatusBadRequest)
+		return
+	}
+	c.stream(x)
+	if !x.whole() {
+		panic(http.ErrAbortHandler) // the stream is reset: the client must not take the answer for whole
+	}
+}
 
 // serverStream is a stream as a connection of HTTP/1.1: reading it gives the request, what is written is the answer.
 // Address and remote address are the connection's.

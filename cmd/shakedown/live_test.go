@@ -531,16 +531,16 @@ func TestLimitsInBothWorlds(t *testing.T) {
 			}
 		}
 	}
-	// In the burst some 300/s come for two slots of 15 ms, which serve 133/s, and 20 may wait.
-	if s := worlds[1].shed; s < 120 || s > 190 {
+	// In the burst some 200/s come for two slots of 30 ms, which serve 67/s, and 20 may wait.
+	if s := worlds[1].shed; s < 90 || s > 140 {
 		t.Errorf("simulated: %v found the queue full", s)
 	}
-	near := func(what string, a, b float64) {
-		if math.Abs(a-b) > .1*b {
+	near := func(what string, a, b, within float64) {
+		if math.Abs(a-b) > within*b {
 			t.Errorf("%s: live %v, simulated %v", what, a, b)
 		}
 	}
-	near("limited", worlds[0].limited, worlds[1].limited)
-	near("served", worlds[0].served, worlds[1].served)
-	near("shed", worlds[0].shed, worlds[1].shed)
+	near("limited", worlds[0].limited, worlds[1].limited, .1)
+	near("served", worlds[0].served, worlds[1].served, .1)
+	near("shed", worlds[0].shed, worlds[1].shed, .25)
 }
