@@ -24,8 +24,8 @@ func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) (t *Tar
 		}
 		t.load.InFlight.Add(-1) // another request was faster
 	}
-	if g.cfg.Retry != nil && r.Attempt == 0 {
-		g.budget.request(g.cfg.Retry)
+	if g.Config().Retry != nil && r.Attempt == 0 {
+		g.budget.request(g.Config().Retry)
 	}
 	if discard {
 		t.discarded.Add(1)
@@ -44,9 +44,9 @@ func (g *Group) pick(now time.Duration, r *pick.Request, rd *ready) int {
 		}
 	}
 	if rd.near == nil {
-		return g.chooser.Pick(now, r, &rd.set)
+		return rd.chooser.Pick(now, r, &rd.set)
 	}
-	return rd.near.pick(now, r, g)
+	return rd.near.pick(now, r, g, rd.chooser)
 }
 
 // untried reports whether there is a ready target that the request has not tried.
@@ -61,7 +61,7 @@ func (rd *ready) untried(r *pick.Request) bool {
 
 // Key is what the strategy wants requests' keys to be taken from; ok is false when it wants none.
 func (g *Group) Key() (k pick.Key, ok bool) {
-	if keyed, is := g.strategy.(pick.Keyed); is {
+	if keyed, is := g.settings.Load().strategy.(pick.Keyed); is {
 		return keyed.Key(), true
 	}
 	return k, false
@@ -74,11 +74,12 @@ func (g *Group) AnyKey(seq uint64) uint64 { return g.keys.Uint64(seq, 0) }
 // with Answered: rarely, so that the data plane seldom meets the owner's lock.
 func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Duration) (tell bool) {
 	t.load.InFlight.Add(-1)
-	if g.cfg.Outliers != nil {
+	x := g.settings.Load()
+	if x.cfg.Outliers != nil {
 		t.outlier.Count(!o.failed(), o == Abandoned)
 	}
-	if g.observer != nil && o != Abandoned {
-		g.observer.Done(now, &t.load, took, o.failed())
+	if x.observer != nil && o != Abandoned {
+		x.observer.Done(now, &t.load, took, o.failed())
 	}
 	return o.failed() || t.attentive.Load()
 }
@@ -87,7 +88,7 @@ func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Durat
 // counts it against the budget. repeatable says that the request may be sent twice: it is idempotent, its body is at
 // hand, and nothing of an answer has gone to the client.
 func (g *Group) MayRetry(now time.Duration, attempt int, o Outcome, repeatable bool) bool {
-	r := g.cfg.Retry
+	r := g.Config().Retry
 	return r != nil && attempt < r.Attempts && r.allows(o, repeatable) && g.budget.spend(now, r)
 }
 
@@ -106,7 +107,7 @@ func (g *Group) Candidates(now time.Duration) []Candidate {
 	out := make([]Candidate, len(rd.set.Members))
 	for i := range rd.set.Members {
 		m := &rd.set.Members[i]
-		out[i] = Candidate{m.ID, m.Zone, m.Load.InFlight.Load(), max(m.Weight, 1), m.Warming && now-m.Since < g.cfg.SlowStart}
+		out[i] = Candidate{m.ID, m.Zone, m.Load.InFlight.Load(), max(m.Weight, 1), m.Warming && now-m.Since < g.Config().SlowStart}
 	}
 	return out
 }

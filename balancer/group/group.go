@@ -11,6 +11,7 @@ package group
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +61,6 @@ type Member struct {
 type Target struct {
 	Member
 
-	tag        pick.Tag
 	load       pick.Load
 	requests   atomic.Uint64
 	discarded  atomic.Uint64
@@ -107,13 +107,9 @@ const (
 // Group is a target group.
 type Group struct {
 	name     string
-	cfg      Config
-	strategy pick.Strategy
-	chooser  pick.Strategy // the strategy, with slow start before it
-	served   bool          // there was a healthy target once
-	observer pick.Observer // the strategy, when it learns
-	preparer pick.Preparer // the strategy, when it builds something of a set
-	keys     draw.Stream   // for requests without a key
+	settings atomic.Pointer[settings]
+	served   bool        // there was a healthy target once
+	keys     draw.Stream // for requests without a key
 	spill    draw.Stream   // of requests that leave their zone
 	sweep    time.Duration // when success rates are compared next
 	budget   budget        // of retries
@@ -122,7 +118,15 @@ type Group struct {
 	ready    atomic.Pointer[ready]
 }
 
+// settings are the configuration in force, and what follows from it.
+type settings struct {
+	cfg      Config
+	strategy pick.Strategy
+	observer pick.Observer // the strategy, when it learns
+}
+
 type ready struct {
+	chooser pick.Strategy // the strategy that the sets were prepared by, with slow start before it
 	set     pick.Set
 	targets []*Target // parallel to set.Members
 	near    *near     // nil when no zone is preferred
@@ -131,38 +135,61 @@ type ready struct {
 
 // New returns an empty group.
 func New(name string, cfg Config) *Group {
-	g := &Group{name: name, cfg: cfg, strategy: cfg.Strategy(cfg.Seed.Stream("pick:" + name)), keys: cfg.Seed.Stream("key:" + name), spill: cfg.Seed.Stream("spill:" + name)}
-	if g.chooser = g.strategy; cfg.SlowStart > 0 {
-		g.chooser = pick.SlowStart{Strategy: g.strategy, Over: cfg.SlowStart, Stream: cfg.Seed.Stream("slow start:" + name)}
-	}
-	g.observer, _ = g.strategy.(pick.Observer)
-	g.preparer, _ = g.strategy.(pick.Preparer)
-	g.ready.Store(&ready{})
+	g := &Group{name: name, keys: cfg.Seed.Stream("key:" + name), spill: cfg.Seed.Stream("spill:" + name)}
+	g.configure(cfg, cfg.Strategy(cfg.Seed.Stream("pick:"+name)))
+	g.publish(0)
 	return g
+}
+
+func (g *Group) configure(cfg Config, strategy pick.Strategy) {
+	x := &settings{cfg: cfg, strategy: strategy}
+	x.observer, _ = strategy.(pick.Observer)
+	g.settings.Store(x)
+}
+
+// Reconfigure changes the group's settings. Its targets keep their state, and the strategy its own when it stays the
+// same; without one it is made anew.
+func (g *Group) Reconfigure(now time.Duration, cfg Config, sameStrategy bool) (out []Effect) {
+	old := g.settings.Load()
+	strategy := old.strategy
+	if !sameStrategy {
+		strategy = cfg.Strategy(cfg.Seed.Stream("pick:" + g.name))
+	}
+	g.configure(cfg, strategy)
+	if c := cfg.Outliers; c != nil {
+		g.sweep = now + c.Interval
+	}
+	for _, t := range slices.Clone(g.targets) {
+		if cfg.Health == nil {
+			t.fresh, t.up = false, true
+		}
+		if cfg.Outliers == nil {
+			t.ejected = false
+		}
+		out = append(out, g.settle(now, t, "the settings have changed")...)
+	}
+	return append(out, g.publish(now)...)
 }
 
 // Name is what the group is called.
 func (g *Group) Name() string { return g.name }
 
-// Config returns the group's settings.
-func (g *Group) Config() Config { return g.cfg }
+// Config returns the settings in force. They are not to be changed.
+func (g *Group) Config() *Config { return &g.settings.Load().cfg }
 
 // Add makes a target a member. Without active checks it takes traffic at once.
 func (g *Group) Add(now time.Duration, m Member) (*Target, []Effect) {
 	t := &Target{Member: m, state: Initial, fresh: true, weight: m.Weight, founder: !g.served}
 	t.lastRouted.Store(-1)
-	if g.cfg.Sticky != nil {
-		t.tag = g.tag(m.ID)
-	}
-	if g.cfg.Health == nil {
+	if g.Config().Health == nil {
 		t.fresh, t.up = false, true
 	}
-	if c := g.cfg.Outliers; c != nil && len(g.targets) == 0 {
+	if c := g.Config().Outliers; c != nil && len(g.targets) == 0 {
 		g.sweep = now + c.Interval
 	}
 	g.targets = append(g.targets, t)
 	out := g.settle(now, t, "added")
-	if g.cfg.FailOpen != nil && t.state == Initial { // a member more may open the group, or take traffic in an open one
+	if g.Config().FailOpen != nil && t.state == Initial { // a member more may open the group, or take traffic in an open one
 		out = append(out, g.publish(now)...)
 	}
 	return t, out
@@ -180,10 +207,10 @@ func (g *Group) Find(id string) *Target {
 
 // Probed tells the result of an active check; reason says why it failed.
 func (g *Group) Probed(now time.Duration, t *Target, passed bool, reason string) []Effect {
-	if g.cfg.Health == nil || t.state == Draining || t.state == Gone {
+	if g.Config().Health == nil || t.state == Draining || t.state == Gone {
 		return nil
 	}
-	up, down := t.check.Observe(g.cfg.Health, passed, t.fresh)
+	up, down := t.check.Observe(g.Config().Health, passed, t.fresh)
 	var out []Effect
 	switch {
 	case up:
@@ -191,7 +218,7 @@ func (g *Group) Probed(now time.Duration, t *Target, passed bool, reason string)
 		reason = "checks pass"
 	case down:
 		t.up = false
-		reason = fmt.Sprintf("%d checks failed in a row: %s", g.cfg.Health.Unhealthy, reason)
+		reason = fmt.Sprintf("%d checks failed in a row: %s", g.Config().Health.Unhealthy, reason)
 	case !passed:
 		reason = "check failed: " + reason
 	}
@@ -242,7 +269,7 @@ func (g *Group) Answered(now time.Duration, t *Target, o Outcome, reason string)
 	if o.failed() {
 		out = g.troubled(now, t, reason)
 	}
-	if c := g.cfg.Outliers; c != nil && !t.ejected {
+	if c := g.Config().Outliers; c != nil && !t.ejected {
 		if why := t.outlier.Observe(c, o.failed(), o != ServerError); why != "" && g.eject(now, t) {
 			reason = fmt.Sprintf("%s, the last: %s", why, reason)
 		}
@@ -252,7 +279,7 @@ func (g *Group) Answered(now time.Duration, t *Target, o Outcome, reason string)
 
 // eject takes a target out for a while, if the group can spare it.
 func (g *Group) eject(now time.Duration, t *Target) bool {
-	c := g.cfg.Outliers
+	c := g.Config().Outliers
 	if !c.MayEject(g.count(Ejected), len(g.targets)) {
 		return false
 	}
@@ -267,7 +294,7 @@ func (g *Group) Drain(now time.Duration, t *Target) []Effect {
 		return nil
 	}
 	out := g.move(now, t, Draining, "asked to drain")
-	t.until = now + g.cfg.Drain
+	t.until = now + g.Config().Drain
 	return append(out, g.settle(now, t, "")...)
 }
 
@@ -300,7 +327,7 @@ func (g *Group) Tick(now time.Duration) []Effect {
 
 // compare ejects the targets that succeed much less than the others, once an interval.
 func (g *Group) compare(now time.Duration) (out []Effect) {
-	c := g.cfg.Outliers
+	c := g.Config().Outliers
 	if c == nil || c.SuccessRate == 0 || now < g.sweep {
 		return nil
 	}
@@ -322,7 +349,7 @@ func (g *Group) compare(now time.Duration) (out []Effect) {
 
 // NextTick is when Tick has something to do next; ok is false when it has not.
 func (g *Group) NextTick(now time.Duration) (at time.Duration, ok bool) {
-	if c := g.cfg.Outliers; c != nil && c.SuccessRate > 0 && len(g.targets) > 0 {
+	if c := g.Config().Outliers; c != nil && c.SuccessRate > 0 && len(g.targets) > 0 {
 		at, ok = max(g.sweep, now+1), true
 	}
 	for _, t := range g.targets {
@@ -335,7 +362,7 @@ func (g *Group) NextTick(now time.Duration) (at time.Duration, ok bool) {
 
 // settle derives the target's state from what is known and reports a change.
 func (g *Group) settle(now time.Duration, t *Target, reason string) []Effect {
-	if t.ejected && now >= t.until && (g.cfg.Health == nil || t.check.Passing()) {
+	if t.ejected && now >= t.until && (g.Config().Health == nil || t.check.Passing()) {
 		t.ejected = false // a passing probe alone never ends an ejection, and its time alone not either
 	}
 	var to State
@@ -386,7 +413,7 @@ func (g *Group) move(now time.Duration, t *Target, to State, reason string) []Ef
 	}
 	g.listen(t)
 	out := []Effect{{now, t.ID, Changed, from, to, reason, time.Duration(t.lastRouted.Load())}}
-	if from == Healthy || to == Healthy || g.cfg.FailOpen != nil {
+	if from == Healthy || to == Healthy || g.Config().FailOpen != nil {
 		out = append(out, g.publish(now)...)
 	}
 	return out
@@ -414,7 +441,7 @@ func (g *Group) publish(now time.Duration) (out []Effect) {
 			members++
 		}
 	}
-	if open := g.cfg.FailOpen.opens(healthy, members); open != g.open {
+	if open := g.Config().FailOpen.opens(healthy, members); open != g.open {
 		g.open = open
 		e := Effect{At: now, Kind: Shut, LastRouted: -1, Reason: fmt.Sprintf("%d of %d targets are healthy", healthy, members)}
 		if open {
@@ -422,7 +449,11 @@ func (g *Group) publish(now time.Duration) (out []Effect) {
 		}
 		out = append(out, e)
 	}
-	r := &ready{}
+	x := g.settings.Load()
+	r := &ready{chooser: x.strategy}
+	if x.cfg.SlowStart > 0 {
+		r.chooser = pick.SlowStart{Strategy: x.strategy, Over: x.cfg.SlowStart, Stream: x.cfg.Seed.Stream("slow start:" + g.name)}
+	}
 	for _, t := range g.targets {
 		if t.state == Healthy || (g.open && t.state != Draining && t.state != Maintenance) {
 			r.targets = append(r.targets, t)
@@ -430,12 +461,12 @@ func (g *Group) publish(now time.Duration) (out []Effect) {
 		}
 	}
 	prepare := func(s *pick.Set) {
-		if g.preparer != nil {
-			s.Prepared = g.preparer.Prepare(s)
+		if p, ok := x.strategy.(pick.Preparer); ok {
+			s.Prepared = p.Prepare(s)
 		}
 	}
 	prepare(&r.set)
-	if z := g.cfg.Zones; z != nil {
+	if z := g.Config().Zones; z != nil {
 		in := 0
 		for _, t := range g.targets {
 			if t.Zone == z.Own && t.state != Draining && t.state != Maintenance {
@@ -444,10 +475,10 @@ func (g *Group) publish(now time.Duration) (out []Effect) {
 		}
 		r.near = z.split(&r.set, in, prepare)
 	}
-	if g.cfg.Sticky != nil {
+	if x.cfg.Sticky != nil {
 		r.tags = make(map[pick.Tag]int, len(r.targets))
 		for i, t := range r.targets {
-			r.tags[t.tag] = i
+			r.tags[x.cfg.Sticky.Tag(g, t.ID)] = i
 		}
 	}
 	g.ready.Store(r)

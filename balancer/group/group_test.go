@@ -442,11 +442,12 @@ func TestSticky(t *testing.T) {
 	}
 	const now = 1_800_000_000
 	before, targets := make("web", "s")
-	token := before.Token(targets[1], now)
+	token := before.Config().Sticky.Token(before, targets[1].ID, now)
 	g, again := make("web", "s") // another process
+	sticky := g.Config().Sticky
 	for _, later := range []int64{0, 1799, 1801, 3599} {
-		tag, renew := g.Stick([]byte(token), now+later)
-		if tag != again[1].Tag() || renew != (later > 1800) {
+		tag, renew := sticky.Read(g, []byte(token), now+later)
+		if tag != sticky.Tag(g, again[1].ID) || renew != (later > 1800) {
 			t.Errorf("after %d s: %v, renew %v", later, tag, renew)
 		}
 	}
@@ -455,20 +456,20 @@ func TestSticky(t *testing.T) {
 	forged := []byte(token)
 	for i := range forged {
 		forged[i] ^= 1
-		if tag, _ := g.Stick(forged, now); tag != (pick.Tag{}) {
+		if tag, _ := sticky.Read(g, forged, now); tag != (pick.Tag{}) {
 			t.Errorf("forged at %d: %v", i, tag)
 		}
 		forged[i] ^= 1
 	}
 	for what, tag := range map[string]pick.Tag{
-		"too old": tagOf(g.Stick([]byte(token), now+3600)), "another group": tagOf(other.Stick([]byte(token), now)),
-		"another secret": tagOf(stranger.Stick([]byte(token), now)), "nothing": tagOf(g.Stick(nil, now)), "nonsense": tagOf(g.Stick([]byte("%%%"), now)),
+		"too old": tagOf(sticky.Read(g, []byte(token), now+3600)), "another group": tagOf(sticky.Read(other, []byte(token), now)),
+		"another secret": tagOf(stranger.Config().Sticky.Read(stranger, []byte(token), now)), "nothing": tagOf(sticky.Read(g, nil, now)), "nonsense": tagOf(sticky.Read(g, []byte("%%%"), now)),
 	} {
 		if tag != (pick.Tag{}) {
 			t.Errorf("%s: %v", what, tag)
 		}
 	}
-	stick := again[1].Tag()
+	stick := sticky.Tag(g, again[1].ID)
 	for range 3 {
 		if x, _ := g.Choose(0, &pick.Request{Sticky: stick}, false); x != again[1] {
 			t.Errorf("stuck to %v", x)

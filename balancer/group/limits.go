@@ -30,8 +30,8 @@ func NewLimits(v spec.Values) *Limits {
 
 // limit is how many requests a target may have in flight; 0 for no limit.
 func (g *Group) limit() int64 {
-	if g.cfg.Limits == nil {
+	if g.Config().Limits == nil {
 		return 0
 	}
-	return int64(g.cfg.Limits.Requests)
+	return int64(g.Config().Limits.Requests)
 }

@@ -23,7 +23,7 @@ type Waiter struct {
 
 // Join makes a request wait; false when the queue is full.
 func (q *Queue) Join(g *Group, w *Waiter) bool {
-	l := g.cfg.Limits
+	l := g.Config().Limits
 	if l == nil || (l.Queue >= 0 && len(q.waiting) >= l.Queue) {
 		return false
 	}

@@ -49,17 +49,13 @@ func NewSticky(v spec.Values) (*Sticky, error) {
 	return s, nil
 }
 
-// key is what cookies are signed with.
-func (g *Group) key() []byte {
-	s := g.cfg.Sticky.Secret
-	if s == "" {
-		s = fmt.Sprintf("seed %d", g.cfg.Seed)
+// sign signs for a group, with a key of its own.
+func (s *Sticky) sign(g *Group, parts ...[]byte) (out pick.Tag) {
+	secret := s.Secret
+	if secret == "" {
+		secret = fmt.Sprintf("seed %d", g.Config().Seed)
 	}
-	return []byte(s + "\x00" + g.name)
-}
-
-func (g *Group) sign(parts ...[]byte) (out pick.Tag) {
-	m := hmac.New(sha256.New, g.key())
+	m := hmac.New(sha256.New, []byte(secret+"\x00"+g.name))
 	for _, p := range parts {
 		m.Write(p)
 	}
@@ -67,22 +63,23 @@ func (g *Group) sign(parts ...[]byte) (out pick.Tag) {
 	return out
 }
 
-// tag is what stands for a target: nobody learns its id from it.
-func (g *Group) tag(id string) pick.Tag { return g.sign([]byte("target "), []byte(id)) }
+// Tag is what stands for a target in the cookies of a group: nobody learns its id from it.
+func (s *Sticky) Tag(g *Group, id string) pick.Tag { return s.sign(g, []byte("target "), []byte(id)) }
 
 const tokenSize = 12 + 8 + 12 // tag, end, signature
 
 // Token is the value of a cookie for a target. now is the wall clock, in seconds since 1970: a cookie outlives the
 // process and its clock.
-func (g *Group) Token(t *Target, now int64) string {
-	b := append(make([]byte, 0, tokenSize), t.tag[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(now)+uint64(g.cfg.Sticky.For/time.Second))
-	signature := g.sign([]byte("cookie "), b)
+func (s *Sticky) Token(g *Group, id string, now int64) string {
+	tag := s.Tag(g, id)
+	b := append(make([]byte, 0, tokenSize), tag[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(now)+uint64(s.For/time.Second))
+	signature := s.sign(g, []byte("cookie "), b)
 	return base64.RawURLEncoding.EncodeToString(append(b, signature[:]...))
 }
 
-// Stick reads a cookie's value: the tag of the target, zero when it is not good, and whether it should be renewed.
-func (g *Group) Stick(value []byte, now int64) (tag pick.Tag, renew bool) {
+// Read reads a cookie's value: the tag of the target, zero when it is not good, and whether it should be renewed.
+func (s *Sticky) Read(g *Group, value []byte, now int64) (tag pick.Tag, renew bool) {
 	var b [tokenSize]byte
 	if base64.RawURLEncoding.DecodedLen(len(value)) != tokenSize {
 		return tag, true
@@ -90,14 +87,11 @@ func (g *Group) Stick(value []byte, now int64) (tag pick.Tag, renew bool) {
 	if _, err := base64.RawURLEncoding.Strict().Decode(b[:], value); err != nil {
 		return tag, true
 	}
-	want := g.sign([]byte("cookie "), b[:20])
+	want := s.sign(g, []byte("cookie "), b[:20])
 	ends := int64(binary.BigEndian.Uint64(b[12:20]))
 	if !hmac.Equal(want[:], b[20:]) || now >= ends {
 		return tag, true
 	}
 	copy(tag[:], b[:12])
-	return tag, time.Duration(ends-now)*time.Second < g.cfg.Sticky.For/2
+	return tag, time.Duration(ends-now)*time.Second < s.For/2
 }
-
-// Tag is what stands for the target in cookies.
-func (t *Target) Tag() pick.Tag { return t.tag }

@@ -60,13 +60,13 @@ func (z *Zones) split(all *pick.Set, members int, prepare func(*pick.Set)) *near
 }
 
 // pick chooses in the own zone or beyond it, by a draw; and in the other part when there is no target left.
-func (n *near) pick(now time.Duration, r *pick.Request, g *Group) int {
+func (n *near) pick(now time.Duration, r *pick.Request, g *Group, s pick.Strategy) int {
 	first, second := &n.own, &n.rest
 	if n.share < 1 && g.spill.Float(r.Seq, r.Attempt) >= n.share {
 		first, second = second, first
 	}
 	for _, h := range []*half{first, second} {
-		if i := g.chooser.Pick(now, r, &h.set); i >= 0 {
+		if i := s.Pick(now, r, &h.set); i >= 0 {
 			return h.indices[i]
 		}
 	}

@@ -25,14 +25,14 @@ func (x *exchange) decision(pool *Pool) *Decision {
 }
 
 // decided tells of a decision.
-func (x *exchange) decided(d *Decision, t *group.Target) {
+func (x *exchange) decided(pool *Pool, d *Decision, t *group.Target) {
 	switch {
 	case t == nil:
 		d.Reason = "none is ready"
 		if d.Waited {
 			d.Reason = "none had room"
 		}
-	case x.pick.Sticky != (pick.Tag{}) && x.pick.Sticky == t.Tag():
+	case x.pick.Sticky != (pick.Tag{}) && x.pick.Sticky == x.sticky.Tag(pool.Group, t.ID):
 		d.Choice, d.Reason = t.ID, "the client's cookie"
 	case len(d.Candidates) == 1+len(d.Tried):
 		d.Choice, d.Reason = t.ID, "the only one left"

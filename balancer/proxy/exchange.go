@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
@@ -38,6 +39,7 @@ type exchange struct {
 	answered bool // something of an answer went to the client: nothing else can be said
 	again    bool // the answer was not passed on: another target is to be asked
 
+	sticky     *group.Sticky // nil when clients don't stick
 	setCookie  bool          // the client is to stick to the target that answers
 	retryAfter time.Duration // what a client that is turned away is told
 

@@ -31,7 +31,7 @@ func (x *exchange) choose(pool *Pool, discard bool) (*group.Target, error) {
 	}
 	if d != nil {
 		d.Waited = full
-		x.decided(d, t)
+		x.decided(pool, d, t)
 	}
 	if t == nil {
 		return nil, err
@@ -42,6 +42,9 @@ func (x *exchange) choose(pool *Pool, discard bool) (*group.Target, error) {
 // queue waits for a target with room.
 func (x *exchange) queue(pool *Pool, discard bool) (*group.Target, error) {
 	limits := pool.Group.Config().Limits
+	if limits == nil { // they were in force a moment ago
+		return nil, errFull
+	}
 	admitted := make(chan *group.Target, 1)
 	w := &group.Waiter{Request: &x.pick, Discard: discard, Admit: func(t *group.Target) { admitted <- t }}
 	pool.mu.Lock()

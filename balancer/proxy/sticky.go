@@ -13,7 +13,7 @@ import (
 func (x *exchange) readCookie() {
 	x.setCookie = false
 	s := x.pool.Group.Config().Sticky
-	if s == nil {
+	if x.sticky = s; s == nil {
 		return
 	}
 	var value []byte
@@ -22,20 +22,20 @@ func (x *exchange) readCookie() {
 			value = http1.CookieValue(f.Value, s.Cookie)
 		}
 	}
-	x.pick.Sticky, x.setCookie = x.pool.Group.Stick(value, time.Now().Unix())
+	x.pick.Sticky, x.setCookie = s.Read(x.pool.Group, value, time.Now().Unix())
 	x.setCookie = x.setCookie || x.pick.Sticky == (pick.Tag{})
 }
 
 // appendCookie makes the client stick to the target that has answered.
 func (x *exchange) appendCookie(out []byte, g *group.Group, t *group.Target) []byte {
-	s := g.Config().Sticky
+	s := x.sticky
 	if s.Application != "" && !x.sets(s.Application) {
 		return out
 	}
 	out = append(out, "Set-Cookie: "...)
 	out = append(out, s.Cookie...)
 	out = append(out, '=')
-	out = append(out, g.Token(t, time.Now().Unix())...)
+	out = append(out, s.Token(g, t.ID, time.Now().Unix())...)
 	out = append(out, "; Path=/; Max-Age="...)
 	out = strconv.AppendInt(out, int64(s.For/time.Second), 10)
 	out = append(out, "; HttpOnly; SameSite=Lax"...)
