@@ -13,9 +13,9 @@ func (b *Balancer) Admin(token string) http.Handler { return admin.Handler(b, to
 
 // Groups is every group as it is now.
 func (b *Balancer) Groups() (out []admin.Group) {
-	for _, o := range b.groups {
+	for _, o := range b.owners() {
 		targets, open := o.status()
-		out = append(out, admin.Group{Name: o.cfg.Name, Strategy: o.cfg.Strategy.Kind, Open: open, Waiting: o.pool.Waiting(), Targets: targets})
+		out = append(out, admin.Group{Name: o.g.Name(), Strategy: o.config().Strategy.Kind, Open: open, Waiting: o.pool.Waiting(), Targets: targets})
 	}
 	return out
 }

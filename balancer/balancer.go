@@ -105,12 +105,15 @@ type Balancer struct {
 	cfg      Config
 	opts     Options
 	clock    pace.Clock
-	origin   atomic.Int64 // of the probes' grid, on clock
-	groups   []*owner
-	pools    map[string]*proxy.Pool
-	rules    []*atomic.Pointer[route.Table] // compiled, by listener
-	certs    []*certs.Store                 // by listener, nil where TLS is not spoken
+	origin   atomic.Int64                     // of the probes' grid, on clock
+	routing  []*atomic.Pointer[proxy.Routing] // by listener
+	certs    []*certs.Store                   // by listener, nil where TLS is not spoken
 	counters proxy.Counters
+
+	reloading sync.Mutex
+	mu        sync.Mutex // of what follows
+	groups    []*owner
+	retired   []*owner // of groups that a reload has taken out
 
 	listeners []net.Listener
 	running   sync.WaitGroup // probers
@@ -126,37 +129,55 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 	if opts.Note == nil {
 		opts.Note = func(string) {}
 	}
-	b := &Balancer{cfg: cfg, opts: opts, clock: pace.NewClock(0), pools: map[string]*proxy.Pool{}}
+	b := &Balancer{cfg: cfg, opts: opts, clock: pace.NewClock(0)}
+	pools := map[string]*proxy.Pool{}
 	for _, gc := range cfg.Groups {
-		if err := noTwins(&gc); err != nil {
+		o, err := b.newGroup(gc)
+		if err != nil {
 			return nil, err
 		}
-		choice, err := pick.Kinds().Table().Read(gc.Strategy)
-		if err != nil {
-			return nil, fmt.Errorf("group %s: strategy: %w", gc.Name, err)
-		}
-		strategy, err := pick.Kinds().New(choice)
-		if err != nil {
-			return nil, fmt.Errorf("group %s: strategy: %w", gc.Name, err)
-		}
-		o := newOwner(b, gc, group.New(gc.Name, group.Config{
-			Strategy: strategy, Health: gc.Health, Outliers: gc.Outliers, Retry: gc.Retry, FailOpen: gc.FailOpen, SlowStart: gc.SlowStart, Drain: gc.Drain, Seed: cfg.Seed,
-			Limits: gc.Limits, Zones: gc.Zones, Sticky: gc.Sticky,
-		}))
 		b.groups = append(b.groups, o)
-		b.pools[gc.Name] = o.pool
+		pools[gc.Name] = o.pool
 	}
 	for _, l := range cfg.Listeners {
-		rules, err := b.compile(&l)
+		routing, err := compile(&l, pools)
 		if err != nil {
 			return nil, err
 		}
-		p := &atomic.Pointer[route.Table]{}
-		p.Store(&rules)
-		b.rules = append(b.rules, p)
+		p := &atomic.Pointer[proxy.Routing]{}
+		p.Store(routing)
+		b.routing = append(b.routing, p)
 	}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	return b, nil
+}
+
+// newGroup checks a group's settings and makes it, without any target yet.
+func (b *Balancer) newGroup(gc Group) (*owner, error) {
+	if err := noTwins(&gc); err != nil {
+		return nil, err
+	}
+	settings, err := b.settings(&gc)
+	if err != nil {
+		return nil, err
+	}
+	return newOwner(b, gc, group.New(gc.Name, settings)), nil
+}
+
+// settings are a group's settings as package group wants them.
+func (b *Balancer) settings(gc *Group) (group.Config, error) {
+	choice, err := pick.Kinds().Table().Read(gc.Strategy)
+	if err != nil {
+		return group.Config{}, fmt.Errorf("group %s: strategy: %w", gc.Name, err)
+	}
+	strategy, err := pick.Kinds().New(choice)
+	if err != nil {
+		return group.Config{}, fmt.Errorf("group %s: strategy: %w", gc.Name, err)
+	}
+	return group.Config{
+		Strategy: strategy, Health: gc.Health, Outliers: gc.Outliers, Retry: gc.Retry, FailOpen: gc.FailOpen, SlowStart: gc.SlowStart, Drain: gc.Drain,
+		Limits: gc.Limits, Zones: gc.Zones, Sticky: gc.Sticky, Seed: b.cfg.Seed,
+	}, nil
 }
 
 // noTwins refuses a group in which an id is given twice.
@@ -172,19 +193,26 @@ func noTwins(gc *Group) error {
 }
 
 // compile prepares a listener's rules, and sees to it that every group they name is there.
-func (b *Balancer) compile(l *Listener) (route.Table, error) {
+func compile(l *Listener, pools map[string]*proxy.Pool) (*proxy.Routing, error) {
 	rules, err := l.Rules.Compile()
 	if err != nil {
 		return nil, fmt.Errorf("listener %s: %w", l.Address, err)
 	}
 	for i := range rules {
 		for _, name := range rules[i].Groups() {
-			if b.pools[name] == nil {
+			if pools[name] == nil {
 				return nil, fmt.Errorf("listener %s: rule %d forwards to unknown group %q", l.Address, i+1, name)
 			}
 		}
 	}
-	return rules, nil
+	return &proxy.Routing{Rules: rules, Pools: pools}, nil
+}
+
+// owners are the groups as they are now.
+func (b *Balancer) owners() []*owner {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.groups)
 }
 
 // Listen opens the listeners and starts to check the targets.
@@ -221,10 +249,8 @@ func (b *Balancer) ListenOn(listeners []net.Listener) error {
 func (b *Balancer) Listeners() []net.Listener { return b.listeners }
 
 func (b *Balancer) begin() {
-	for _, o := range b.groups {
-		for _, t := range o.cfg.Targets {
-			_ = o.add(t) // New has seen to it that no id is given twice
-		}
+	for _, o := range b.owners() {
+		o.begin()
 	}
 	if slices.ContainsFunc(b.certs, func(s *certs.Store) bool { return s != nil }) {
 		b.running.Go(b.watchCertificates)
@@ -233,12 +259,7 @@ func (b *Balancer) begin() {
 
 // Ready reports whether each group with targets has one that takes traffic.
 func (b *Balancer) Ready() bool {
-	for _, o := range b.groups {
-		if len(o.cfg.Targets) > 0 && o.g.Ready() == 0 {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(b.owners(), func(o *owner) bool { return !o.ready() })
 }
 
 // Addresses are where the listeners really listen.
@@ -298,7 +319,10 @@ func (b *Balancer) Close() {
 	for _, l := range b.listeners {
 		l.Close()
 	}
-	for _, o := range b.groups {
+	b.mu.Lock()
+	all := slices.Concat(b.groups, b.retired)
+	b.mu.Unlock()
+	for _, o := range all {
 		o.close()
 	}
 	b.running.Wait()
@@ -314,8 +338,8 @@ func (b *Balancer) discard(seq uint64) bool {
 }
 
 func (b *Balancer) group(name string) (*owner, error) {
-	for _, o := range b.groups {
-		if o.cfg.Name == name {
+	for _, o := range b.owners() {
+		if o.g.Name() == name {
 			return o, nil
 		}
 	}
@@ -390,9 +414,9 @@ func (b *Balancer) Stats() Stats {
 		Unrouted: b.counters.Unrouted.Load(), Refused: b.counters.Refused.Load(), Aborted: b.counters.Aborted.Load(), Groups: map[string][]group.Status{},
 		Limited: b.counters.Limited.Load(), Waited: b.counters.Waited.Load(), Overflow: b.counters.Overflowed.Load(), Waiting: map[string]int64{},
 	}
-	for _, o := range b.groups {
-		s.Waiting[o.cfg.Name] = o.pool.Waiting()
-		s.Groups[o.cfg.Name], _ = o.status()
+	for _, o := range b.owners() {
+		s.Waiting[o.g.Name()] = o.pool.Waiting()
+		s.Groups[o.g.Name()], _ = o.status()
 	}
 	return s
 }

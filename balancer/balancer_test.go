@@ -468,6 +468,68 @@ func TestChangesLoseNothing(t *testing.T) {
 	}
 }
 
+// A reload changes policies, brings a group in and takes one out, while requests come: none fails.
+func TestReloadOfGroups(t *testing.T) {
+	one, two := server(t, "one"), server(t, "two")
+	r := start(t, config(one), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	var sent, failed atomic.Int64
+	client := &http.Client{Transport: &http.Transport{}}
+	for range 4 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				sent.Add(1)
+				if res, err := client.Get(r.url); err != nil || res.StatusCode != 200 {
+					failed.Add(1)
+				} else {
+					_, _ = io.Copy(io.Discard, res.Body)
+					res.Body.Close()
+				}
+			}
+		})
+	}
+	more := func() {
+		before := sent.Load()
+		await(t, "traffic", func() bool { return sent.Load() > before+200 })
+	}
+	more()
+	check := &health.Config{Path: "/", Interval: 20 * time.Millisecond, Timeout: time.Second, Healthy: 1, Unhealthy: 3}
+	cfg := config(one)
+	cfg.Groups[0].Strategy = spec.Written{Kind: "maglev"}
+	cfg.Groups[0].Health = check
+	cfg.Groups[0].Limits = &group.Limits{Requests: 10, Queue: 10, Wait: time.Second}
+	cfg.Groups[0].SlowStart = time.Second
+	if err := r.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	more()
+	next := config(two)
+	next.Groups[0].Name, next.Groups[0].Targets[0].ID, next.Groups[0].Health = "api", "api-1", check
+	next.Listeners[0].Rules = route.Table{{Forward: "api"}}
+	if err := r.Reload(next); err != nil {
+		t.Fatal(err)
+	}
+	more()
+	await(t, "the old group to be gone", func() bool { return r.has("web-1 gone") })
+	if s := r.Stats(); len(s.Groups) != 1 || s.Groups["api"][0].Requests == 0 {
+		t.Errorf("%+v", s.Groups)
+	}
+	if err := r.Reload(cfg); err != nil { // and back
+		t.Fatal(err)
+	}
+	more()
+	if r.Groups()[0].Strategy != "maglev" {
+		t.Errorf("%+v", r.Groups())
+	}
+	cancel()
+	wg.Wait()
+	client.CloseIdleConnections()
+	if failed.Load() > 0 {
+		t.Errorf("%d of %d failed", failed.Load(), sent.Load())
+	}
+}
+
 // What a reload changes, and what it refuses before it changes anything.
 func TestReload(t *testing.T) {
 	one, two := server(t, "one"), server(t, "two")
@@ -485,15 +547,15 @@ func TestReload(t *testing.T) {
 		t.Errorf("the new rule answers %d", code)
 	}
 	for want, change := range map[string]func(*Config){
-		"only its rules can change":   func(c *Config) { c.Listeners[0].Address = "127.0.0.1:1" },
-		"number of listeners":         func(c *Config) { c.Listeners = append(c.Listeners, c.Listeners[0]) },
-		"come or go":                  func(c *Config) { c.Groups = append(c.Groups, Group{Name: "x"}) },
-		"come or go while":            func(c *Config) { c.Groups[0].Name = "other"; c.Listeners[0].Rules = nil },
-		"only its targets can change": func(c *Config) { c.Groups[0].Drain++ },
-		"has another address now":     func(c *Config) { c.Groups[0].Targets[0].Address = "127.0.0.1:1" },
-		"two targets web-1":           func(c *Config) { c.Groups[0].Targets[1].ID = "web-1" },
-		"unknown group":               func(c *Config) { c.Listeners[0].Rules = route.Table{{Forward: "nowhere"}} },
-		"exactly one of":              func(c *Config) { c.Listeners[0].Rules = route.Table{{}} },
+		"only its rules can change": func(c *Config) { c.Listeners[0].Address = "127.0.0.1:1" },
+		"number of listeners":       func(c *Config) { c.Listeners = append(c.Listeners, c.Listeners[0]) },
+		"unknown kind":              func(c *Config) { c.Groups = append(c.Groups, Group{Name: "x"}) },
+		"two groups web":            func(c *Config) { c.Groups = append(c.Groups, c.Groups[0]) },
+		"spoken to can't change":    func(c *Config) { c.Groups[0].HTTP2 = true },
+		"has another address now":   func(c *Config) { c.Groups[0].Targets[0].Address = "127.0.0.1:1" },
+		"two targets web-1":         func(c *Config) { c.Groups[0].Targets[1].ID = "web-1" },
+		"unknown group":             func(c *Config) { c.Listeners[0].Rules = route.Table{{Forward: "nowhere"}} },
+		"exactly one of":            func(c *Config) { c.Listeners[0].Rules = route.Table{{}} },
 	} {
 		bad := config(one, two)
 		change(&bad)

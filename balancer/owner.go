@@ -32,6 +32,39 @@ func newOwner(b *Balancer, cfg Group, g *group.Group) *owner {
 	return o
 }
 
+// openFiles reads the certificates for speaking to the targets.
+func (o *owner) openFiles() error {
+	if o.cfg.TLS == nil {
+		return nil
+	}
+	settings, err := o.cfg.TLS.TLS()
+	if err != nil {
+		return fmt.Errorf("group %s: %w", o.g.Name(), err)
+	}
+	if o.cfg.HTTP2 {
+		settings.NextProtos = []string{"h2"}
+	}
+	o.pool.TLS = settings
+	return nil
+}
+
+// begin brings the targets in, and starts to check them.
+func (o *owner) begin() {
+	for _, t := range o.config().Targets {
+		_ = o.add(t) // no id is given twice: that was seen to
+	}
+}
+
+// config is the group's configuration as it is now.
+func (o *owner) config() Group {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cfg
+}
+
+// ready reports whether there is a target that takes traffic, unless there is none at all.
+func (o *owner) ready() bool { return len(o.config().Targets) == 0 || o.g.Ready() > 0 }
+
 // do runs one owner's call, reports its effects in order, and arms the timer for what is due next.
 func (o *owner) do(call func(now time.Duration) []group.Effect) {
 	o.mu.Lock()
@@ -41,7 +74,7 @@ func (o *owner) do(call func(now time.Duration) []group.Effect) {
 	}
 	now := o.b.clock.Now()
 	for _, e := range call(now) {
-		o.b.opts.Events(o.cfg.Name, e)
+		o.b.opts.Events(o.g.Name(), e)
 		if e.To == group.Gone {
 			o.forget(e.Target)
 		}
@@ -69,19 +102,27 @@ func (o *owner) add(t Target) error {
 	var err error
 	o.do(func(now time.Duration) []group.Effect {
 		if o.g.Find(t.ID) != nil {
-			err = fmt.Errorf("group %s already has a target %s", o.cfg.Name, t.ID)
+			err = fmt.Errorf("group %s already has a target %s", o.g.Name(), t.ID)
 			return nil
 		}
 		member, effects := o.g.Add(now, group.Member{ID: t.ID, Address: t.Address, Zone: t.Zone, Weight: t.Weight})
 		o.targets = append(o.targets, member)
-		ctx, cancel := context.WithCancel(o.b.ctx)
-		o.probers[member] = cancel
-		if o.cfg.Health != nil {
-			o.b.running.Go(func() { o.probe(ctx, member) })
-		}
+		o.check(member)
 		return effects
 	})
 	return err
+}
+
+// check starts to check a target, in place of an earlier check. The lock is held.
+func (o *owner) check(t *group.Target) {
+	if stop, ok := o.probers[t]; ok {
+		stop()
+	}
+	ctx, cancel := context.WithCancel(o.b.ctx)
+	o.probers[t] = cancel
+	if cfg := o.cfg; cfg.Health != nil {
+		o.b.running.Go(func() { o.probe(ctx, cfg, t) })
+	}
 }
 
 // with calls the group about one of its members.
@@ -90,7 +131,7 @@ func (o *owner) with(id string, call func(now time.Duration, t *group.Target) []
 	o.do(func(now time.Duration) []group.Effect {
 		t := o.g.Find(id)
 		if t == nil {
-			err = fmt.Errorf("group %s has no target %s", o.cfg.Name, id)
+			err = fmt.Errorf("group %s has no target %s", o.g.Name(), id)
 			return nil
 		}
 		return call(now, t)

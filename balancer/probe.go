@@ -19,11 +19,13 @@ import (
 
 // probe checks one target until the context ends: at once, then on its seeded grid. A probe opens a
 // connection of its own and closes it, as an application load balancer's does.
-func (o *owner) probe(ctx context.Context, t *group.Target) {
-	client := o.prober()
-	at := o.cfg.Health.FirstProbe(o.b.clock.Now())
+func (o *owner) probe(ctx context.Context, cfg Group, t *group.Target) {
+	h := cfg.Health
+	p := &prober{owner: o, health: h, http2: cfg.HTTP2, header: cfg.ProxyHeader}
+	client := p.client()
+	at := h.FirstProbe(o.b.clock.Now())
 	for n := uint64(0); o.b.clock.Sleep(ctx, at) == nil; n++ {
-		err := o.probeOnce(ctx, client, t, n)
+		err := p.probe(ctx, client, t, n)
 		if ctx.Err() != nil {
 			return
 		}
@@ -33,60 +35,69 @@ func (o *owner) probe(ctx context.Context, t *group.Target) {
 		}
 		o.do(func(now time.Duration) []group.Effect { return o.g.Probed(now, t, err == nil, reason) })
 		origin := time.Duration(o.b.origin.Load())
-		at = origin + o.cfg.Health.NextProbe(o.b.cfg.Seed, t.ID, o.b.clock.Now()-origin)
+		at = origin + h.NextProbe(o.b.cfg.Seed, t.ID, o.b.clock.Now()-origin)
 	}
 }
 
-// prober is what asks a target, in the way that its exchanges do.
-func (o *owner) prober() *http.Client {
-	t := &http.Transport{DisableKeepAlives: true, DialContext: o.dialProbe, Protocols: &http.Protocols{}}
-	if o.pool.TLS != nil {
-		t.TLSClientConfig = o.pool.TLS.Clone()
+// prober checks a target by one configuration.
+type prober struct {
+	*owner
+	health *health.Config
+	http2  bool
+	header int // version of the PROXY header
+}
+
+// client asks a target in the way that its exchanges do.
+func (p *prober) client() *http.Client {
+	t := &http.Transport{DisableKeepAlives: true, DialContext: p.dialProbe, Protocols: &http.Protocols{}}
+	if p.pool.TLS != nil {
+		t.TLSClientConfig = p.pool.TLS.Clone()
 	}
-	two := o.cfg.HTTP2 || o.cfg.Health.Kind == health.GRPC
+	two := p.http2 || p.health.Kind == health.GRPC
 	t.Protocols.SetHTTP1(!two)
-	t.Protocols.SetHTTP2(two && o.pool.TLS != nil)
-	t.Protocols.SetUnencryptedHTTP2(two && o.pool.TLS == nil)
+	t.Protocols.SetHTTP2(two && p.pool.TLS != nil)
+	t.Protocols.SetUnencryptedHTTP2(two && p.pool.TLS == nil)
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // dialProbe makes a connection for a check, and says so when the targets want to know whose connections are.
-func (o *owner) dialProbe(ctx context.Context, network, address string) (net.Conn, error) {
+func (p *prober) dialProbe(ctx context.Context, network, address string) (net.Conn, error) {
 	nc, err := (&net.Dialer{}).DialContext(ctx, network, address)
-	if err != nil || o.cfg.ProxyHeader == 0 {
+	if err != nil || p.header == 0 {
 		return nc, err
 	}
-	if _, err := nc.Write(proxyheader.Append(nil, o.cfg.ProxyHeader, proxyheader.Header{})); err != nil {
+	if _, err := nc.Write(proxyheader.Append(nil, p.header, proxyheader.Header{})); err != nil {
 		nc.Close()
 		return nil, err
 	}
 	return nc, nil
 }
 
-func (o *owner) probeOnce(ctx context.Context, client *http.Client, t *group.Target, n uint64) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, o.cfg.Health.Timeout, fmt.Errorf("no answer within %v", o.cfg.Health.Timeout))
+// probe checks once.
+func (p *prober) probe(ctx context.Context, client *http.Client, t *group.Target, n uint64) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.health.Timeout, fmt.Errorf("no answer within %v", p.health.Timeout))
 	defer cancel()
-	if o.b.opts.Touch != nil {
-		e := o.b.opts.Touch(&chaos.Exchange{Target: t.ID, Seq: n, Probe: true})
-		if o.b.clock.Sleep(ctx, o.b.clock.Now()+e.Delay) != nil {
+	if p.b.opts.Touch != nil {
+		e := p.b.opts.Touch(&chaos.Exchange{Target: t.ID, Seq: n, Probe: true})
+		if p.b.clock.Sleep(ctx, p.b.clock.Now()+e.Delay) != nil {
 			return context.Cause(ctx)
 		}
 		if e.Status != 0 {
 			return fmt.Errorf("status %d", e.Status)
 		}
 	}
-	switch o.cfg.Health.Kind {
+	switch p.health.Kind {
 	case health.TCP:
-		return o.knock(ctx, t)
+		return p.knock(ctx, t)
 	case health.GRPC:
-		return o.call(ctx, client, t)
+		return p.call(ctx, client, t)
 	}
-	return o.ask(ctx, client, t)
+	return p.ask(ctx, client, t)
 }
 
 // address is where a target is probed.
-func (o *owner) address(t *group.Target) string {
-	if port := o.cfg.Health.Port; port > 0 {
+func (p *prober) address(t *group.Target) string {
+	if port := p.health.Port; port > 0 {
 		if host, _, err := net.SplitHostPort(t.Address); err == nil {
 			return net.JoinHostPort(host, strconv.Itoa(port))
 		}
@@ -95,8 +106,8 @@ func (o *owner) address(t *group.Target) string {
 }
 
 // knock makes a connection and closes it.
-func (o *owner) knock(ctx context.Context, t *group.Target) error {
-	c, err := o.dialProbe(ctx, "tcp", o.address(t))
+func (p *prober) knock(ctx context.Context, t *group.Target) error {
+	c, err := p.dialProbe(ctx, "tcp", p.address(t))
 	if err != nil {
 		return plainly(ctx, err)
 	}
@@ -106,23 +117,23 @@ func (o *owner) knock(ctx context.Context, t *group.Target) error {
 // maxProbeBody is how much of an answer is looked at.
 const maxProbeBody = 64 << 10
 
-func (o *owner) request(ctx context.Context, t *group.Target, method string, body io.Reader) (*http.Request, error) {
+func (p *prober) request(ctx context.Context, t *group.Target, method string, body io.Reader) (*http.Request, error) {
 	scheme := "http"
-	if o.pool.TLS != nil {
+	if p.pool.TLS != nil {
 		scheme = "https"
 	}
-	req, err := http.NewRequestWithContext(ctx, method, scheme+"://"+o.address(t)+o.cfg.Health.Path, body)
+	req, err := http.NewRequestWithContext(ctx, method, scheme+"://"+p.address(t)+p.health.Path, body)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("User-Agent", "shakedown-health-check")
-	req.Host = o.cfg.Health.Host
+	req.Host = p.health.Host
 	return req, nil
 }
 
 // call makes a call of gRPC and judges its status.
-func (o *owner) call(ctx context.Context, client *http.Client, t *group.Target) error {
-	req, err := o.request(ctx, t, http.MethodPost, bytes.NewReader(o.cfg.Health.Call()))
+func (p *prober) call(ctx context.Context, client *http.Client, t *group.Target) error {
+	req, err := p.request(ctx, t, http.MethodPost, bytes.NewReader(p.health.Call()))
 	if err != nil {
 		return err
 	}
@@ -144,15 +155,15 @@ func (o *owner) call(ctx context.Context, client *http.Client, t *group.Target) 
 	if status == "" { // of an answer without content it stands in the head
 		status = res.Header.Get("Grpc-Status")
 	}
-	if what := o.cfg.Health.JudgeCall(status, body); what != "" {
+	if what := p.health.JudgeCall(status, body); what != "" {
 		return errors.New(what)
 	}
 	return nil
 }
 
 // ask sends a request and judges its answer.
-func (o *owner) ask(ctx context.Context, client *http.Client, t *group.Target) error {
-	req, err := o.request(ctx, t, http.MethodGet, nil)
+func (p *prober) ask(ctx context.Context, client *http.Client, t *group.Target) error {
+	req, err := p.request(ctx, t, http.MethodGet, nil)
 	if err != nil {
 		return err
 	}
@@ -162,10 +173,10 @@ func (o *owner) ask(ctx context.Context, client *http.Client, t *group.Target) e
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxProbeBody))
-	if err != nil && o.cfg.Health.Body != "" {
+	if err != nil && p.health.Body != "" {
 		return plainly(ctx, err)
 	}
-	if what := o.cfg.Health.Judge(res.StatusCode, body); what != "" {
+	if what := p.health.Judge(res.StatusCode, body); what != "" {
 		return errors.New(what)
 	}
 	return nil

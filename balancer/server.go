@@ -3,7 +3,6 @@ package balancer
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
@@ -33,7 +32,7 @@ func (b *Balancer) frontServer(i int) (*frontServer, error) {
 	if hooks.Sampled = b.opts.Decisions.sampled(b.cfg.Seed.Stream("decision log")); hooks.Sampled != nil {
 		hooks.Decision = b.opts.Decisions.decision
 	}
-	front := proxy.NewFront(b.rules[i], port, b.cfg.Seed, l.Options, b.pools, hooks, &b.counters)
+	front := proxy.NewFront(b.routing[i], port, b.cfg.Seed, l.Options, hooks, &b.counters)
 	c := serve.Config{
 		Handler: front, Refused: front.Refused, Status: l.Options.Status.Refusal, Proxied: l.ProxyHeader,
 		Idle: l.Timeouts.Idle, Header: l.Timeouts.Header, Body: l.Timeouts.Body, Write: l.Timeouts.Write,
@@ -83,17 +82,9 @@ func (b *Balancer) openFiles() error {
 		}
 		b.certs = append(b.certs, store)
 	}
-	for _, o := range b.groups {
-		if c := o.cfg.TLS; c != nil {
-			var settings *tls.Config
-			settings, err := c.TLS()
-			if err != nil {
-				return fmt.Errorf("group %s: %w", o.cfg.Name, err)
-			}
-			if o.cfg.HTTP2 {
-				settings.NextProtos = []string{"h2"}
-			}
-			o.pool.TLS = settings
+	for _, o := range b.owners() {
+		if err := o.openFiles(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -108,8 +108,8 @@ const (
 type Group struct {
 	name     string
 	settings atomic.Pointer[settings]
-	served   bool        // there was a healthy target once
-	keys     draw.Stream // for requests without a key
+	served   bool          // there was a healthy target once
+	keys     draw.Stream   // for requests without a key
 	spill    draw.Stream   // of requests that leave their zone
 	sweep    time.Duration // when success rates are compared next
 	budget   budget        // of retries

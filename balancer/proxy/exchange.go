@@ -90,7 +90,8 @@ func (x *exchange) serve() {
 func (x *exchange) route() *Pool {
 	r := &x.c.Request
 	x.ask.Method, x.ask.Host, x.ask.Target, x.ask.Source = r.Method, r.Host, r.Target, x.c.Peer.IP
-	x.rule = x.f.rules.Load().Match(&x.ask)
+	routing := x.f.routing.Load()
+	x.rule = routing.Rules.Match(&x.ask)
 	if x.rule == nil {
 		x.unrouted("no rule matches")
 		return nil
@@ -113,7 +114,7 @@ func (x *exchange) route() *Pool {
 	if name == "" {
 		name = x.rule.Group(x.f.split.Float(x.pick.Seq, 0))
 	}
-	return x.f.pools[name]
+	return routing.Pools[name]
 }
 
 // say answers with a text of our own.

@@ -111,8 +111,7 @@ type Hooks struct {
 
 // Front answers a listener's requests. It implements serve.Handler.
 type Front struct {
-	rules    *atomic.Pointer[route.Table] // another one may take its place while requests come
-	pools    map[string]*Pool
+	routing  *atomic.Pointer[Routing] // another one may take its place while requests come
 	hooks    Hooks
 	counters *Counters
 	split    draw.Stream // of the choice between a rule's groups
@@ -122,8 +121,14 @@ type Front struct {
 	seq      atomic.Uint64
 }
 
-// NewFront returns the handler of a listener with the given rules, which are compiled, on a port.
-func NewFront(rules *atomic.Pointer[route.Table], port string, seed draw.Seed, options Options, pools map[string]*Pool, hooks Hooks, counters *Counters) *Front {
+// Routing is where requests go: rules, which are compiled, and the groups that they name.
+type Routing struct {
+	Rules route.Table
+	Pools map[string]*Pool
+}
+
+// NewFront returns the handler of a listener on a port.
+func NewFront(routing *atomic.Pointer[Routing], port string, seed draw.Seed, options Options, hooks Hooks, counters *Counters) *Front {
 	if hooks.Touch == nil {
 		hooks.Touch = func(*chaos.Exchange) chaos.Effect { return chaos.Effect{} }
 	}
@@ -131,7 +136,7 @@ func NewFront(rules *atomic.Pointer[route.Table], port string, seed draw.Seed, o
 		hooks.Discard = func(uint64) bool { return false }
 	}
 	return &Front{
-		rules: rules, port: port, options: options, pools: pools, hooks: hooks, counters: counters,
+		routing: routing, port: port, options: options, hooks: hooks, counters: counters,
 		split: seed.Stream("split"), ids: seed.Stream("request id:" + strconv.FormatInt(time.Now().UnixNano(), 36)), // another run has other ids
 	}
 }
