@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -9,14 +10,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/certs"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
 )
 
 // descriptors is how many files this process has open.
@@ -29,8 +33,8 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// Targets flap, come and go, change weights and rest; clients abort, upload, trickle and send nonsense. Afterwards
-// nothing is left: no goroutine (TestMain looks), no descriptor, nothing in flight. SHAKEDOWN_SOAK=10m makes it long.
+// Targets flap, come and go, change weights and rest, and reloads change the strategy and the limits; clients of either
+// version of HTTP, with TLS and without, abort, upload, trickle and send nonsense. Afterwards nothing is left: no goroutine (TestMain looks), no descriptor, nothing in flight. SHAKEDOWN_SOAK=10m makes it long.
 func TestSoak(t *testing.T) {
 	length := 3 * time.Second
 	if s := os.Getenv("SHAKEDOWN_SOAK"); s != "" {
@@ -63,15 +67,28 @@ func TestSoak(t *testing.T) {
 	cfg.Groups[0].FailOpen = &group.FailOpen{Share: .3}
 	cfg.Groups[0].SlowStart = 100 * time.Millisecond
 	cfg.Groups[0].Drain = 200 * time.Millisecond
+	secure := cfg.Listeners[0]
+	secure.TLS = &certs.Config{Auto: t.TempDir()}
+	cfg.Listeners = append(cfg.Listeners, secure)
 	r := start(t, cfg, nil)
 
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 	var work sync.WaitGroup
 	var answered, failed atomic.Int64
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}, Timeout: 10 * time.Second}
+	var clients []*http.Client
+	for _, set := range []func(*http.Protocols){
+		func(p *http.Protocols) { p.SetHTTP1(true) }, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) },
+		func(p *http.Protocols) { p.SetHTTP2(true) }, func(p *http.Protocols) { p.SetHTTP1(true) },
+	} {
+		tr := &http.Transport{MaxIdleConnsPerHost: 8, Protocols: &http.Protocols{}, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+		set(tr.Protocols)
+		clients = append(clients, &http.Client{Transport: tr, Timeout: 10 * time.Second})
+	}
+	urls := []string{r.url, r.url, "https://" + r.Addresses()[1], "https://" + r.Addresses()[1]}
 	for i := range 8 {
 		draw := rand.New(rand.NewPCG(3, uint64(i)))
+		client, url := clients[i%len(clients)], urls[i%len(urls)]
 		work.Go(func() {
 			for ctx.Err() == nil {
 				ask, end := context.WithTimeout(ctx, time.Duration(draw.IntN(40)+1)*time.Millisecond)
@@ -83,7 +100,7 @@ func TestSoak(t *testing.T) {
 				if draw.IntN(4) == 0 {
 					method, body = "POST", strings.Repeat("b", draw.IntN(200_000))
 				}
-				req, err := http.NewRequestWithContext(ask, method, r.url+[]string{"/", "/slow", "/other"}[draw.IntN(3)]+"?"+strings.Repeat("q", draw.IntN(2000)), strings.NewReader(body))
+				req, err := http.NewRequestWithContext(ask, method, url+[]string{"/", "/slow", "/other"}[draw.IntN(3)]+"?"+strings.Repeat("q", draw.IntN(2000)), strings.NewReader(body))
 				if err != nil {
 					t.Error(err)
 				}
@@ -111,12 +128,12 @@ func TestSoak(t *testing.T) {
 			c.Close()
 		}
 	})
-	added := 0
+	added, reloads := 0, 0
 	var extras []string
 	for ctx.Err() == nil {
 		i := seed.IntN(len(sick))
 		id := fmt.Sprint("web-", i+1)
-		switch seed.IntN(6) {
+		switch seed.IntN(7) {
 		case 0, 1:
 			sick[i].Store(!sick[i].Load())
 		case 2:
@@ -138,11 +155,29 @@ func TestSoak(t *testing.T) {
 				}
 				extras = extras[1:]
 			}
+		case 6:
+			next := cfg
+			next.Groups = slices.Clone(cfg.Groups)
+			g := &next.Groups[0]
+			g.Strategy.Kind = pick.Kinds().Table().Names()[seed.IntN(len(pick.Kinds().Table()))]
+			if g.Limits = nil; seed.IntN(2) == 0 {
+				g.Limits = &group.Limits{Requests: 2, Queue: 4, Wait: 20 * time.Millisecond}
+			}
+			if g.Sticky = nil; seed.IntN(2) == 0 {
+				g.Sticky = &group.Sticky{Cookie: "LB", For: time.Hour}
+			}
+			if err := r.Reload(next); err != nil {
+				t.Error(err)
+			}
+			reloads++
+			extras = nil // they are not in the file
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	work.Wait()
-	client.CloseIdleConnections()
+	for _, c := range clients {
+		c.CloseIdleConnections()
+	}
 	await(t, "everything to end", func() bool {
 		for _, x := range r.Stats().Groups["web"] {
 			if x.InFlight != 0 {
@@ -159,5 +194,5 @@ func TestSoak(t *testing.T) {
 		t.Errorf("only %d answers", answered.Load())
 	}
 	await(t, "the descriptors to be closed", func() bool { return descriptors(t) <= before+1 }) // the poller's own may come with the first socket
-	t.Logf("%d answered, %d given up, %d targets added", answered.Load(), failed.Load(), added)
+	t.Logf("%d answered, %d given up, %d targets added, %d reloads", answered.Load(), failed.Load(), added, reloads)
 }
