@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
@@ -137,7 +138,7 @@ func TestRateLimit(t *testing.T) {
 			}
 		}
 	}
-	if n := r.Counts(); n.Limited != 4 || n.Errors[429] != 4 {
+	if n := r.Counts(); n.Limited != 4 || n.Errors["rate_limit"] != 4 {
 		t.Errorf("%+v", n)
 	}
 }
@@ -502,4 +503,64 @@ func TestSuccessRateEjection(t *testing.T) {
 		}
 		return r.has("web-3 ejected")
 	})
+}
+
+// A body that is larger than the listener allows is answered 413, as soon as that is known; nothing whole goes on.
+func TestBodyLimit(t *testing.T) {
+	var whole atomic.Int64
+	back := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if b, err := io.ReadAll(r.Body); err == nil && len(b) > 100_000 {
+			whole.Add(1)
+		}
+	}))
+	defer back.Close()
+	cfg := config(back)
+	cfg.Listeners[0].Limits.Body = 100_000
+	r := start(t, cfg, nil)
+	for _, tc := range []struct {
+		size    int
+		chunked bool
+		want    string
+	}{{100_000, false, "200"}, {100_000, true, "200"}, {100_001, false, "413"}, {300_000, true, "413"}} {
+		c, rd := r.dial(t)
+		framing := fmt.Sprintf("Content-Length: %d\r\n\r\n%s", tc.size, strings.Repeat("x", tc.size))
+		if tc.chunked {
+			framing = fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", tc.size, strings.Repeat("x", tc.size))
+		}
+		if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\n"+framing); err != nil && tc.want == "200" {
+			t.Fatal(err)
+		}
+		if lines := head(t, rd); len(lines) == 0 || !strings.HasPrefix(lines[0], "HTTP/1.1 "+tc.want) {
+			t.Errorf("%+v: %q", tc, lines)
+		}
+		c.Close()
+	}
+	if whole.Load() > 0 {
+		t.Errorf("%d bodies that were too large arrived whole", whole.Load())
+	}
+}
+
+// Targets' certificates are verified: by the authority, and by name.
+func TestTargetsAreVerified(t *testing.T) {
+	back := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer back.Close()
+	ca := t.TempDir() + "/ca.pem"
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: back.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		tls  certs.Client
+		want int
+		why  string
+	}{
+		{certs.Client{CA: ca}, 200, ""}, {certs.Client{CA: ca, Name: "example.com"}, 200, ""}, {certs.Client{CA: ca, Name: "other.test"}, 502, "not other.test"},
+		{certs.Client{}, 502, "unknown authority"}, {certs.Client{Insecure: true}, 200, ""},
+	} {
+		cfg := config(back)
+		cfg.Groups[0].TLS = &tc.tls
+		r := start(t, cfg, nil)
+		if code, body := get(t, r.url); code != tc.want || !strings.Contains(body, tc.why) {
+			t.Errorf("%+v: %d %s", tc.tls, code, body)
+		}
+	}
 }

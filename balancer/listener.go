@@ -13,6 +13,7 @@ type ListenerLimits struct {
 	Connections int `json:"connections,omitempty"`
 	Line        int `json:"line,omitempty"` // bytes of a head's line
 	Head        int `json:"head,omitempty"` // bytes of a head
+	Body        int `json:"body,omitempty"` // bytes of a body; no limit when 0
 }
 
 // ListenerLimitParams describes them as a scenario writes them.
@@ -22,12 +23,13 @@ func ListenerLimitParams() []spec.Param {
 		{Name: "connections", Type: spec.Count, Default: "unlimited", Min: 1, Max: 1e6, Words: []spec.Word{{Name: "unlimited", Value: 0}}, Doc: "open at once; more are answered 503 and closed"},
 		{Name: "line", Type: spec.Count, Default: "16384", Min: least, Max: most, Doc: "bytes of the first line of a request, and of a header"},
 		{Name: "head", Type: spec.Count, Default: "65536", Min: least, Max: most, Doc: "bytes of a request's head"},
+		{Name: "body", Type: spec.Count, Default: "unlimited", Min: 1, Words: []spec.Word{{Name: "unlimited", Value: 0}}, Doc: "bytes of a request's body; more are answered 413"},
 	}
 }
 
 // NewListenerLimits returns what the values describe.
 func NewListenerLimits(v spec.Values) ListenerLimits {
-	l := ListenerLimits{v.Int("connections"), v.Int("line"), v.Int("head")}
+	l := ListenerLimits{v.Int("connections"), v.Int("line"), v.Int("head"), v.Int("body")}
 	if l.Line == http1.MaxLine {
 		l.Line = 0
 	}

@@ -26,7 +26,7 @@ type owner struct {
 
 func newOwner(b *Balancer, cfg Group, g *group.Group) *owner {
 	o := &owner{b: b, cfg: cfg, g: g, probers: map[*group.Target]context.CancelFunc{}}
-	o.pool = &proxy.Pool{Group: g, Strategy: cfg.Strategy.Kind, Connect: cfg.Timeouts.Connect, Response: cfg.Timeouts.Response, HTTP2: cfg.HTTP2, ProxyHeader: cfg.ProxyHeader, Host: cfg.Host, Answered: func(t *group.Target, outcome group.Outcome, reason string) {
+	o.pool = &proxy.Pool{Group: g, Strategy: cfg.Strategy.Kind, Connect: cfg.Timeouts.Connect, Response: cfg.Timeouts.Response, Exchange: cfg.Timeouts.Exchange, HTTP2: cfg.HTTP2, ProxyHeader: cfg.ProxyHeader, Host: cfg.Host, Answered: func(t *group.Target, outcome group.Outcome, reason string) {
 		o.do(func(now time.Duration) []group.Effect { return g.Answered(now, t, outcome, reason) })
 	}}
 	return o

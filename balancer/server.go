@@ -36,7 +36,7 @@ func (b *Balancer) frontServer(i int) (*frontServer, error) {
 	c := serve.Config{
 		Handler: front, Refused: front.Refused, Status: l.Options.Status.Refusal, Proxied: l.ProxyHeader,
 		Idle: l.Timeouts.Idle, Header: l.Timeouts.Header, Body: l.Timeouts.Body, Write: l.Timeouts.Write,
-		Connections: l.Limits.Connections, HeadLine: l.Limits.Line, Head: l.Limits.Head,
+		Connections: l.Limits.Connections, HeadLine: l.Limits.Line, Head: l.Limits.Head, MaxBody: int64(l.Limits.Body),
 	}
 	s := &frontServer{}
 	protocols := []string{"http/1.1"}

@@ -34,6 +34,7 @@ func NewFrontTimeouts(v spec.Values) FrontTimeouts {
 type TargetTimeouts struct {
 	Connect  time.Duration `json:"connect,omitempty"`
 	Response time.Duration `json:"response,omitempty"`
+	Exchange time.Duration `json:"exchange,omitempty"` // 0: no limit
 }
 
 // TargetTimeoutParams describes them as a scenario writes them.
@@ -41,10 +42,11 @@ func TargetTimeoutParams() []spec.Param {
 	return []spec.Param{
 		{Name: "connect", Type: spec.Duration, Default: "5s", Min: .001, Max: 600, Doc: "until a connection to a target is there; then 504"},
 		{Name: "response", Type: spec.Duration, Default: "1m", Min: .01, Max: 4000, Doc: "without a byte of an answer, or between two; then 504"},
+		{Name: "exchange", Type: spec.Duration, Default: "unlimited", Min: .01, Max: 86400, Words: []spec.Word{{Name: "unlimited", Value: time.Duration(0)}}, Doc: "a request's whole time, its attempts and the answer to its end; then 504, or an answer that is cut off"},
 	}
 }
 
 // NewTargetTimeouts returns what the values describe.
 func NewTargetTimeouts(v spec.Values) TargetTimeouts {
-	return TargetTimeouts{v.Duration("connect"), v.Duration("response")}
+	return TargetTimeouts{v.Duration("connect"), v.Duration("response"), v.Duration("exchange")}
 }

@@ -468,11 +468,11 @@ func TestLog(t *testing.T) {
 	c.Close()
 	told(5)
 	for i, want := range []string{
-		`"client":"127.0.0.1","method":"GET","host":"` + b.Addresses()[0] + `","target":"/a?b=c","status":200,"reason":"","upstream":"web-2","attempts":2,"took_ms":`,
-		`"target":"/teapot","status":418,"reason":"","upstream":"","attempts":0,`,
-		`"target":"/none","status":503,"reason":"no target is ready","upstream":"","attempts":0,`,
-		`"client":"","method":"","host":"","target":"","status":400,"reason":"malformed first line"`,
-		`"target":"/wait","status":460,"reason":"the client has gone","upstream":"web-2","attempts":`,
+		`"client":"127.0.0.1","method":"GET","host":"` + b.Addresses()[0] + `","target":"/a?b=c","status":200,"cause":"","reason":"","upstream":"web-2","attempts":2,"took_ms":`,
+		`"target":"/teapot","status":418,"cause":"","reason":"","upstream":"","attempts":0,`,
+		`"target":"/none","status":503,"cause":"no_target","reason":"no target is ready","upstream":"","attempts":0,`,
+		`"client":"","method":"","host":"","target":"","status":400,"cause":"malformed","reason":"malformed first line"`,
+		`"target":"/wait","status":460,"cause":"client_gone","reason":"the client has gone","upstream":"web-2","attempts":`,
 	} {
 		if !strings.Contains(lines()[i], want) {
 			t.Errorf("line %d: %s, want %s", i+1, lines()[i], want)
@@ -750,6 +750,14 @@ func TestTargetTimeouts(t *testing.T) {
 	}
 	if !r.has("raw-1 trouble") {
 		t.Errorf("the group heard nothing: %v", r.states)
+	}
+	whole := raws(x)
+	whole.Groups[0].Timeouts.Exchange = 150 * time.Millisecond
+	slow := start(t, whole, nil)
+	c, rd = slow.dial(t)
+	fmt.Fprint(c, "GET /silent HTTP/1.1\r\nHost: a\r\n\r\n")
+	if lines := head(t, rd); !strings.HasPrefix(lines[0], "HTTP/1.1 504 ") || !strings.Contains(strings.Join(lines, "\n"), "the exchange has taken too long") {
+		t.Errorf("the whole exchange: %q", lines)
 	}
 	c, rd = r.dial(t)
 	fmt.Fprint(c, "GET /half HTTP/1.1\r\nHost: a\r\n\r\n")

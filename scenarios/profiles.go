@@ -43,7 +43,7 @@ func profiles() []behaviour {
 				"fail_open.healthy": "0", "fail_open.share": "50%", "outliers.consecutive": "5", "outliers.eject_for": "30s", "outliers.max_eject_for": "300s",
 				"outliers.max_ejected": "10%", "outliers.success_rate": "1.9", "outliers.interval": "10s", "outliers.requests": "100", "outliers.hosts": "5",
 				"group limits.requests": "1024", "group limits.queue": "1024", "retry.budget": "20%", "retry.floor": "3/s",
-				"target timeouts.connect": "5s", "target timeouts.response": "15s", "timeouts.idle": "1h", "limits.head": "61440", "limits.line": "61440",
+				"target timeouts.connect": "5s", "target timeouts.exchange": "15s", "timeouts.idle": "1h", "limits.head": "61440", "limits.line": "61440",
 				"errors.connect": "503", "errors.connect_timeout": "503", "errors.broken": "503", "errors.line_too_long": "431",
 			},
 		},

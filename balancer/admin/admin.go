@@ -18,7 +18,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,7 +47,7 @@ type Group struct {
 // Counts are what a balancer has counted since it began.
 type Counts struct {
 	Requests, Retries, Unrouted, Refused, Aborted, Limited, Waited, Overflow uint64
-	Errors                                                                   map[int]uint64 // answers of its own, by status
+	Errors                                                                   map[string]uint64 // answers of its own, by cause
 }
 
 // Handler returns the API. An empty token asks for none.
@@ -185,8 +184,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	} {
 		emit(prometheus.CounterValue, float64(x.n), x.name, x.help, nil, nil)
 	}
-	for status, k := range n.Errors {
-		emit(prometheus.CounterValue, float64(k), "errors_total", "Answers of the balancer's own, by status.", []string{"status"}, []string{strconv.Itoa(status)})
+	for cause, k := range n.Errors {
+		emit(prometheus.CounterValue, float64(k), "errors_total", "Answers of the balancer's own, by cause.", []string{"cause"}, []string{cause})
 	}
 	labels := []string{"group", "target"}
 	for _, g := range c.b.Groups() {

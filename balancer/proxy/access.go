@@ -7,7 +7,8 @@ type Access struct {
 	Client               string // address without the port; empty for a request that could not be read
 	Method, Host, Target []byte
 	Status               int    // as the client got it; 460 when it went away first, as an application load balancer says
-	Reason               string // of a status that is the balancer's own
+	Cause                Cause  // of a status that is the balancer's own
+	Reason               string // more about it
 	Upstream             string // the target that answered, or was asked last
 	Attempts             int    // at targets
 	Took                 time.Duration

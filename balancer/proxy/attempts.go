@@ -3,7 +3,6 @@ package proxy
 import (
 	"cmp"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
@@ -22,11 +21,11 @@ func (x *exchange) attempts(pool *Pool) {
 		case why == errClient:
 			x.gone()
 			return
-		case last.status == 0:
-			x.unrouted(why.Error())
+		case last.cause == NoCause:
+			x.unrouted(causeOfNone(why), why.Error())
 			return
 		default:
-			x.fail(last.status, last.reason)
+			x.failed(last)
 			return
 		}
 		began := x.f.hooks.Now()
@@ -38,9 +37,8 @@ func (x *exchange) attempts(pool *Pool) {
 		now := x.f.hooks.Now()
 		pool.release(now, t, outcome, now-began, failed.reason)
 		switch {
-		case outcome == group.Abandoned && !x.answered && x.upload.malformed() != nil:
-			x.f.counters.Refused.Add(1)
-			x.fail(http.StatusBadRequest, x.upload.malformed().Error())
+		case outcome == group.Abandoned && !x.answered && x.upload.unusable() != nil:
+			x.refuse(x.upload.unusable())
 			return
 		case outcome == group.Abandoned:
 			x.gone()
@@ -49,12 +47,12 @@ func (x *exchange) attempts(pool *Pool) {
 			x.again = false
 		case x.answered:
 			if outcome == group.Broken {
-				x.access.Reason = failed.reason
+				x.access.Cause, x.access.Reason = failed.cause, failed.reason
 				x.c.Abort() // the client must not take it for whole
 			}
 			return
 		case !x.mayRetry(pool, outcome):
-			x.fail(failed.status, failed.reason)
+			x.failed(failed)
 			return
 		}
 		last = failed
@@ -63,17 +61,29 @@ func (x *exchange) attempts(pool *Pool) {
 	}
 }
 
+// failed answers a request whose attempts have all failed, with the last of them.
+func (x *exchange) failed(f failure) {
+	if f.cause == TargetError {
+		x.failAs(f.status, f.cause, f.reason)
+		return
+	}
+	x.fail(f.cause, f.reason)
+}
+
 // gone notes that the client went away.
 func (x *exchange) gone() {
 	x.f.counters.Aborted.Add(1)
-	x.access.Status, x.access.Reason = cmp.Or(x.f.options.Status.Gone, StatusGone), errClient.Error()
+	x.access.Status, x.access.Cause, x.access.Reason = cmp.Or(x.f.options.Status.Gone, StatusGone), ClientGone, errClient.Error()
 	x.c.Abort()
 }
 
 // mayRetry asks whether a failed attempt may be followed by another.
 func (x *exchange) mayRetry(pool *Pool, o group.Outcome) bool {
-	return pool.Group.MayRetry(x.f.hooks.Now(), x.pick.Attempt, o, x.repeatable && !x.answered)
+	return !x.late() && pool.Group.MayRetry(x.f.hooks.Now(), x.pick.Attempt, o, x.repeatable && !x.answered)
 }
+
+// late reports whether the request has had its whole time.
+func (x *exchange) late() bool { return !x.end.IsZero() && !time.Now().Before(x.end) }
 
 // attempt is one exchange with one target.
 func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure) {
@@ -97,9 +107,13 @@ func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure)
 	up := pool.upstream(t)
 	u, err := up.take(&x.c.Peer)
 	if err != nil {
-		return group.ConnectFailed, failure{x.f.options.Status.connect(err), err.Error()}
+		cause := ConnectFailed
+		if timedOut(err) {
+			cause = ConnectTimeout
+		}
+		return group.ConnectFailed, failure{cause: cause, reason: err.Error()}
 	}
-	x.u = u
+	x.u, u.end = u, x.end
 	outcome, failed, err := x.converse(pool, t)
 	keep := x.finishUpload() && u.reusable && err == nil
 	x.u = nil
@@ -110,7 +124,11 @@ func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure)
 	if errors.Is(err, errClient) {
 		return group.Abandoned, failure{}
 	}
-	return group.Broken, failure{x.f.options.Status.exchange(err), err.Error()}
+	cause := Broken
+	if timedOut(err) {
+		cause = Timeout
+	}
+	return group.Broken, failure{cause: cause, reason: err.Error()}
 }
 
 // watch is how often a balancer that waits looks whether the client is still there.

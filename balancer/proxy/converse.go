@@ -16,7 +16,7 @@ var errClient = errors.New("the client has gone")
 
 func statusOutcome(status int) (group.Outcome, failure) {
 	if outcome := group.OutcomeOf(status); outcome != group.OK {
-		return outcome, failure{status, "status " + strconv.Itoa(status)}
+		return outcome, failure{TargetError, status, "status " + strconv.Itoa(status)}
 	}
 	return group.OK, failure{}
 }
@@ -143,7 +143,7 @@ func (x *exchange) answer(pool *Pool, t *group.Target) (group.Outcome, failure, 
 	out = append(x.c.AppendConnection(out), "\r\n"...)
 	x.answered, x.access.Status = true, r.Status
 	if err := x.pass(out, chunked); err != nil {
-		return group.Broken, failure{reason: err.Error()}, err
+		return group.Broken, failure{cause: Broken, reason: err.Error()}, err
 	}
 	return outcome, failed, nil
 }

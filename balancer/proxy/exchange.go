@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"net/http"
 	"strconv"
 	"time"
@@ -41,6 +40,7 @@ type exchange struct {
 
 	sticky     *group.Sticky // nil when clients don't stick
 	setCookie  bool          // the client is to stick to the target that answers
+	end        time.Time     // of its whole time; zero for no end
 	retryAfter time.Duration // what a client that is turned away is told
 
 	repeatable bool // the request may be sent twice: it is idempotent, and its body is at hand
@@ -58,13 +58,16 @@ func (x *exchange) serve() {
 	r := &x.c.Request
 	x.pick = pick.Request{Seq: x.identity(), Tried: x.pick.Tried[:0]}
 	if string(r.Method) == http.MethodTrace {
-		x.fail(http.StatusMethodNotAllowed, "TRACE is not allowed")
+		x.fail(Method, "TRACE is not allowed")
 		return
 	}
 	x.answered, x.upload = false, nil
 	pool := x.route()
 	if x.pool = pool; pool == nil {
 		return
+	}
+	if x.end = (time.Time{}); pool.Exchange > 0 {
+		x.end = time.Now().Add(pool.Exchange)
 	}
 	if k, ok := pool.Group.Key(); ok {
 		if x.pick.Key, ok = x.ask.Key(k); !ok {
@@ -74,8 +77,7 @@ func (x *exchange) serve() {
 	x.readCookie()
 	var err error
 	if x.request, err = x.appendRequest(x.request[:0]); err != nil {
-		x.f.counters.Refused.Add(1)
-		x.fail(http.StatusBadRequest, err.Error())
+		x.refuse(err)
 		return
 	}
 	if err := x.spool(); err != nil {
@@ -93,13 +95,13 @@ func (x *exchange) route() *Pool {
 	routing := x.f.routing.Load()
 	x.rule = routing.Rules.Match(&x.ask)
 	if x.rule == nil {
-		x.unrouted("no rule matches")
+		x.unrouted(NoRule, "no rule matches")
 		return nil
 	}
 	if ok, after := x.rule.Allow(x.f.hooks.Now(), &x.ask); !ok {
 		x.f.counters.Limited.Add(1)
 		x.retryAfter = after
-		x.fail(http.StatusTooManyRequests, "the rate limit is reached")
+		x.fail(RateLimit, "the rate limit is reached")
 		return nil
 	}
 	switch {
@@ -127,19 +129,31 @@ func (x *exchange) say(status int, headers string, text []byte) {
 
 // failure is what to tell a client whose request got no answer.
 type failure struct {
-	status int
+	cause  Cause
+	status int // of a TargetError
 	reason string
 }
 
 // unrouted answers a request that no target was asked for.
-func (x *exchange) unrouted(reason string) {
+func (x *exchange) unrouted(cause Cause, reason string) {
 	x.f.counters.Unrouted.Add(1)
-	x.fail(cmp.Or(x.f.options.Status.NoTarget, http.StatusServiceUnavailable), reason)
+	x.fail(cause, reason)
 }
 
-func (x *exchange) fail(status int, reason string) {
-	x.access.Status, x.access.Reason = status, reason
-	x.f.counters.Errors.add(status)
+// refuse answers a request whose body could not be read.
+func (x *exchange) refuse(err error) {
+	x.f.counters.Refused.Add(1)
+	x.c.Close = true
+	x.fail(causeOf(err), err.Error())
+}
+
+func (x *exchange) fail(cause Cause, reason string) {
+	x.failAs(x.f.options.Status.of(cause), cause, reason)
+}
+
+func (x *exchange) failAs(status int, cause Cause, reason string) {
+	x.access.Status, x.access.Cause, x.access.Reason = status, cause, reason
+	x.f.counters.Errors.n[cause].Add(1)
 	headers := ""
 	if x.retryAfter > 0 { // whole seconds, by RFC 9110, 10.2.3
 		headers = "Retry-After: " + strconv.Itoa(int((x.retryAfter+time.Second-1)/time.Second)) + "\r\n"

@@ -1,15 +1,10 @@
 package proxy
 
 import (
-	"cmp"
-	"errors"
 	"net"
-	"net/http"
-	"os"
 	"strconv"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
 // Options are what a listener says of the client to its targets, and what it answers for failures.
@@ -30,47 +25,6 @@ const (
 	Preserve ForwardedFor = "preserve" // it goes on as it came
 	Remove   ForwardedFor = "remove"   // the targets get none
 )
-
-// Statuses are the answers to failures; 0 stands for the default, an application load balancer's.
-type Statuses struct {
-	Connect        int `json:"connect,omitempty"`         // no connection to a target: 502
-	ConnectTimeout int `json:"connect_timeout,omitempty"` // none in time: 504
-	Broken         int `json:"broken,omitempty"`          // the exchange broke off: 502
-	Timeout        int `json:"timeout,omitempty"`         // no answer in time: 504
-	NoTarget       int `json:"no_target,omitempty"`       // no target is ready: 503
-	HeadTooLarge   int `json:"head_too_large,omitempty"`  // 431
-	LineTooLong    int `json:"line_too_long,omitempty"`   // 414
-	Gone           int `json:"gone,omitempty"`            // in the access log, when the client went away first: 460
-}
-
-// Refusal is the answer to a request that was refused for a reason, for serve.
-func (s *Statuses) Refusal(reason error) int {
-	switch {
-	case errors.Is(reason, http1.ErrHeadTooLarge):
-		return cmp.Or(s.HeadTooLarge, http.StatusRequestHeaderFieldsTooLarge)
-	case errors.Is(reason, http1.ErrTargetTooLong):
-		return cmp.Or(s.LineTooLong, http.StatusRequestURITooLong)
-	}
-	return serve.StatusOf(reason)
-}
-
-func timedOut(err error) bool { return os.IsTimeout(err) || errors.Is(err, os.ErrDeadlineExceeded) }
-
-// connect is the answer when no connection could be made.
-func (s *Statuses) connect(err error) int {
-	if timedOut(err) {
-		return cmp.Or(s.ConnectTimeout, http.StatusGatewayTimeout)
-	}
-	return cmp.Or(s.Connect, http.StatusBadGateway)
-}
-
-// exchange is the answer when an exchange broke off or took too long.
-func (s *Statuses) exchange(err error) int {
-	if timedOut(err) {
-		return cmp.Or(s.Timeout, http.StatusGatewayTimeout)
-	}
-	return cmp.Or(s.Broken, http.StatusBadGateway)
-}
 
 // appendForwarded appends what is told of the client.
 func (x *exchange) appendForwarded(out []byte) []byte {

@@ -32,10 +32,11 @@ type Pool struct {
 	// Connect bounds how long a connection may take to make, Response how long nothing may come of an answer; 0
 	// stands for 5 s and 60 s.
 	Connect, Response time.Duration
-	TLS               *tls.Config // nil: the connections are not encrypted
-	HTTP2             bool        // spoken with the targets, by prior knowledge
-	ProxyHeader       int         // version of the PROXY header that each connection begins with; 0 for none
-	Host              string      // what the targets get as Host: "" the client's, HostOfTarget their own address, or another
+	Exchange          time.Duration // bounds a request's whole time; 0: no limit
+	TLS               *tls.Config   // nil: the connections are not encrypted
+	HTTP2             bool          // spoken with the targets, by prior knowledge
+	ProxyHeader       int           // version of the PROXY header that each connection begins with; 0 for none
+	Host              string        // what the targets get as Host: "" the client's, HostOfTarget their own address, or another
 
 	upstreams sync.Map // *group.Target to *upstream
 	waiting   atomic.Int64
@@ -73,26 +74,6 @@ type Counters struct {
 	Waited     atomic.Uint64 // attempts that waited for a target with room
 	Overflowed atomic.Uint64 // attempts that found the queue full
 	Errors     ErrorCounts
-}
-
-// ErrorCounts counts the balancer's own answers by their status.
-type ErrorCounts struct{ n [200]atomic.Uint64 }
-
-func (e *ErrorCounts) add(status int) {
-	if i := status - 400; i >= 0 && i < len(e.n) {
-		e.n[i].Add(1)
-	}
-}
-
-// Counts is how many answers there were of each status of which there were any.
-func (e *ErrorCounts) Counts() map[int]uint64 {
-	out := map[int]uint64{}
-	for i := range e.n {
-		if k := e.n[i].Load(); k > 0 {
-			out[400+i] = k
-		}
-	}
-	return out
 }
 
 // Hooks are what a front asks of its surroundings. Now is required; a nil hook does nothing.
@@ -159,14 +140,16 @@ func (f *Front) Serve(c *serve.Conn) {
 	x.tell(began)
 }
 
-// Refused counts a request that was refused before it got here; it is the server's hook.
+// Refused counts a request that was refused before it got here, or a connection that did not get as far as one; it is the
+// server's hook.
 func (f *Front) Refused(status int, reason error) {
-	if status != 0 { // it was no request yet: the connection could not be begun
+	cause := causeOf(reason)
+	if cause != Introduction {
 		f.counters.Requests.Add(1)
 	}
 	f.counters.Refused.Add(1)
-	f.counters.Errors.add(status)
+	f.counters.Errors.n[cause].Add(1)
 	if f.hooks.Access != nil {
-		f.hooks.Access(1<<63|f.seq.Add(1), &Access{Status: status, Reason: reason.Error()})
+		f.hooks.Access(1<<63|f.seq.Add(1), &Access{Status: status, Cause: cause, Reason: reason.Error()})
 	}
 }

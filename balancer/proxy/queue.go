@@ -14,6 +14,17 @@ var (
 	errWaited   = errors.New("no target had room in time")
 )
 
+// causeOfNone is the cause of such a reason.
+func causeOfNone(err error) Cause {
+	switch err {
+	case errFull:
+		return QueueFull
+	case errWaited:
+		return QueueTimeout
+	}
+	return NoTarget
+}
+
 // choose finds a target for an attempt. When those that are ready are full, the request waits for one with room.
 func (x *exchange) choose(pool *Pool, discard bool) (*group.Target, error) {
 	var d *Decision // nil unless it is to be told

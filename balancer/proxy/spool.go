@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"io"
-	"net/http"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
@@ -34,15 +33,9 @@ func (x *exchange) spool() error {
 
 // spoolFailed answers a request whose body broke off before any target was asked.
 func (x *exchange) spoolFailed(err error) {
-	switch {
-	case errors.Is(err, http1.ErrChunk):
-		x.f.counters.Refused.Add(1)
-		x.fail(http.StatusBadRequest, err.Error())
-	case timedOut(err):
-		x.f.counters.Refused.Add(1)
-		x.c.Close = true
-		x.fail(http.StatusRequestTimeout, "the body did not come in time")
-	default:
+	if unusable(err) == nil {
 		x.gone()
+		return
 	}
+	x.refuse(err)
 }

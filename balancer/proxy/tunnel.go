@@ -30,7 +30,7 @@ func (x *exchange) tunnel() (group.Outcome, failure, error) {
 	_ = target.SetDeadline(time.Time{}) // a connection that is closed already tells at the next use
 	if len(rest) > 0 {
 		if _, err := target.Write(rest); err != nil {
-			return group.Broken, failure{reason: err.Error()}, nil
+			return group.Broken, failure{cause: Broken, reason: err.Error()}, nil
 		}
 	}
 	done := make(chan struct{})

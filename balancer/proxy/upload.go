@@ -62,10 +62,18 @@ func (up *upload) done() bool { return up.finished.Load() }
 // clientFailed reports whether the client broke off its body. A nil upload had none.
 func (up *upload) clientFailed() bool { return up != nil && up.failed.Load() != nil }
 
-// malformed is what is wrong with the body, nil when that is not why it broke off.
-func (up *upload) malformed() error {
-	if up.clientFailed() && errors.Is(*up.failed.Load(), http1.ErrChunk) {
-		return http1.ErrChunk
+// unusable is what is wrong with the body, when the client is still there to be told: it is malformed, too large, or did
+// not come in time; nil otherwise.
+func (up *upload) unusable() error {
+	if !up.clientFailed() {
+		return nil
+	}
+	return unusable(*up.failed.Load())
+}
+
+func unusable(err error) error {
+	if errors.Is(err, http1.ErrChunk) || errors.Is(err, serve.ErrBodyTooLarge) || timedOut(err) {
+		return err
 	}
 	return nil
 }

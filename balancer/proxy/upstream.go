@@ -65,6 +65,7 @@ type conn struct {
 	nc       net.Conn
 	owner    netip.AddrPort // the only client it may be used for; invalid for any
 	patience time.Duration  // without a byte of the answer
+	end      time.Time      // of the exchange under way; zero for none
 	watch    *socket.Watch  // nil for a stream of HTTP/2
 	reusable bool
 
@@ -192,6 +193,9 @@ func (u *upstream) close() {
 	u.idle = nil
 }
 
+// errOver is of exchanges that take longer than they may as a whole.
+var errOver = fmt.Errorf("the exchange has taken too long: %w", os.ErrDeadlineExceeded)
+
 func (c *conn) unread() []byte {
 	if c.in == nil {
 		return nil
@@ -213,8 +217,16 @@ func (c *conn) fill(client *serve.Conn) error {
 		c.have = copy(grown, (*c.in)[c.at:c.have])
 		c.at, c.in = 0, &grown
 	}
-	for last := time.Now().Add(c.patience); ; {
-		_ = c.nc.SetReadDeadline(time.Now().Add(min(watch, c.patience))) // a connection that is closed tells at the read
+	last, over := time.Now().Add(c.patience), false
+	if over = !c.end.IsZero() && c.end.Before(last); over {
+		last = c.end
+	}
+	for {
+		by := time.Now().Add(min(watch, c.patience))
+		if over && c.end.Before(by) {
+			by = c.end
+		}
+		_ = c.nc.SetReadDeadline(by) // a connection that is closed tells at the read
 		n, err := c.nc.Read((*c.in)[c.have:])
 		c.have += n
 		switch {
@@ -224,6 +236,8 @@ func (c *conn) fill(client *serve.Conn) error {
 			return io.ErrNoProgress
 		case !os.IsTimeout(err):
 			return err
+		case over && !time.Now().Before(last):
+			return errOver
 		case time.Now().After(last):
 			return fmt.Errorf("nothing within %v: %w", c.patience, os.ErrDeadlineExceeded)
 		case client != nil && client.Gone():

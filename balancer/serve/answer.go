@@ -9,18 +9,26 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
 
-// errSlow is the reason for 408.
-var errSlow = errors.New("the head did not come in time")
+// ErrSlow is the reason for 408.
+var ErrSlow = errors.New("the head did not come in time")
 
-// errFull is the reason for 503.
-var errFull = errors.New("the listener has as many connections as it may")
+// ErrBodyTooLarge is of a body with more bytes than it may have: the reason for 413.
+var ErrBodyTooLarge = errors.New("the body is too large")
+
+// ErrIntroduction is of connections that did not get as far as a request.
+var ErrIntroduction = errors.New("the connection could not be begun")
+
+// ErrFull is the reason for 503.
+var ErrFull = errors.New("the listener has as many connections as it may")
 
 // StatusOf is the answer to a request that was refused for a reason.
 func StatusOf(reason error) int {
 	switch {
-	case errors.Is(reason, errFull):
+	case errors.Is(reason, ErrBodyTooLarge):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(reason, ErrFull):
 		return http.StatusServiceUnavailable
-	case errors.Is(reason, errSlow):
+	case errors.Is(reason, ErrSlow):
 		return http.StatusRequestTimeout
 	case errors.Is(reason, http1.ErrVersion):
 		return http.StatusHTTPVersionNotSupported

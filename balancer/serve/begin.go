@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -35,7 +36,7 @@ func (c *Conn) begin() {
 	if c.s.cfg.Proxied || c.s.cfg.TLS != nil {
 		_ = c.socket.SetDeadline(time.Now().Add(c.s.cfg.Header)) // a connection that is closed tells at the next use
 		if err := c.introduce(); err != nil {
-			c.s.cfg.Refused(0, err)
+			c.s.cfg.Refused(0, fmt.Errorf("%w: %w", ErrIntroduction, err))
 			c.socket.Close()
 			return
 		}
@@ -64,7 +65,7 @@ func (c *Conn) introduce() error {
 	}
 	t := tls.Server(c.socket, c.s.cfg.TLS)
 	if err := t.HandshakeContext(context.Background()); err != nil { // the deadline bounds it
-		return handshakeError{err}
+		return fmt.Errorf("TLS handshake: %w", err)
 	}
 	c.nc, c.raw, c.Peer.Secure = t, nil, true
 	if certs := t.ConnectionState().PeerCertificates; len(certs) > 0 {
@@ -72,11 +73,6 @@ func (c *Conn) introduce() error {
 	}
 	return nil
 }
-
-type handshakeError struct{ error }
-
-func (e handshakeError) Error() string { return "TLS handshake: " + e.error.Error() }
-func (e handshakeError) Unwrap() error { return e.error }
 
 // readHeader reads a PROXY header and not a byte more.
 func readHeader(r io.Reader) (proxyheader.Header, error) {

@@ -60,6 +60,7 @@ type Conn struct {
 
 	out       *[]byte
 	body      http1.Body
+	content   int64       // of the body, so far
 	continued bool        // 100 Continue was sent, or is the handler's to send
 	broken    atomic.Bool // nothing more can be said on the connection
 	bad       atomic.Bool // what the client says is no HTTP any more
@@ -94,6 +95,10 @@ func (c *Conn) serve() {
 		c.later = true
 		c.Close, c.continued = c.Request.Close || c.single || c.s.closing.Load(), false
 		c.body.Reset(c.Request.Length, c.Request.Chunked)
+		if c.content = 0; c.s.cfg.MaxBody > 0 && c.Request.Length > c.s.cfg.MaxBody {
+			c.refuse(ErrBodyTooLarge)
+			return
+		}
 		c.s.cfg.Handler.Serve(c)
 		if c.taken || !c.settle() {
 			return
@@ -237,7 +242,7 @@ func (c *Conn) head() bool {
 		}
 		if err := c.fill(); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) && !c.s.closing.Load() {
-				return c.refuse(errSlow)
+				return c.refuse(ErrSlow)
 			}
 			return false
 		}
@@ -266,6 +271,9 @@ func (c *Conn) ReadBody() ([]byte, error) {
 		if p := c.unread(); len(p) > 0 {
 			n, piece, err := c.body.Next(p)
 			c.advance(n)
+			if err == nil {
+				err = c.count(piece)
+			}
 			if err != nil {
 				c.bad.Store(true)
 				return nil, err
@@ -299,12 +307,24 @@ func (c *Conn) Buffered() ([]byte, error) {
 	for !c.body.Ended() && c.at < c.have {
 		n, piece, err := c.body.Next((*c.in)[c.at:c.have])
 		c.at += n
+		if err == nil {
+			err = c.count(piece)
+		}
 		if err != nil || len(piece) > 0 {
 			c.bad.Store(err != nil)
 			return piece, err
 		}
 	}
 	return nil, nil
+}
+
+// count takes content in, and says when it is more than it may be.
+func (c *Conn) count(piece []byte) error {
+	c.content += int64(len(piece))
+	if c.s.cfg.MaxBody > 0 && c.content > c.s.cfg.MaxBody {
+		return ErrBodyTooLarge
+	}
+	return nil
 }
 
 // Continued says that 100 Continue is the handler's affair.

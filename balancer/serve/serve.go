@@ -36,6 +36,7 @@ type Config struct {
 	Connections int // open at once; more are answered 503 and closed. 0: no limit
 	// The most bytes of a head: of a line, and in all. 0 stands for http1's limits.
 	HeadLine, Head int
+	MaxBody        int64         // bytes of a request's content; 0: no limit
 	Idle           time.Duration // between exchanges; 60 s, an application load balancer's
 	Header         time.Duration // from the first byte of a head to its last; 10 s
 	Body           time.Duration // without progress while a body is read; 60 s
@@ -142,12 +143,12 @@ const maxAway = 100
 func (s *Server) turnAway(c *Conn) {
 	if s.away.Add(1) > maxAway || s.cfg.TLS != nil { // a handshake would cost more than the answer is worth
 		s.away.Add(-1)
-		s.cfg.Refused(http.StatusServiceUnavailable, errFull)
+		s.cfg.Refused(http.StatusServiceUnavailable, ErrFull)
 		c.nc.Close()
 		return
 	}
 	s.conns.Go(func() {
-		c.refuse(errFull)
+		c.refuse(ErrFull)
 		c.release()
 		c.nc.Close()
 		s.away.Add(-1)

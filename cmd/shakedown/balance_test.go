@@ -171,8 +171,10 @@ func TestChangesUnderLoadLoseNothing(t *testing.T) {
 // mistakes is told and changes nothing.
 func TestReloadUnderLoad(t *testing.T) {
 	var addresses []string
+	var backends []*process
 	for range 3 {
 		b := spawn(t, "backend", "--listen", "127.0.0.1:0", "--mean", "1ms", "--concurrency", "64")
+		backends = append(backends, b)
 		addresses = append(addresses, b.await(t, `serving http://([0-9.:]+)`))
 	}
 	file := filepath.Join(t.TempDir(), "balancer.yaml")
@@ -215,9 +217,12 @@ topology:
 	write("{path: nonsense, forward: web}, ", "50ms", addresses[1])
 	p.Process.Signal(syscall.SIGHUP)
 	p.await(t, `(?s)does not start with a slash.*the old configuration stays in use`)
-	write("", "70ms", addresses[1])
+	write("{path: /teapot, respond: {status: 418}}, ", "70ms, path: /", addresses[1], addresses[2])
 	p.Process.Signal(syscall.SIGHUP)
-	p.await(t, `group web: only its targets can change while it runs`)
+	p.await(t, `(?s)reloaded .*balancer.yaml.*reloaded .*balancer.yaml`)
+	write("", "50ms}, host: target, retry: {on: error", addresses[1])
+	p.Process.Signal(syscall.SIGHUP)
+	p.await(t, `group web: how its targets are spoken to can't change while it runs`)
 	if got := status("/teapot"); got != 418 {
 		t.Errorf("after a reload that was refused the rule answers %d", got)
 	}
@@ -232,6 +237,20 @@ topology:
 	http.DefaultClient.CloseIdleConnections()
 	p.Process.Signal(syscall.SIGTERM)
 	p.ended(t)
+	served := uint64(0)
+	for _, b := range backends {
+		b.Process.Signal(syscall.SIGTERM)
+		b.ended(t)
+		n, err := strconv.ParseUint(b.await(t, `served ([0-9]+), rejected 0`), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served += n
+	}
+	// A check of / counts as a request there; the checks of some three seconds are no more than a hundred.
+	if served < r.Totals.Sent || served > r.Totals.Sent+100 {
+		t.Errorf("the backends served %d of %d", served, r.Totals.Sent)
+	}
 }
 
 // A successor without a predecessor says so, and so does one that nobody needs.
