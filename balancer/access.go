@@ -34,7 +34,7 @@ func (l *Log) access(seed draw.Seed) func(seq uint64, a *proxy.Access) {
 			return
 		}
 		l.To.LogAttrs(context.Background(), slog.LevelInfo, "request",
-			slog.String("client", a.Client), slog.String("method", string(a.Method)), slog.String("host", string(a.Host)), slog.String("target", string(a.Target)),
+			slog.String("client", a.Client), slog.String("protocol", a.Protocol), slog.Bool("tls", a.Secure), slog.String("method", string(a.Method)), slog.String("host", string(a.Host)), slog.String("target", string(a.Target)),
 			slog.Int("status", a.Status), slog.String("cause", a.Cause.String()), slog.String("reason", a.Reason), slog.String("upstream", a.Upstream), slog.Int("attempts", a.Attempts),
 			slog.Float64("took_ms", float64(a.Took)/float64(time.Millisecond)))
 	}

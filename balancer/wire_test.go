@@ -468,10 +468,10 @@ func TestLog(t *testing.T) {
 	c.Close()
 	told(5)
 	for i, want := range []string{
-		`"client":"127.0.0.1","method":"GET","host":"` + b.Addresses()[0] + `","target":"/a?b=c","status":200,"cause":"","reason":"","upstream":"web-2","attempts":2,"took_ms":`,
+		`"client":"127.0.0.1","protocol":"HTTP/1.1","tls":false,"method":"GET","host":"` + b.Addresses()[0] + `","target":"/a?b=c","status":200,"cause":"","reason":"","upstream":"web-2","attempts":2,"took_ms":`,
 		`"target":"/teapot","status":418,"cause":"","reason":"","upstream":"","attempts":0,`,
 		`"target":"/none","status":503,"cause":"no_target","reason":"no target is ready","upstream":"","attempts":0,`,
-		`"client":"","method":"","host":"","target":"","status":400,"cause":"malformed","reason":"malformed first line"`,
+		`"client":"","protocol":"","tls":false,"method":"","host":"","target":"","status":400,"cause":"malformed","reason":"malformed first line"`,
 		`"target":"/wait","status":460,"cause":"client_gone","reason":"the client has gone","upstream":"web-2","attempts":`,
 	} {
 		if !strings.Contains(lines()[i], want) {

@@ -190,6 +190,10 @@ func (b *block) param(p spec.Param) (v any, ok bool) {
 		b.d.fail(n, "%s: %v", p.Name, err)
 		return nil, false
 	}
+	if p.Secret {
+		b.out.leaf(p.Name, "(not shown)", b.d.origin(n))
+		return v, true
+	}
 	b.out.leaf(p.Name, p.Format(v), b.d.origin(n))
 	return v, true
 }

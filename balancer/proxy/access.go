@@ -6,6 +6,8 @@ import "time"
 type Access struct {
 	Client               string // address without the port; empty for a request that could not be read
 	Method, Host, Target []byte
+	Protocol             string // HTTP/1.0, HTTP/1.1 or HTTP/2.0
+	Secure               bool   // over TLS
 	Status               int    // as the client got it; 460 when it went away first, as an application load balancer says
 	Cause                Cause  // of a status that is the balancer's own
 	Reason               string // more about it
@@ -21,6 +23,10 @@ const StatusGone = 460
 func (x *exchange) tell(began time.Duration) {
 	r := &x.c.Request
 	x.access.Client, x.access.Method, x.access.Host, x.access.Target = x.c.Peer.IP, r.Method, r.Host, r.Target
+	x.access.Protocol, x.access.Secure = [2]string{"HTTP/1.0", "HTTP/1.1"}[r.Minor&1], x.c.Peer.Secure
+	if x.c.Peer.HTTP2 {
+		x.access.Protocol = "HTTP/2.0"
+	}
 	x.access.Took = x.f.hooks.Now() - began
 	x.f.hooks.Access(x.pick.Seq, &x.access)
 }

@@ -17,6 +17,7 @@ type Peer struct {
 	IP            string // the client's address without the port
 	Remote, Local netip.AddrPort
 	Secure        bool   // the client speaks TLS
+	HTTP2         bool   // it speaks HTTP/2: its stream has this one exchange
 	Subject       string // of the client's verified certificate
 }
 

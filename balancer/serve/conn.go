@@ -46,7 +46,6 @@ type Conn struct {
 	raw    syscall.RawConn // of a socket that is read itself, else nil
 	watch  *socket.Watch   // nil for a connection without a socket
 	later  bool            // it has had an exchange
-	single bool            // it has one exchange only
 	idle   atomic.Bool
 	onOne  func(name, value []byte)
 	one    [1]byte
@@ -93,7 +92,7 @@ func (c *Conn) serve() {
 	for c.await() && c.head() {
 		c.idle.Store(false)
 		c.later = true
-		c.Close, c.continued = c.Request.Close || c.single || c.s.closing.Load(), false
+		c.Close, c.continued = c.Request.Close || c.Peer.HTTP2 || c.s.closing.Load(), false
 		c.body.Reset(c.Request.Length, c.Request.Chunked)
 		if c.content = 0; c.s.cfg.MaxBody > 0 && c.Request.Length > c.s.cfg.MaxBody {
 			c.refuse(ErrBodyTooLarge)

@@ -155,10 +155,11 @@ func (s *Server) turnAway(c *Conn) {
 	})
 }
 
-// ServeStream serves one exchange on a connection that is no socket of its own, such as a stream of HTTP/2.
+// ServeStream serves one exchange on a connection that is a stream of HTTP/2.
 func (s *Server) ServeStream(nc net.Conn, p Peer) {
 	c := newConn(s, nc)
-	c.Peer, c.single = p, true
+	c.Peer = p
+	c.Peer.HTTP2 = true
 	c.serve()
 }
 

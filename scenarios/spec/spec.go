@@ -49,6 +49,7 @@ type Param struct {
 	Default  string   // as written in a file; empty means absent
 	From     string   // what the default comes from; empty stands for the product's own
 	Required bool     // it must be given
+	Secret   bool     // its value is shown nowhere
 	Min, Max float64  // in seconds, shares as fractions, rates per second; Max 0 means unbounded
 	Above    bool     // the value must be greater than Min, not only as large
 	Enum     []string // the texts allowed
