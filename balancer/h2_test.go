@@ -22,6 +22,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -501,5 +502,84 @@ func selfSigned(t *testing.T, file, name string, ends time.Time) {
 	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})...)
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A successor takes the socket over from a balancer whose clients speak HTTP/2: they are told to go, and none of their
+// requests fails.
+func TestTakeoverWithHTTP2(t *testing.T) {
+	for name, way := range ways(t) {
+		if !strings.HasPrefix(name, "HTTP/2.0") {
+			continue
+		}
+		cfg := config(server(t, "one"))
+		way.change(&cfg)
+		next, err := New(cfg, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := New(cfg, Options{Linger: 200 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Listen(); err != nil {
+			t.Fatal(err)
+		}
+		file, err := b.Listeners()[0].(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := net.FileListener(file)
+		file.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := next.ListenOn([]net.Listener{again}); err != nil {
+			t.Fatal(err)
+		}
+		serve := func(b *Balancer) (stop func()) {
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			go func() { done <- b.Serve(ctx) }()
+			return func() {
+				cancel()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		stopOld := serve(b)
+		url := way.scheme + "://" + b.Addresses()[0]
+		client := &http.Client{Transport: way.transport}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		var sent, failed atomic.Int64
+		for range 8 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					sent.Add(1)
+					res, err := client.Get(url)
+					if err != nil {
+						t.Log(err)
+						failed.Add(1)
+						continue
+					}
+					_, _ = io.Copy(io.Discard, res.Body)
+					res.Body.Close()
+				}
+			})
+		}
+		await(t, "traffic", func() bool { return sent.Load() > 500 })
+		stopNext := serve(next)
+		stopOld()
+		before := sent.Load()
+		await(t, "more traffic", func() bool { return sent.Load() > before+500 })
+		cancel()
+		wg.Wait()
+		client.CloseIdleConnections()
+		if failed.Load() > 0 || next.Stats().Requests == 0 {
+			t.Errorf("%s: %d of %d failed, the successor saw %d", name, failed.Load(), sent.Load(), next.Stats().Requests)
+		}
+		stopNext()
 	}
 }
