@@ -374,7 +374,7 @@ func TestGRPCErrors(t *testing.T) {
 func TestGRPCChecks(t *testing.T) {
 	a, h := greeter(t, false)
 	for matcher, path := range map[string]string{"": "", "12": "/AWS.ALB/healthcheck"} {
-		v := spec.Defaults(health.Params())
+		v := spec.Defaults(health.Params(health.GRPC))
 		v["kind"], v["interval"] = "grpc", 10*time.Millisecond
 		if path != "" {
 			v["matcher"], v["path"] = matcher, path

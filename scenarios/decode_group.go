@@ -39,7 +39,12 @@ func (d *decoder) groupHealth(b *block, g *plan.Group, out *Resolved) {
 	}
 	hb := d.block(h, "health", out.sub("health"))
 	before := len(d.problems)
-	v := hb.values(d.defaults("health", health.Params()))
+	var v spec.Values
+	if kind := hb.value("kind"); kind != nil && kind.Value == string(health.GRPC) { // other balancers' paths and statuses are not for it
+		v = hb.values(health.Params(health.GRPC))
+	} else {
+		v = hb.values(d.defaults("health", health.Params(health.HTTP)))
+	}
 	if len(d.problems) == before {
 		check, err := health.New(v)
 		if err != nil {

@@ -39,16 +39,20 @@ const (
 	GRPC Kind = "grpc" // a call must end with the right status
 )
 
-// Params describes a check as a scenario writes it. The defaults are HAProxy's (check inter 2s, fall 3,
+// Params describes a check of a kind as a scenario writes it. The defaults are HAProxy's (check inter 2s, fall 3,
 // rise 2), which suit a rehearsal of minutes; a cloud's usual 30 s would not notice a fault within it.
-func Params() []spec.Param {
+func Params(kind Kind) []spec.Param {
+	path, matcher := "/health", "200"
+	if kind == GRPC {
+		path, matcher = grpcPath, "0"
+	}
 	return []spec.Param{
 		{Name: "kind", Type: spec.Text, Default: string(HTTP), Enum: []string{string(HTTP), string(TCP), string(GRPC)}, Doc: "http: GET must be answered as it should; tcp: a connection is enough; grpc: a call must"},
-		{Name: "path", Type: spec.Text, Default: defaultPath, Doc: "what a probe asks for with GET; of grpc the method that is called, without it the standard health check"},
+		{Name: "path", Type: spec.Text, Default: path, Doc: "what a probe asks for with GET; of grpc the method that is called"},
 		{Name: "service", Type: spec.Text, Doc: "of grpc: the service whose health is asked for; the whole server's without it"},
 		{Name: "host", Type: spec.Text, Doc: "the Host that it asks for; the target's address without it"},
 		{Name: "port", Type: spec.Count, Min: 1, Max: 65535, Doc: "the port that is asked instead of the target's own"},
-		{Name: "matcher", Type: spec.Text, Default: defaultMatcher, Doc: "statuses that pass, such as 200,204 or 200-299; of grpc its own from 0 to 99, 0 without it"},
+		{Name: "matcher", Type: spec.Text, Default: matcher, Doc: "statuses that pass, such as 200,204 or 200-299; of grpc its own from 0 to 99"},
 		{Name: "body", Type: spec.Text, Doc: "a text that must stand in the first 64 KiB of the body"},
 		{Name: "interval", Type: spec.Duration, Default: "2s", Min: .01, Max: 300, Doc: "between the starts of two probes of a target"},
 		{Name: "jitter", Type: spec.Share, Default: "0%", Max: .9, Doc: "share of the interval by which a probe may be later"},
@@ -61,18 +65,11 @@ func Params() []spec.Param {
 // New returns the check that the values describe. The error is of the matcher or the path.
 func New(v spec.Values) (*Config, error) {
 	low, high := 100, 599
-	matcher, path := v.Text("matcher"), v.Text("path")
-	kind := Kind(v.Text("kind"))
+	path, kind := v.Text("path"), Kind(v.Text("kind"))
 	if kind == GRPC {
 		low, high = 0, 99
-		if matcher == defaultMatcher {
-			matcher = "0"
-		}
-		if path == defaultPath {
-			path = grpcPath
-		}
 	}
-	m, err := parseMatcher(matcher, low, high)
+	m, err := parseMatcher(v.Text("matcher"), low, high)
 	if err != nil {
 		return nil, err
 	}

@@ -5,11 +5,8 @@ import (
 	"strconv"
 )
 
-const (
-	defaultPath    = "/health"
-	defaultMatcher = "200"
-	grpcPath       = "/grpc.health.v1.Health/Check" // gRPC's "Health Checking Protocol"
-)
+// grpcPath is the standard check's method, by gRPC's "Health Checking Protocol".
+const grpcPath = "/grpc.health.v1.Health/Check"
 
 // Call is the message that a check by gRPC sends: a HealthCheckRequest with its service, framed.
 func (c *Config) Call() []byte {

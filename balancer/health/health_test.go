@@ -12,7 +12,7 @@ import (
 
 func byDefault(t *testing.T) *Config {
 	t.Helper()
-	c, err := New(spec.Defaults(Params()))
+	c, err := New(spec.Defaults(Params(HTTP)))
 	if err != nil {
 		t.Fatal(err)
 	}

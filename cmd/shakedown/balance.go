@@ -267,7 +267,7 @@ func (f *balanceFlags) check() (*health.Config, error) {
 	case f.interval < 10*time.Millisecond:
 		return nil, fmt.Errorf("--health-interval %v is too small: the least is 10ms", f.interval)
 	}
-	c, err := health.New(spec.Defaults(health.Params()))
+	c, err := health.New(spec.Defaults(health.Params(health.HTTP)))
 	if err != nil {
 		return nil, err
 	}
