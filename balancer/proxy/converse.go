@@ -134,7 +134,7 @@ func (x *exchange) answer(pool *Pool, t *group.Target) (group.Outcome, failure, 
 		out = strconv.AppendInt(out, r.Length, 10)
 		out = append(out, "\r\n"...)
 	}
-	if x.setCookie {
+	if x.sticky != nil && (x.setCookie || x.sticky.Tag(pool.Group, t.ID) != x.pick.Sticky) { // its own target may not be there any more
 		out = x.appendCookie(out, pool.Group, t)
 	}
 	if x.f.options.Via != "" {

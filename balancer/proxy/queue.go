@@ -32,7 +32,7 @@ func (x *exchange) choose(pool *Pool, discard bool) (*group.Target, error) {
 		d = x.decision(pool)
 	}
 	var t *group.Target
-	full := pool.waiting.Load() > 0 // nobody overtakes those who wait
+	full := pool.waiting.Load() > 0 && pool.Group.Config().Limits != nil // nobody overtakes those who wait
 	if !full {
 		t, full = pool.Group.Choose(x.f.hooks.Now(), &x.pick, discard)
 	}

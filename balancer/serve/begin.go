@@ -43,6 +43,7 @@ func (c *Conn) begin() {
 		}
 		_ = c.socket.SetDeadline(time.Time{})
 		if t, ok := c.nc.(*tls.Conn); ok && t.ConnectionState().NegotiatedProtocol == "h2" && c.s.cfg.HTTP2 != nil {
+			c.idle.Store(false) // whoever speaks HTTP/2 knows when it is
 			c.s.cfg.HTTP2(t, c.Peer)
 			return
 		}
