@@ -71,8 +71,13 @@ func (r *running) has(state string) bool {
 
 func start(t *testing.T, cfg Config, touch func(*chaos.Exchange) chaos.Effect) *running {
 	t.Helper()
+	return startWith(t, cfg, Options{Touch: touch})
+}
+
+func startWith(t *testing.T, cfg Config, opts Options) *running {
+	t.Helper()
 	r := &running{}
-	b, err := New(cfg, Options{Touch: touch, Events: func(_ string, e group.Effect) {
+	opts.Events = func(_ string, e group.Effect) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if e.Kind == group.Changed {
@@ -80,7 +85,8 @@ func start(t *testing.T, cfg Config, touch func(*chaos.Exchange) chaos.Effect) *
 		} else {
 			r.states = append(r.states, e.Target+" trouble")
 		}
-	}})
+	}
+	b, err := New(cfg, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -387,41 +387,26 @@ func TestDecisionLog(t *testing.T) {
 	cfg := config(server(t, "x"))
 	cfg.Groups[0].Targets = append([]Target{{ID: "dead", Address: refused}}, cfg.Groups[0].Targets...)
 	cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnConnect, Floor: 10}
-	b, err := New(cfg, Options{Decisions: &Log{To: slog.New(slog.NewJSONHandler(locked{&mu, &text}, nil)), Share: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- b.Serve(ctx) }()
-	get(t, "http://"+b.Addresses()[0])
-	cancel()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	var got []struct {
+	r := startWith(t, cfg, Options{Decisions: &Log{To: slog.New(slog.NewJSONHandler(locked{&mu, &text}, nil)), Share: 1}})
+	get(t, r.url)
+	r.stop()
+	type decision struct {
 		Choice, Reason string
 		Attempt        int
 		Tried          []string
 		Candidates     []struct{ ID string }
 	}
-	for _, line := range strings.Split(strings.TrimSpace(text.String()), "\n") {
-		got = append(got, struct {
-			Choice, Reason string
-			Attempt        int
-			Tried          []string
-			Candidates     []struct{ ID string }
-		}{})
-		if err := json.Unmarshal([]byte(line), &got[len(got)-1]); err != nil {
+	var got []decision
+	for lines := json.NewDecoder(&text); lines.More(); {
+		var d decision
+		if err := lines.Decode(&d); err != nil {
 			t.Fatal(err)
 		}
+		got = append(got, d)
 	}
 	if len(got) != 2 || got[0].Choice != "dead" || got[0].Reason != "round_robin" || len(got[0].Candidates) != 2 ||
 		got[1].Choice != "web-1" || got[1].Reason != "the only one left" || got[1].Attempt != 1 || len(got[1].Tried) != 1 {
-		t.Errorf("%s", text.String())
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -448,19 +433,10 @@ func TestCertificateReload(t *testing.T) {
 	cfg.Listeners[0].TLS = &certs.Config{Files: []certs.Pair{{Cert: used, Key: used}}}
 	var mu sync.Mutex
 	var notes []string
-	b, err := New(cfg, Options{Note: func(s string) { mu.Lock(); defer mu.Unlock(); notes = append(notes, s) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- b.Serve(ctx) }()
+	r := startWith(t, cfg, Options{Note: func(s string) { mu.Lock(); defer mu.Unlock(); notes = append(notes, s) }})
 	shown := func() string {
 		t.Helper()
-		c, err := tls.Dial("tcp", b.Addresses()[0], &tls.Config{InsecureSkipVerify: true})
+		c, err := tls.Dial("tcp", r.Addresses()[0], &tls.Config{InsecureSkipVerify: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -471,7 +447,7 @@ func TestCertificateReload(t *testing.T) {
 		{expired, "expired on", "good"}, {next, "new certificates are in use", "next"},
 	} {
 		put(step.put)
-		if err := b.Reload(cfg); err != nil {
+		if err := r.Reload(cfg); err != nil {
 			t.Fatal(err)
 		}
 		mu.Lock()
@@ -483,10 +459,7 @@ func TestCertificateReload(t *testing.T) {
 			t.Errorf("%s: %s is shown", step.put, got)
 		}
 	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	r.stop()
 }
 
 // One of five targets that fails every fifth request is ejected for its success rate, though never for failures in a row.

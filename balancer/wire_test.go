@@ -431,17 +431,7 @@ func TestLog(t *testing.T) {
 	cfg.Groups = append(cfg.Groups, Group{Name: "none", Strategy: spec.Written{Kind: "round_robin"}})
 	var mu sync.Mutex
 	var log bytes.Buffer
-	b, err := New(cfg, Options{Access: &Log{To: slog.New(slog.NewJSONHandler(locked{&mu, &log}, nil)), Share: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- b.Serve(ctx) }()
-	r := &running{Balancer: b, url: "http://" + b.Addresses()[0]}
+	r := startWith(t, cfg, Options{Access: &Log{To: slog.New(slog.NewJSONHandler(locked{&mu, &log}, nil)), Share: 1}})
 	lines := func() []string {
 		mu.Lock()
 		defer mu.Unlock()
@@ -468,7 +458,7 @@ func TestLog(t *testing.T) {
 	c.Close()
 	told(5)
 	for i, want := range []string{
-		`"client":"127.0.0.1","protocol":"HTTP/1.1","tls":false,"method":"GET","host":"` + b.Addresses()[0] + `","target":"/a?b=c","status":200,"cause":"","reason":"","upstream":"web-2","attempts":2,"took_ms":`,
+		`"client":"127.0.0.1","protocol":"HTTP/1.1","tls":false,"method":"GET","host":"` + r.Addresses()[0] + `","target":"/a?b=c","status":200,"cause":"","reason":"","upstream":"web-2","attempts":2,"took_ms":`,
 		`"target":"/teapot","status":418,"cause":"","reason":"","upstream":"","attempts":0,`,
 		`"target":"/none","status":503,"cause":"no_target","reason":"no target is ready","upstream":"","attempts":0,`,
 		`"client":"","protocol":"","tls":false,"method":"","host":"","target":"","status":400,"cause":"malformed","reason":"malformed first line"`,
@@ -478,10 +468,7 @@ func TestLog(t *testing.T) {
 			t.Errorf("line %d: %s, want %s", i+1, lines()[i], want)
 		}
 	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	r.stop()
 }
 
 // locked is a writer for several goroutines.
