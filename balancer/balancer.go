@@ -252,8 +252,28 @@ func (b *Balancer) begin() {
 	for _, o := range b.owners() {
 		o.begin()
 	}
+	b.running.Go(b.sweep)
 	if slices.ContainsFunc(b.certs, func(s *certs.Store) bool { return s != nil }) {
 		b.running.Go(b.watchCertificates)
+	}
+}
+
+// sweepEvery is how often connections are looked for that targets have closed; HAProxy purges its pools as often.
+const sweepEvery = 5 * time.Second
+
+// sweep closes connections that targets have closed, until the balancer is closed.
+func (b *Balancer) sweep() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-b.ctx.Done():
+			return
+		case <-tick.C:
+			for _, o := range b.owners() {
+				o.pool.Sweep()
+			}
+		}
 	}
 }
 

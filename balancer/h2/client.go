@@ -22,9 +22,10 @@ type Client struct {
 	scheme string
 	t      http.Transport
 
-	mu     sync.Mutex
-	conns  []*http.ClientConn
-	closed bool
+	mu      sync.Mutex
+	conns   []*http.ClientConn
+	dialing *dial // nil when none is being made
+	closed  bool
 }
 
 // silence is after how long a connection on which nothing comes is asked whether it is still there.
@@ -60,11 +61,41 @@ func (c *Client) Open() (net.Conn, error) {
 	return x, nil
 }
 
-// reserve returns a connection that takes one more stream.
+// dial is a connection being made, for whoever needs one meanwhile.
+type dial struct {
+	done chan struct{}
+	err  error
+}
+
+// reserve returns a connection that takes one more stream. One connection is made at a time: those who find none wait
+// for it.
 func (c *Client) reserve() (*http.ClientConn, error) {
-	c.mu.Lock()
+	for {
+		c.mu.Lock()
+		if cc := c.free(); cc != nil {
+			c.mu.Unlock()
+			return cc, nil
+		}
+		d := c.dialing
+		if d == nil {
+			d = &dial{done: make(chan struct{})}
+			c.dialing = d
+			c.mu.Unlock()
+			cc, err := c.connect(d)
+			close(d.done)
+			return cc, err
+		}
+		c.mu.Unlock()
+		<-d.done
+		if d.err != nil {
+			return nil, d.err
+		}
+	}
+}
+
+// free is a connection that takes one more stream, reserved for it; nil when there is none. The lock is held.
+func (c *Client) free() (found *http.ClientConn) {
 	kept := c.conns[:0]
-	var found *http.ClientConn
 	for _, cc := range c.conns {
 		if found == nil && cc.Reserve() == nil {
 			found = cc
@@ -75,24 +106,28 @@ func (c *Client) reserve() (*http.ClientConn, error) {
 	}
 	clear(c.conns[len(kept):])
 	c.conns = kept
-	c.mu.Unlock()
-	if found != nil {
-		return found, nil
-	}
-	cc, err := c.t.NewClientConn(context.Background(), c.scheme, nowhere) // dial knows where to, and how long
-	if err != nil {
-		return nil, err
-	}
-	if err := cc.Reserve(); err != nil {
-		cc.Close()
-		return nil, fmt.Errorf("the target takes no streams: %w", err)
+	return found
+}
+
+// connect makes a connection, with a stream reserved.
+func (c *Client) connect(d *dial) (cc *http.ClientConn, err error) {
+	cc, err = c.t.NewClientConn(context.Background(), c.scheme, nowhere) // dial knows where to, and how long
+	if err == nil {
+		if err = cc.Reserve(); err != nil {
+			cc.Close()
+			err = fmt.Errorf("the target takes no streams: %w", err)
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closed {
-		c.conns = append(c.conns, cc)
-	} else {
+	c.dialing, d.err = nil, err
+	switch {
+	case err != nil:
+		return nil, err
+	case c.closed:
 		closeWhenIdle(cc)
+	default:
+		c.conns = append(c.conns, cc)
 	}
 	return cc, nil
 }

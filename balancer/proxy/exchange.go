@@ -86,7 +86,13 @@ func (x *exchange) serve() {
 	}
 	x.repeatable = http1.Idempotent(r.Method) && x.c.Whole() && r.Upgrade == nil
 	x.attempts(pool)
+	if cap(x.request) > maxKept { // the connection may be idle for long
+		x.request, x.hosted = nil, nil
+	}
 }
+
+// maxKept is how much memory for a request is kept for the next one on the same connection.
+const maxKept = 8 << 10
 
 // route finds the rule, and the group that it forwards to. Where there is none, the request is answered here.
 func (x *exchange) route() *Pool {

@@ -54,6 +54,15 @@ func (p *Pool) Forget(t *group.Target) {
 	}
 }
 
+// Sweep closes the idle connections that targets have closed. Whoever takes a connection looks too, but takes the one
+// that was used last: the excess would stay.
+func (p *Pool) Sweep() {
+	p.upstreams.Range(func(_, u any) bool {
+		u.(*upstream).sweep()
+		return true
+	})
+}
+
 func (p *Pool) upstream(t *group.Target) *upstream {
 	if u, ok := p.upstreams.Load(t); ok {
 		return u.(*upstream)

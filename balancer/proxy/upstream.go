@@ -180,6 +180,19 @@ func (u *upstream) give(c *conn, keep bool) {
 	u.idle = append(u.idle, c)
 }
 
+// sweep closes the idle connections that the target has closed.
+func (u *upstream) sweep() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.idle = slices.DeleteFunc(u.idle, func(c *conn) bool {
+		gone := !c.watch.Quiet()
+		if gone {
+			c.nc.Close()
+		}
+		return gone
+	})
+}
+
 func (u *upstream) close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
