@@ -61,21 +61,24 @@ func balanceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "balance [CONFIG]",
 		Short: "run the reference balancer alone",
-		Long: `Balances HTTP/1.1 requests over targets of your own, with health checks, ejection of targets that
-fail five times in a row, and one retry elsewhere when no connection could be made.
+		Long: `Balances requests of HTTP/1.1 and HTTP/2 over targets of your own, with health checks, ejection of targets
+that fail five times in a row, and one retry elsewhere when no connection could be made.
 It runs until it is interrupted; then it answers what is under way. Changes of its targets' states are told
 on stderr.
 
-CONFIG is a file with version and topology, such as a scenario's, whose groups have addresses. On SIGHUP it is
-read again: rules, targets and weights change without a request lost; mistakes are told, and the old stays in
-use.
+CONFIG is a file with version and topology, such as a scenario's, whose groups have addresses. It says more than
+flags can: several listeners, rules, limits, sticky sessions, zones, the profile of another balancer. On SIGHUP it
+is read again: rules, groups, targets and policies change without a request lost; mistakes are told, and the old
+stays in use.
 
-With --admin targets can be looked at and changed over HTTP, and Prometheus finds /metrics there. With
+With --admin there is a page to look at, targets can be changed over HTTP, and Prometheus finds /metrics. With
 --handover a successor, started with --takeover besides, takes its sockets over without a request lost.`,
 		Example: `  shakedown balance --listen 127.0.0.1:8080 --targets 127.0.0.1:9001,127.0.0.1:9002 --strategy least_requests
   shakedown balance --targets 127.0.0.1:9001*3,127.0.0.1:9002 --strategy ring_hash:key=header:X-User,points=1000
   shakedown balance --targets 127.0.0.1:9001 --admin 127.0.0.1:9090 --handover /run/shakedown.sock
+  shakedown balance --targets 127.0.0.1:9001 --tls auto
   shakedown balance balancer.yaml --admin 127.0.0.1:9090
+  shakedown balance balancer.yaml --explain
   curl -X PATCH -d '{"maintenance": true}' http://127.0.0.1:9090/groups/targets/targets/127.0.0.1:9001`,
 		Args:        cobra.MaximumNArgs(1),
 		Annotations: map[string]string{onHangup: "reloads"},
