@@ -424,7 +424,7 @@ type Stats struct {
 	Waited   uint64                    `json:"waited"`   // attempts that waited for a target with room
 	Overflow uint64                    `json:"overflow"` // attempts that found the queue full
 	Waiting  map[string]int64          `json:"waiting"`  // requests in the groups' queues
-	Groups   map[string][]group.Status `json:"groups"`   // every target there ever was
+	Groups   map[string][]group.Status `json:"groups"`   // those that are gone included, the last of them
 }
 
 // Stats is a snapshot.

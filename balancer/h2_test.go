@@ -19,6 +19,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -213,6 +214,30 @@ func TestVersionsOfHTTP(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What can't stand in a request of HTTP/1.1 is refused, and the target sees nothing of it.
+func TestStreamsThatAreMalformed(t *testing.T) {
+	x := rawTarget(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+	r := start(t, raws(x), nil)
+	transport := ways(t)["HTTP/2.0 by prior knowledge"].transport
+	for _, opaque := range []string{"/a b", "/a\"b", "/a{b}", "/ü"} {
+		req := &http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: r.Addresses()[0], Opaque: "//" + r.Addresses()[0] + opaque}, Header: http.Header{}}
+		res, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 400 {
+			t.Errorf("%s: %d", opaque, res.StatusCode)
+		}
+	}
+	if seen := x.text(); seen != "" {
+		t.Errorf("the target saw %q", seen)
+	}
+	if n := r.Counts(); n.Refused != 4 || n.Errors["malformed"] != 4 {
+		t.Errorf("%+v", n)
 	}
 }
 

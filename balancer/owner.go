@@ -3,6 +3,7 @@ package balancer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,7 +20,7 @@ type owner struct {
 	mu      sync.Mutex
 	g       *group.Group
 	timer   *time.Timer
-	targets []*group.Target // every target there ever was, for the counts
+	targets []*group.Target // those there are, and the last of those that are gone, for the counts
 	probers map[*group.Target]context.CancelFunc
 	closed  bool
 }
@@ -107,10 +108,31 @@ func (o *owner) add(t Target) error {
 		}
 		member, effects := o.g.Add(now, group.Member{ID: t.ID, Address: t.Address, Zone: t.Zone, Weight: t.Weight})
 		o.targets = append(o.targets, member)
+		o.forgetGone()
 		o.check(member)
 		return effects
 	})
 	return err
+}
+
+// maxGone is how many targets that are gone are still told of.
+const maxGone = 1000
+
+// forgetGone forgets the first of those that are gone, when there are too many. The lock is held.
+func (o *owner) forgetGone() {
+	gone := -maxGone
+	for _, t := range o.targets {
+		if t.State() == group.Gone {
+			gone++
+		}
+	}
+	o.targets = slices.DeleteFunc(o.targets, func(t *group.Target) bool {
+		drop := gone > 0 && t.State() == group.Gone
+		if drop {
+			gone--
+		}
+		return drop
+	})
 }
 
 // check starts to check a target, in place of an earlier check. The lock is held.

@@ -123,6 +123,11 @@ func trustSection(r *Result) html.Section {
 			attempts += x.Requests
 		}
 		t.Rows = append(t.Rows, []html.Cell{html.Text("attempts that the balancer counted at its targets; sent + retries"), html.Num(fmt.Sprintf("%d; %d + %d", attempts, r.Totals.Sent, b.Retries)), html.Text("")})
+		if b.Limited+b.Waited+b.Overflow > 0 {
+			t.Rows = append(t.Rows, []html.Cell{
+				html.Text("beyond a rate limit; waited for a target with room; found the queue full"), html.Num(fmt.Sprintf("%d; %d; %d", b.Limited, b.Waited, b.Overflow)), html.Text(""),
+			})
+		}
 	}
 	s.Blocks = append(s.Blocks, html.Block{Table: t})
 	s.Text = append(s.Text, r.Warnings...)

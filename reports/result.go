@@ -177,6 +177,9 @@ type Balancer struct {
 	Requests uint64 `json:"requests"`
 	Retries  uint64 `json:"retries"` // discarded phases left out
 	Unrouted uint64 `json:"unrouted"`
+	Limited  uint64 `json:"limited,omitempty"`  // beyond a rate limit: answered 429
+	Waited   uint64 `json:"waited,omitempty"`   // attempts that waited for a target with room
+	Overflow uint64 `json:"overflow,omitempty"` // attempts that found the queue full
 }
 
 // Target is one target over the run, as the balancer counted. Requests are attempts, retries included;

@@ -62,7 +62,7 @@ func (p *player) periods(r *reports.Result) *measure.Tally {
 	if p.stats != nil {
 		r.Totals.Retries = p.stats.Retries
 		if p.s.Topology != nil {
-			r.Balancer = &reports.Balancer{Requests: p.stats.Requests, Retries: p.stats.Retries, Unrouted: p.stats.Unrouted}
+			r.Balancer = &reports.Balancer{Requests: p.stats.Requests, Retries: p.stats.Retries, Unrouted: p.stats.Unrouted, Limited: p.stats.Limited, Waited: p.stats.Waited, Overflow: p.stats.Overflow}
 		}
 	}
 	for class, text := range p.recorder.Examples() {

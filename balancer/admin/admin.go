@@ -196,11 +196,11 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		emit(prometheus.GaugeValue, open, "group_open", "1 when too few targets are healthy and all of them take traffic.", labels[:1], []string{g.Name})
 		emit(prometheus.GaugeValue, float64(g.Waiting), "group_waiting", "Requests that wait for a target with room.", labels[:1], []string{g.Name})
 		for _, t := range g.Targets {
-			values := []string{g.Name, t.ID}
-			emit(prometheus.CounterValue, float64(t.Requests+t.Discarded), "target_requests_total", "Attempts at a target.", labels, values)
-			if t.State == group.Gone {
+			if t.State == group.Gone { // there may have been any number of them
 				continue
 			}
+			values := []string{g.Name, t.ID}
+			emit(prometheus.CounterValue, float64(t.Requests+t.Discarded), "target_requests_total", "Attempts at a target.", labels, values)
 			emit(prometheus.GaugeValue, float64(t.InFlight), "target_in_flight", "Attempts under way at a target.", labels, values)
 			emit(prometheus.GaugeValue, float64(t.Weight), "target_weight", "A target's weight.", labels, values)
 			emit(prometheus.GaugeValue, 1, "target_state", "1 for the state a target is in.", append(labels, "state"), append(values, string(t.State)))

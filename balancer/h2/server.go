@@ -119,10 +119,7 @@ func (h *handed) Addr() net.Addr { return &net.TCPAddr{} }
 func serve(w http.ResponseWriter, r *http.Request) {
 	c, _ := r.Context().Value(connKey{}).(*conn) // ConnContext put it there
 	x := &serverStream{Conn: c.Conn, w: w, r: r, control: http.NewResponseController(w)}
-	if !x.begin() {
-		http.Error(w, "Bad Request: malformed request target", http.StatusBadRequest)
-		return
-	}
+	x.begin()
 	c.stream(x)
 	if !x.whole() {
 		panic(http.ErrAbortHandler) // the stream is reset: the client must not take the answer for whole
@@ -151,11 +148,12 @@ type serverStream struct {
 	writeBy time.Time
 }
 
-// begin makes the request's head. It reports false for what can't be written in one.
-func (x *serverStream) begin() bool {
+// begin makes the request's head. What can't be written in one is left for the parser to refuse.
+func (x *serverStream) begin() {
 	r := x.r
 	if !plain(r.Method) || !plain(r.RequestURI) || (r.Host != "" && !plain(r.Host)) {
-		return false
+		x.unread = []byte("malformed\r\n\r\n")
+		return
 	}
 	b := append(x.unread, r.Method...)
 	b = append(b, ' ')
@@ -182,7 +180,6 @@ func (x *serverStream) begin() bool {
 		x.body = &chunks{body: r.Body, trailer: func() http.Header { return r.Trailer }}
 	}
 	x.unread = append(b, "\r\n"...)
-	return true
 }
 
 // Read gives the request.

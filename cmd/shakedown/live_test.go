@@ -524,6 +524,9 @@ func TestLimitsInBothWorlds(t *testing.T) {
 			}
 		}
 		s.served = float64(r.Totals.Succeeded)
+		if b := r.Balancer; float64(b.Limited) != s.limited || float64(b.Overflow) > s.shed || b.Overflow == 0 || b.Waited == 0 {
+			t.Errorf("%s: the balancer counted %+v, the clients %+v", world, b, s)
+		}
 		for _, x := range r.Targets {
 			// The bucket lets 10 pass at once and then 15/s over 4 s.
 			if x.Group == "free" && (x.Requests < 66 || x.Requests > 71) {

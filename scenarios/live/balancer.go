@@ -207,6 +207,7 @@ func (w *World) effect(groupName string, e *group.Effect) {
 // merge takes in the balancer's counts and passes the world's on.
 func (w *World) merge(s *balancer.Stats) {
 	w.stats.Requests, w.stats.Retries, w.stats.Unrouted = s.Requests, s.Retries, s.Unrouted
+	w.stats.Limited, w.stats.Waited, w.stats.Overflow = s.Limited, s.Waited, s.Overflow
 	for name, statuses := range s.Groups {
 		for _, st := range statuses {
 			x := w.stats.Targets[st.ID]

@@ -94,6 +94,9 @@ type Stats struct {
 	Requests uint64 // that reached the balancer
 	Retries  uint64
 	Unrouted uint64
+	Limited  uint64 // beyond a rate limit: answered 429
+	Waited   uint64 // attempts that waited for a target with room
+	Overflow uint64 // attempts that found the queue full
 	Targets  map[string]TargetStats
 }
 

@@ -86,6 +86,7 @@ func (w *World) route(r *request) {
 		rule := w.rules.Match(ask)
 		if rule != nil {
 			if ok, _ := rule.Allow(w.now, ask); !ok {
+				w.limited++
 				w.answer(r, 429)
 				return
 			}
@@ -133,8 +134,10 @@ func (w *World) route(r *request) {
 func (w *World) wait(r *request, discard bool) bool {
 	r.waiter = &group.Waiter{Request: &r.pick, Discard: discard, Admit: func(t *group.Target) { w.chosen(r, t) }}
 	if !r.group.queue.Join(r.group.g, r.waiter) {
+		w.overflow++
 		return false
 	}
+	w.waited++
 	waiter := r.waiter
 	w.At(w.now+r.group.cfg.Limits.Wait, func() {
 		if r.group.queue.Leave(waiter) {

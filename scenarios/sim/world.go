@@ -5,7 +5,8 @@
 // the same result to the byte.
 //
 // What it leaves out: the time that balancer, backends and generator take themselves (a live request costs
-// a fraction of a millisecond more), and connections: a request that the client gave up holds no socket.
+// a fraction of a millisecond more), connections: a request that the client gave up holds no socket; and cookies: no
+// client sticks to its target.
 package sim
 
 import (
@@ -53,7 +54,7 @@ type World struct {
 	waiting []*request
 	sink    func(*measure.Sample)
 
-	requests, retries, unrouted uint64
+	requests, retries, unrouted, limited, waited, overflow uint64
 }
 
 type simGroup struct {
@@ -295,7 +296,7 @@ func (w *World) measure() {
 }
 
 func (w *World) stats() *plan.Stats {
-	s := &plan.Stats{At: w.now, Requests: w.requests, Retries: w.retries, Unrouted: w.unrouted, Targets: map[string]plan.TargetStats{}}
+	s := &plan.Stats{At: w.now, Requests: w.requests, Retries: w.retries, Unrouted: w.unrouted, Limited: w.limited, Waited: w.waited, Overflow: w.overflow, Targets: map[string]plan.TargetStats{}}
 	for _, name := range w.order {
 		for _, t := range w.groups[name].targets {
 			st := t.member.Status()
