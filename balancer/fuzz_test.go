@@ -26,7 +26,7 @@ type seen struct {
 // readAll reads requests as net/http does, until it can't. urls reports that it only stumbled over a URL, which is no
 // matter of framing.
 func readAll(in io.Reader) (list []seen, urls bool, err error) {
-	for r := bufio.NewReader(in); ; {
+	for r := bufio.NewReaderSize(in, 2*http1.MaxHead); ; { // no trailer is taken that the buffer does not hold
 		req, err := http.ReadRequest(r)
 		var u *url.Error
 		if err != nil {
@@ -59,7 +59,7 @@ func FuzzProxy(f *testing.F) {
 			}
 			conns.Go(func() {
 				defer c.Close()
-				for r := bufio.NewReader(c); ; {
+				for r := bufio.NewReaderSize(c, 2*http1.MaxHead); ; {
 					req, err := http.ReadRequest(r)
 					if err != nil {
 						var u *url.Error // no matter of framing
