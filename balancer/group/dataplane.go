@@ -75,7 +75,7 @@ func (g *Group) AnyKey(seq uint64) uint64 { return g.keys.Uint64(seq, 0) }
 func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Duration) (tell bool) {
 	t.load.InFlight.Add(-1)
 	x := g.settings.Load()
-	if x.cfg.Outliers != nil {
+	if c := x.cfg.Outliers; c != nil && c.SuccessRate > 0 {
 		t.outlier.Count(!o.failed(), o == Abandoned)
 	}
 	if x.observer != nil && o != Abandoned {
