@@ -148,16 +148,16 @@ func (c contender) measure(binary string, small, big []string, direct float64, l
 	if p, err = c.start(false, small); err != nil {
 		return r, err
 	}
-	if r.cpu, r.rate, err = p.cost(binary, length, dir); err != nil {
-		p.stop()
-		return r, err
-	}
 	added, err := addedLatency(binary, p.url, length, dir)
 	if err != nil {
 		p.stop()
 		return r, err
 	}
 	r.added = (added - direct) * 1000
+	if r.cpu, r.rate, err = p.cost(binary, length, dir); err != nil {
+		p.stop()
+		return r, err
+	}
 	r.idle, err = p.idleCost()
 	p.stop()
 	if err != nil {
@@ -351,7 +351,7 @@ func attack(binary, url, rate string, length time.Duration, dir string, more ...
 // addedLatency is the p99 of the response time at a moderate rate, in milliseconds: the lowest of several runs,
 // because a single stall of the machine decides a p99, and stalls are not what is compared.
 func addedLatency(binary, url string, length time.Duration, dir string) (p99 float64, err error) {
-	const runs = 5
+	const runs = 6
 	var all []float64
 	for range runs {
 		r, err := attack(binary, url, fmt.Sprint(addedRate, "/s"), length/2, dir)
