@@ -1,8 +1,11 @@
 package http1
 
+import "bytes"
+
 // framing is what the headers of a message say about its body and its connection.
 type framing struct {
-	length  int64 // -1 when there is no Content-Length
+	length  int64  // -1 when there is no Content-Length
+	text    []byte // of the length: another one must be written just so
 	chunked bool
 	close   bool // Connection: close
 	keep    bool // Connection: keep-alive
@@ -15,10 +18,10 @@ func (f *framing) note(name, value []byte) error {
 	switch {
 	case Is(name, "content-length"):
 		n, ok := length(value)
-		if !ok || (f.length >= 0 && f.length != n) {
+		if !ok || (f.length >= 0 && !bytes.Equal(f.text, value)) {
 			return ErrContentLength
 		}
-		f.length = n
+		f.length, f.text = n, value
 	case Is(name, "transfer-encoding"):
 		if f.chunked { // a second one
 			return ErrFraming

@@ -64,6 +64,7 @@ func Malformed() map[string]error {
 		get + "A: b\x0bc\r\n\r\n":                                                          ErrHeader,
 		get + "A: b\x7f\r\n\r\n":                                                           ErrHeader,
 		get + "A: b\r\r\n\r\n":                                                             ErrHeader,
+		post + "Content-Length: 05\r\nContent-Length: 5\r\n\r\nhello":                      ErrContentLength,
 		post + "Content-Length: \r\n\r\n":                                                  ErrContentLength,
 		post + "Content-Length: +5\r\n\r\nhello":                                           ErrContentLength,
 		post + "Content-Length: -5\r\n\r\nhello":                                           ErrContentLength,
