@@ -11,7 +11,6 @@ package group
 
 import (
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -33,23 +32,6 @@ const (
 	Draining    State = "draining"    // takes no new traffic; what runs may end
 	Gone        State = "gone"
 )
-
-// Config is a group's settings. A nil Health or Outliers turns that detection off.
-type Config struct {
-	Strategy pick.Builder
-	Health   *health.Config
-	Outliers *health.OutlierConfig
-	Retry    *Retry // nil: none
-	// SlowStart is how long a target takes to its full share: one that joins a group in service, or comes back. Those
-	// that a group begins with have it at once. 0: everybody has.
-	SlowStart time.Duration
-	FailOpen  *FailOpen     // nil: a group without a healthy target answers nothing
-	Limits    *Limits       // nil: none
-	Zones     *Zones        // nil: every zone is as good as the others
-	Sticky    *Sticky       // nil: clients don't stick to targets
-	Drain     time.Duration // how long a draining target may finish what it runs
-	Seed      draw.Seed
-}
 
 // Member is what a target is known by. It does not change.
 type Member struct {
@@ -118,21 +100,6 @@ type Group struct {
 	ready    atomic.Pointer[ready]
 }
 
-// settings are the configuration in force, and what follows from it.
-type settings struct {
-	cfg      Config
-	strategy pick.Strategy
-	observer pick.Observer // the strategy, when it learns
-}
-
-type ready struct {
-	chooser pick.Strategy // the strategy that the sets were prepared by, with slow start before it
-	set     pick.Set
-	targets []*Target // parallel to set.Members
-	near    *near     // nil when no zone is preferred
-	tags    map[pick.Tag]int
-}
-
 // New returns an empty group.
 func New(name string, cfg Config) *Group {
 	g := &Group{name: name, keys: cfg.Seed.Stream("key:" + name), spill: cfg.Seed.Stream("spill:" + name)}
@@ -141,41 +108,8 @@ func New(name string, cfg Config) *Group {
 	return g
 }
 
-func (g *Group) configure(cfg Config, strategy pick.Strategy) {
-	x := &settings{cfg: cfg, strategy: strategy}
-	x.observer, _ = strategy.(pick.Observer)
-	g.settings.Store(x)
-}
-
-// Reconfigure changes the group's settings. Its targets keep their state, and the strategy its own when it stays the
-// same; without one it is made anew.
-func (g *Group) Reconfigure(now time.Duration, cfg Config, sameStrategy bool) (out []Effect) {
-	old := g.settings.Load()
-	strategy := old.strategy
-	if !sameStrategy {
-		strategy = cfg.Strategy(cfg.Seed.Stream("pick:" + g.name))
-	}
-	g.configure(cfg, strategy)
-	if c := cfg.Outliers; c != nil {
-		g.sweep = now + c.Interval
-	}
-	for _, t := range slices.Clone(g.targets) {
-		if cfg.Health == nil {
-			t.fresh, t.up = false, true
-		}
-		if cfg.Outliers == nil {
-			t.ejected = false
-		}
-		out = append(out, g.settle(now, t, "the settings have changed")...)
-	}
-	return append(out, g.publish(now)...)
-}
-
 // Name is what the group is called.
 func (g *Group) Name() string { return g.name }
-
-// Config returns the settings in force. They are not to be changed.
-func (g *Group) Config() *Config { return &g.settings.Load().cfg }
 
 // Add makes a target a member. Without active checks it takes traffic at once.
 func (g *Group) Add(now time.Duration, m Member) (*Target, []Effect) {
@@ -228,65 +162,6 @@ func (g *Group) Probed(now time.Duration, t *Target, passed bool, reason string)
 	return append(out, g.settle(now, t, reason)...)
 }
 
-// Outcome is how an exchange with a target ended, as far as the group cares.
-type Outcome uint8
-
-// The outcomes of an exchange.
-const (
-	OK            Outcome = iota
-	ConnectFailed         // no connection could be made: no byte of the request was sent
-	Broken                // the exchange broke off or timed out after bytes were sent
-	ServerError           // the target answered 5xx
-	GatewayError          // of those, 502, 503 or 504
-	Abandoned             // the client went away: says nothing about the target
-)
-
-func (o Outcome) failed() bool { return o != OK && o != Abandoned }
-
-// OutcomeOf is the outcome of an exchange that was answered with a status.
-func OutcomeOf(status int) Outcome {
-	switch {
-	case status >= 502 && status <= 504:
-		return GatewayError
-	case status >= 500:
-		return ServerError
-	}
-	return OK
-}
-
-// Answered tells how an exchange ended. The data plane calls it when Release asks for it.
-func (g *Group) Answered(now time.Duration, t *Target, o Outcome, reason string) []Effect {
-	if t.state == Gone {
-		return nil
-	}
-	if t.state == Draining {
-		return g.settle(now, t, "")
-	}
-	if o == Abandoned {
-		return nil
-	}
-	var out []Effect
-	if o.failed() {
-		out = g.troubled(now, t, reason)
-	}
-	if c := g.Config().Outliers; c != nil && !t.ejected {
-		if why := t.outlier.Observe(c, o.failed(), o != ServerError); why != "" && g.eject(now, t) {
-			reason = fmt.Sprintf("%s, the last: %s", why, reason)
-		}
-	}
-	return append(out, g.settle(now, t, reason)...)
-}
-
-// eject takes a target out for a while, if the group can spare it.
-func (g *Group) eject(now time.Duration, t *Target) bool {
-	c := g.Config().Outliers
-	if !c.MayEject(g.count(Ejected), len(g.targets)) {
-		return false
-	}
-	t.ejected, t.until = true, now+t.outlier.Ejected(c)
-	return true
-}
-
 // Drain takes a target out of service for good: no new requests at once; it is gone when what it runs
 // has ended, or when the group's drain time is over.
 func (g *Group) Drain(now time.Duration, t *Target) []Effect {
@@ -321,28 +196,6 @@ func (g *Group) Tick(now time.Duration) []Effect {
 	out := g.compare(now)
 	for _, t := range append([]*Target(nil), g.targets...) {
 		out = append(out, g.settle(now, t, "its ejection is over")...)
-	}
-	return out
-}
-
-// compare ejects the targets that succeed much less than the others, once an interval.
-func (g *Group) compare(now time.Duration) (out []Effect) {
-	c := g.Config().Outliers
-	if c == nil || c.SuccessRate == 0 || now < g.sweep {
-		return nil
-	}
-	g.sweep = now + c.Interval
-	var members []*health.Outlier
-	var healthy []*Target
-	for _, t := range g.targets {
-		if t.state == Healthy {
-			members, healthy = append(members, &t.outlier), append(healthy, t)
-		}
-	}
-	for i, why := range c.Compare(members) {
-		if why != "" && g.eject(now, healthy[i]) {
-			out = append(out, g.settle(now, healthy[i], why)...)
-		}
 	}
 	return out
 }
@@ -432,100 +285,3 @@ func (g *Group) troubled(now time.Duration, t *Target, reason string) []Effect {
 	t.trouble = true
 	return []Effect{{At: now, Target: t.ID, Kind: Troubled, Reason: reason, LastRouted: time.Duration(t.lastRouted.Load())}}
 }
-
-// publish makes a new set of what takes traffic.
-func (g *Group) publish(now time.Duration) (out []Effect) {
-	healthy, members := g.count(Healthy), 0
-	for _, t := range g.targets {
-		if t.state != Draining && t.state != Maintenance {
-			members++
-		}
-	}
-	if open := g.Config().FailOpen.opens(healthy, members); open != g.open {
-		g.open = open
-		e := Effect{At: now, Kind: Shut, LastRouted: -1, Reason: fmt.Sprintf("%d of %d targets are healthy", healthy, members)}
-		if open {
-			e.Kind = Opened
-		}
-		out = append(out, e)
-	}
-	x := g.settings.Load()
-	r := &ready{chooser: x.strategy}
-	if x.cfg.SlowStart > 0 {
-		r.chooser = pick.SlowStart{Strategy: x.strategy, Over: x.cfg.SlowStart, Stream: x.cfg.Seed.Stream("slow start:" + g.name)}
-	}
-	for _, t := range g.targets {
-		if t.state == Healthy || (g.open && t.state != Draining && t.state != Maintenance) {
-			r.targets = append(r.targets, t)
-			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Weight: t.weight, Load: &t.load, Warming: t.warming, Since: t.since})
-		}
-	}
-	prepare := func(s *pick.Set) {
-		if p, ok := x.strategy.(pick.Preparer); ok {
-			s.Prepared = p.Prepare(s)
-		}
-	}
-	prepare(&r.set)
-	if z := g.Config().Zones; z != nil {
-		in := 0
-		for _, t := range g.targets {
-			if t.Zone == z.Own && t.state != Draining && t.state != Maintenance {
-				in++
-			}
-		}
-		r.near = z.split(&r.set, in, prepare)
-	}
-	if x.cfg.Sticky != nil {
-		r.tags = make(map[pick.Tag]int, len(r.targets))
-		for i, t := range r.targets {
-			r.tags[x.cfg.Sticky.Tag(g, t.ID)] = i
-		}
-	}
-	g.ready.Store(r)
-	return out
-}
-
-func (g *Group) count(s State) (n int) {
-	for _, t := range g.targets {
-		if t.state == s {
-			n++
-		}
-	}
-	return n
-}
-
-// Status is what the group knows of a target.
-type Status struct {
-	ID         string        `json:"id"`
-	Address    string        `json:"address"`
-	Zone       string        `json:"zone,omitempty"`
-	Weight     int           `json:"weight"`
-	State      State         `json:"state"`
-	InFlight   int64         `json:"in_flight"`
-	Requests   uint64        `json:"requests"`
-	Discarded  uint64        `json:"discarded"`
-	LastRouted time.Duration `json:"last_routed"`
-}
-
-// Open reports whether too few members are healthy, so that all of them take traffic.
-func (g *Group) Open() bool { return g.open }
-
-// Status lists the members in the order they were added.
-func (g *Group) Status() []Status {
-	out := make([]Status, len(g.targets))
-	for i, t := range g.targets {
-		out[i] = t.Status()
-	}
-	return out
-}
-
-// Status is what is known of the target. It may still be read once the target is gone.
-func (t *Target) Status() Status {
-	return Status{
-		t.ID, t.Address, t.Zone, max(t.weight, 1), t.state, t.load.InFlight.Load(), t.requests.Load(), t.discarded.Load(),
-		time.Duration(t.lastRouted.Load()),
-	}
-}
-
-// State is the owner's to read.
-func (t *Target) State() State { return t.state }

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -20,12 +16,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-8025779b/shakedown/balancer"
-	"github.com/seed-8025779b/shakedown/balancer/certs"
 	"github.com/seed-8025779b/shakedown/balancer/control"
 	"github.com/seed-8025779b/shakedown/balancer/group"
-	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
-	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/takeover"
 	"github.com/seed-8025779b/shakedown/chaos/inject"
 	"github.com/seed-8025779b/shakedown/scenarios"
@@ -134,109 +127,6 @@ With --admin there is a page to look at, targets can be changed over HTTP, and P
 	return cmd
 }
 
-func (f *balanceFlags) config() (balancer.Config, error) {
-	var none balancer.Config
-	if len(f.targets) == 0 {
-		return none, fmt.Errorf("balance needs --targets HOST:PORT,…")
-	}
-	chosen, err := parseStrategy(f.strategy)
-	if err != nil {
-		return none, err
-	}
-	if _, _, err := net.SplitHostPort(f.listen); err != nil {
-		return none, fmt.Errorf("--listen %s is not HOST:PORT", f.listen)
-	}
-	g := balancer.Group{
-		Name: "targets", Strategy: chosen, Drain: 30 * time.Second, Timeouts: f.target, Outliers: health.NewOutliers(spec.Defaults(health.OutlierParams())),
-	}
-	if g.Retry, err = parseRetry(f.retryOn); err != nil {
-		return none, err
-	}
-	if f.failOpen {
-		g.FailOpen = group.NewFailOpen(spec.Defaults(group.FailOpenParams()))
-	}
-	if g.Health, err = f.check(); err != nil {
-		return none, err
-	}
-	seen := map[string]bool{}
-	for _, t := range f.targets {
-		x, err := parseTarget(t)
-		if err != nil {
-			return none, err
-		}
-		if seen[x.ID] {
-			return none, fmt.Errorf("--targets: %s stands there twice", x.ID)
-		}
-		seen[x.ID] = true
-		g.Targets = append(g.Targets, x)
-	}
-	if err := f.checkRest(); err != nil {
-		return none, err
-	}
-	l := balancer.Listener{Address: f.listen, Rules: route.Table{{Forward: g.Name}}, Timeouts: f.front}
-	if l.TLS, err = f.certificates(); err != nil {
-		return none, err
-	}
-	return balancer.Config{Seed: 1, Groups: []balancer.Group{g}, Listeners: []balancer.Listener{l}}, nil
-}
-
-// certificates are what --tls and --tls-key name; nil for none.
-func (f *balanceFlags) certificates() (*certs.Config, error) {
-	switch {
-	case f.tls == "" && f.key != "":
-		return nil, errors.New("--tls-key needs --tls FILE, the certificate")
-	case f.tls == "":
-		return nil, nil
-	case f.tls == "auto":
-		dir, err := certs.OwnFolder()
-		if err != nil {
-			return nil, fmt.Errorf("--tls auto: %w", err)
-		}
-		return &certs.Config{Auto: dir}, nil
-	}
-	c := &certs.Config{Files: []certs.Pair{{Cert: f.tls, Key: cmp.Or(f.key, f.tls)}}}
-	if _, err := certs.Open(*c, time.Now); err != nil {
-		return nil, fmt.Errorf("--tls: %w", err)
-	}
-	return c, nil
-}
-
-// explainTo prints where each value of the configuration file came from.
-func (f *balanceFlags) explainTo(w io.Writer) error {
-	if f.resolved == nil {
-		return errors.New("--explain needs a configuration file")
-	}
-	f.resolved.Print(w)
-	return nil
-}
-
-// fromFile reads the configuration from its file; flags that say the same are refused.
-func (f *balanceFlags) fromFile(given func(flag string) bool) (balancer.Config, error) {
-	var none balancer.Config
-	for _, name := range []string{
-		"listen", "targets", "strategy", "health", "health-interval", "retry", "fail-open", "idle-timeout", "header-timeout", "body-timeout", "write-timeout",
-		"connect-timeout", "response-timeout", "tls", "tls-key",
-	} {
-		if given(name) {
-			return none, fmt.Errorf("--%s and a configuration file exclude each other", name)
-		}
-	}
-	if err := f.checkRest(); err != nil {
-		return none, err
-	}
-	return f.read()
-}
-
-func (f *balanceFlags) read() (balancer.Config, error) {
-	text, err := os.ReadFile(f.file)
-	if err != nil {
-		return balancer.Config{}, fmt.Errorf("configuration: %w", err)
-	}
-	cfg, resolved, err := scenarios.DecodeBalancer(scenarios.Source{Name: f.file, Text: text, Dir: filepath.Dir(f.file)})
-	f.resolved = resolved
-	return cfg, err
-}
-
 // reload reads the configuration file again whenever it is asked to, until the context ends.
 func (f *balanceFlags) reload(ctx context.Context, b *balancer.Balancer, hangups <-chan os.Signal) {
 	for {
@@ -259,106 +149,6 @@ func (f *balanceFlags) reload(ctx context.Context, b *balancer.Balancer, hangups
 		}
 		fmt.Fprintln(os.Stderr, "reloaded "+f.file)
 	}
-}
-
-func (f *balanceFlags) check() (*health.Config, error) {
-	switch {
-	case f.health == "off":
-		return nil, nil
-	case !strings.HasPrefix(f.health, "/"):
-		return nil, fmt.Errorf("--health %s is neither off nor a path", f.health)
-	case f.interval < 10*time.Millisecond:
-		return nil, fmt.Errorf("--health-interval %v is too small: the least is 10ms", f.interval)
-	}
-	c, err := health.New(spec.Defaults(health.Params(health.HTTP)))
-	if err != nil {
-		return nil, err
-	}
-	c.Path, c.Interval = f.health, f.interval
-	return c, nil
-}
-
-// checkRest checks what a configuration file does not say.
-func (f *balanceFlags) checkRest() error {
-	if f.takeover && f.handover == "" {
-		return fmt.Errorf("--takeover needs --handover PATH, at which the predecessor offers its socket")
-	}
-	return f.checkAdmin()
-}
-
-// checkAdmin sees to it that nobody but this machine can change things without a token.
-func (f *balanceFlags) checkAdmin() error {
-	if f.admin == "" {
-		return nil
-	}
-	host, _, err := net.SplitHostPort(f.admin)
-	if err != nil {
-		return fmt.Errorf("--admin %s is not HOST:PORT", f.admin)
-	}
-	if ip := net.ParseIP(host); f.token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("--admin %s can be reached from elsewhere: give --admin-token too", f.admin)
-	}
-	return nil
-}
-
-// parseTarget reads HOST:PORT, or HOST:PORT*WEIGHT.
-func parseTarget(t string) (balancer.Target, error) {
-	address, text, weighted := strings.Cut(t, "*")
-	x := balancer.Target{ID: address, Address: address, Weight: 1}
-	if weighted {
-		w, err := spec.Param{Type: spec.Count, Min: 1, Max: 1000}.Parse(text)
-		if err != nil {
-			return x, fmt.Errorf("--targets: weight of %s: %w", address, err)
-		}
-		x.Weight = w.(int)
-	}
-	_, port, err := net.SplitHostPort(address)
-	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 {
-		return x, fmt.Errorf("--targets: %s is not HOST:PORT, nor HOST:PORT*WEIGHT", t)
-	}
-	return x, nil
-}
-
-func parseRetry(on string) (*group.Retry, error) {
-	if on == "off" {
-		return nil, nil
-	}
-	v := spec.Defaults(group.RetryParams())
-	for _, p := range group.RetryParams() {
-		if p.Name == "on" {
-			x, err := p.Parse(on)
-			if err != nil {
-				return nil, fmt.Errorf("--retry: %w, or off", err)
-			}
-			v["on"] = x
-		}
-	}
-	return group.NewRetry(v), nil
-}
-
-// parseStrategy reads NAME, or NAME:PARAMETER=VALUE,….
-func parseStrategy(text string) (spec.Written, error) {
-	table := pick.Kinds().Table()
-	name, params, _ := strings.Cut(text, ":")
-	if _, ok := table.Find(name); !ok {
-		return spec.Written{}, fmt.Errorf("--strategy %s is unknown%s: there are %s", name, spec.Suggest(name, table.Names()), strings.Join(table.Names(), ", "))
-	}
-	w := spec.Written{Kind: name, Values: map[string]string{}}
-	for _, p := range strings.FieldsFunc(params, func(r rune) bool { return r == ',' }) {
-		key, value, ok := strings.Cut(p, "=")
-		if !ok {
-			return w, fmt.Errorf("--strategy %s: %q is not PARAMETER=VALUE", text, p)
-		}
-		w.Values[key] = value
-	}
-	choice, err := table.Read(w)
-	if err == nil {
-		_, err = pick.Kinds().New(choice)
-	}
-	if err != nil {
-		return w, fmt.Errorf("--strategy %s: %w", text, err)
-	}
-	return table.Write(choice), nil
 }
 
 // run serves until the context ends, or a successor has taken over.

@@ -1,0 +1,77 @@
+package group
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+)
+
+type ready struct {
+	chooser pick.Strategy // the strategy that the sets were prepared by, with slow start before it
+	set     pick.Set
+	targets []*Target // parallel to set.Members
+	near    *near     // nil when no zone is preferred
+	tags    map[pick.Tag]int
+}
+
+// publish makes a new set of what takes traffic.
+func (g *Group) publish(now time.Duration) (out []Effect) {
+	healthy, members := g.count(Healthy), 0
+	for _, t := range g.targets {
+		if t.state != Draining && t.state != Maintenance {
+			members++
+		}
+	}
+	if open := g.Config().FailOpen.opens(healthy, members); open != g.open {
+		g.open = open
+		e := Effect{At: now, Kind: Shut, LastRouted: -1, Reason: fmt.Sprintf("%d of %d targets are healthy", healthy, members)}
+		if open {
+			e.Kind = Opened
+		}
+		out = append(out, e)
+	}
+	x := g.settings.Load()
+	r := &ready{chooser: x.strategy}
+	if x.cfg.SlowStart > 0 {
+		r.chooser = pick.SlowStart{Strategy: x.strategy, Over: x.cfg.SlowStart, Stream: x.cfg.Seed.Stream("slow start:" + g.name)}
+	}
+	for _, t := range g.targets {
+		if t.state == Healthy || (g.open && t.state != Draining && t.state != Maintenance) {
+			r.targets = append(r.targets, t)
+			r.set.Members = append(r.set.Members, pick.Member{ID: t.ID, Zone: t.Zone, Weight: t.weight, Load: &t.load, Warming: t.warming, Since: t.since})
+		}
+	}
+	prepare := func(s *pick.Set) {
+		if p, ok := x.strategy.(pick.Preparer); ok {
+			s.Prepared = p.Prepare(s)
+		}
+	}
+	prepare(&r.set)
+	if z := g.Config().Zones; z != nil {
+		in := 0
+		for _, t := range g.targets {
+			if t.Zone == z.Own && t.state != Draining && t.state != Maintenance {
+				in++
+			}
+		}
+		r.near = z.split(&r.set, in, prepare)
+	}
+	if x.cfg.Sticky != nil {
+		r.tags = make(map[pick.Tag]int, len(r.targets))
+		for i, t := range r.targets {
+			r.tags[x.cfg.Sticky.Tag(g, t.ID)] = i
+		}
+	}
+	g.ready.Store(r)
+	return out
+}
+
+func (g *Group) count(s State) (n int) {
+	for _, t := range g.targets {
+		if t.state == s {
+			n++
+		}
+	}
+	return n
+}
