@@ -29,8 +29,11 @@ func FiguresOf(h *measure.Hist) Figures {
 
 // PartsOf summarises the parts of exchanges.
 func PartsOf(g *measure.Parts) *Parts {
-	out := &Parts{Connect: FiguresOf(&g.Connect), TLS: FiguresOf(&g.TLS), FirstByte: FiguresOf(&g.FirstByte), Histograms: PartHistograms{g.Connect, g.TLS, g.FirstByte}}
-	for _, h := range []*measure.Hist{&out.Histograms.Connect, &out.Histograms.TLS, &out.Histograms.FirstByte} {
+	out := &Parts{
+		Wait: FiguresOf(&g.Wait), Connect: FiguresOf(&g.Connect), TLS: FiguresOf(&g.TLS), FirstByte: FiguresOf(&g.FirstByte),
+		Histograms: PartHistograms{g.Wait, g.Connect, g.TLS, g.FirstByte},
+	}
+	for _, h := range []*measure.Hist{&out.Histograms.Wait, &out.Histograms.Connect, &out.Histograms.TLS, &out.Histograms.FirstByte} {
 		h.Pack()
 	}
 	return out

@@ -38,8 +38,10 @@ type Result struct {
 	Reasons    []string `json:"reasons"` // of the verdict, in plain words
 	World      string   `json:"world"`
 	Seed       uint64   `json:"seed"`
-	DurationMS float64  `json:"duration_ms"`
-	PlannedMS  float64  `json:"planned_duration_ms"`
+	DurationMS float64  `json:"duration_ms"`         // of the load: as planned, or until it was stopped
+	JudgedMS   float64  `json:"judged_duration_ms"`  // of the phases that are not discarded
+	PlannedMS  float64  `json:"planned_duration_ms"` // as planned
+	DrainMS    float64  `json:"drain_ms"`            // from the end of the load until the last request ended
 
 	Objective  Objective         `json:"objective"`
 	Validity   Validity          `json:"validity"`
@@ -47,7 +49,9 @@ type Result struct {
 	Rates      Rates             `json:"rates"`
 	Latency    Latency           `json:"latency"`
 	Parts      *Parts            `json:"parts,omitempty"` // absent in results that know nothing of them
-	Errors     map[string]uint64 `json:"errors"`
+	Errors     map[string]uint64 `json:"errors"`   // by class
+	Statuses   map[string]uint64 `json:"statuses"` // answers by HTTP status
+	Bytes      Bytes             `json:"bytes"`
 	Examples   map[string]string `json:"error_examples"`
 	Histograms Histograms        `json:"histograms"`
 
@@ -86,9 +90,29 @@ type Validity struct {
 	Valid        bool     `json:"valid"`
 	Reasons      []string `json:"reasons"`
 	Lag          Lag      `json:"lag_ms"` // the generator's lateness: offered − due
-	LagLimitMS   float64  `json:"lag_limit_ms"`
+	LagLimitMS   float64  `json:"lag_limit_ms"`      // delay of a request by the generator that is tolerated
 	GeneratorCPU float64  `json:"generator_cpu"`     // share of the CPU it may use; 0 in a simulated world
 	Ceiling      float64  `json:"ceiling,omitempty"` // requests a second that it reached against a server that does nothing
+
+	StalledRequests uint64   `json:"stalled_requests"` // judged requests that the generator itself delayed by more than the limit
+	StalledMS       float64  `json:"stalled_ms"`       // how long the generator stood still in all
+	Stalls          []Stall  `json:"stalls"`           // the longest stretches of that
+	Bracket         *Bracket `json:"bracket"`          // null when no request was delayed
+}
+
+// Stall is a stretch in which the generator stood still, until the burst of requests behind it had drained.
+type Stall struct {
+	FromMS float64 `json:"from_ms"`
+	ToMS   float64 `json:"to_ms"`
+	Cause  string  `json:"cause"` // "paused" or "throttled"
+}
+
+// Bracket is the highest percentile of the judged response time with enough requests beyond it, as measured
+// and without the time in which the generator stood still: the truth lies between.
+type Bracket struct {
+	Percentile float64 `json:"percentile"`
+	UpperMS    float64 `json:"upper_ms"`
+	LowerMS    float64 `json:"lower_ms"`
 }
 
 // Lag is a summary of the generator's lateness.
@@ -107,13 +131,21 @@ type Totals struct {
 	Dropped   uint64 `json:"dropped"`
 	Cancelled uint64 `json:"cancelled"`
 	Retries   uint64 `json:"retries"` // by the balancer
+
+	Reconnects uint64 `json:"reconnects"` // requests sent again by the generator, because an idle connection had been closed
+}
+
+// Bytes are the sizes of the bodies of judged requests.
+type Bytes struct {
+	In  int64 `json:"in"`  // of answers
+	Out int64 `json:"out"` // of requests
 }
 
 // Rates are requests a second.
 type Rates struct {
 	Planned   float64 `json:"planned"`
 	Offered   float64 `json:"offered"`
-	Succeeded float64 `json:"succeeded"`
+	Succeeded float64 `json:"succeeded"` // throughput: successes of the period's own requests that ended within it
 }
 
 // Latency holds the three latencies, never mixed.
@@ -144,6 +176,7 @@ type Histograms struct {
 
 // Parts are how long the parts of an exchange took, each with its own histogram.
 type Parts struct {
+	Wait       Figures        `json:"wait"`       // for a free connection, of each request that had to wait for one
 	Connect    Figures        `json:"connect"`    // of each connection made, name resolved, until TCP has it
 	TLS        Figures        `json:"tls"`        // of each handshake
 	FirstByte  Figures        `json:"first_byte"` // of succeeded requests, from the first byte sent
@@ -152,6 +185,7 @@ type Parts struct {
 
 // PartHistograms are what Parts summarise.
 type PartHistograms struct {
+	Wait      measure.Hist `json:"wait"`
 	Connect   measure.Hist `json:"connect"`
 	TLS       measure.Hist `json:"tls"`
 	FirstByte measure.Hist `json:"first_byte"`
@@ -170,6 +204,18 @@ type Period struct {
 	Lag        Lag               `json:"lag_ms"`
 	Errors     map[string]uint64 `json:"errors,omitempty"`
 	Histograms Histograms        `json:"histograms"`
+	Ended      *Ended            `json:"ended,omitempty"` // of a window
+}
+
+// Ended is the figures of the requests that ended in a window, whenever they were due: failures show when they
+// happened.
+type Ended struct {
+	Succeeded uint64            `json:"succeeded"`
+	Failed    uint64            `json:"failed"`
+	Dropped   uint64            `json:"dropped"`
+	Response  Figures           `json:"response"` // of succeeded requests
+	Errors    map[string]uint64 `json:"errors,omitempty"`
+	Histogram measure.Hist      `json:"histogram"` // of Response
 }
 
 // Balancer is what the balancer counted in all, discarded phases included.
@@ -232,11 +278,19 @@ type Fault struct {
 	InjectedMS *float64 `json:"injected_ms"`
 	RevertedMS *float64 `json:"reverted_ms"`
 	Hits       uint64   `json:"hits"` // exchanges, probes or processes it touched
-	DetectMS   *float64 `json:"detect_ms"`
-	EjectMS    *float64 `json:"eject_ms"`
-	RecoverMS  *float64 `json:"recover_ms"`
-	ResidualMS *float64 `json:"residual_ms"`
-	Lost       float64  `json:"lost"`
+
+	// From the injection, in milliseconds.
+	DetectMS     *float64 `json:"detect_ms"`      // first failed check or request that the balancer noticed
+	EjectMS      *float64 `json:"eject_ms"`       // the last of its targets was taken out of service
+	LastRoutedMS *float64 `json:"last_routed_ms"` // last request routed to a target before it was taken out
+	RecoverMS    *float64 `json:"recover_ms"`     // the objective held again; 0 when it never broke
+	ResidualMS   *float64 `json:"residual_ms"`    // the same, from the fault's end
+
+	Lost     float64 `json:"lost"`     // Charged − Expected, at least 0
+	Charged  uint64  `json:"charged"`  // failed requests that are charged to this fault and to no other
+	Expected float64 `json:"expected"` // failures that its requests would have had at the error rate of the same phase outside all faults
+
+	Window *Period `json:"window"` // requests that belong to it: due from injection to recovery, or under way at the injection and failed by it
 }
 
 // Scaling is what a group's scaling policy did.
@@ -280,12 +334,23 @@ type Gate struct {
 	Expr     string   `json:"expr"`
 	Metric   string   `json:"metric"`
 	Window   string   `json:"window"`
-	Observed *float64 `json:"observed"` // null: it never happened
+	Observed *float64 `json:"observed"` // null: it did not happen
+	Lower    *float64 `json:"lower"`    // the same without the time in which the generator stood still; null when it makes no difference
 	Limit    float64  `json:"limit"`
 	Op       string   `json:"op"`
 	Unit     string   `json:"unit"`
 	Passed   bool     `json:"passed"`
+	Judged   bool     `json:"judged"` // false: the run was stopped before it could be judged
 	Note     string   `json:"note,omitempty"`
+}
+
+// SampleRow is one planned request, as the format "samples" writes it.
+type SampleRow struct {
+	*measure.Sample
+	Phase     string
+	Discarded bool          // the phase is not judged
+	ChargedTo string        // id of the fault that its failure is charged to; empty when there is none
+	Stalled   time.Duration // how much of its response time the generator itself stood still
 }
 
 // Event is something that happened.

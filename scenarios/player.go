@@ -49,9 +49,9 @@ type Options struct {
 	Exe      string // live: the binary to start children from
 	Dir      string // live: existing folder for the logs of commands
 	Progress func(Progress)
-	Say      func(string)          // one-off messages for a person
-	Expose   func(expose.Figures)  // about once a second, when not nil
-	Samples  func(*measure.Sample) // each sample that is judged, one at a time, when not nil
+	Say      func(string)             // one-off messages for a person
+	Expose   func(expose.Figures)     // about once a second, when not nil
+	Samples  func(*reports.SampleRow) // each planned request, one at a time, when not nil
 }
 
 // Progress is how far a run has come.
@@ -285,8 +285,9 @@ func (p *player) sample(s *measure.Sample) {
 	}
 	p.recorder.Add(s)
 	p.recent.Add(s)
-	if p.opts.Samples != nil && !p.s.Load.Phases[p.recorder.PhaseAt(s.Due)].Discard {
-		p.opts.Samples(s)
+	if p.opts.Samples != nil {
+		ph := &p.s.Load.Phases[p.recorder.PhaseAt(s.Due)]
+		p.opts.Samples(&reports.SampleRow{Sample: s, Phase: ph.Name, Discarded: ph.Discard})
 	}
 	for _, t := range p.trailing {
 		t.Add(s)

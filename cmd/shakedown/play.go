@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
 	"github.com/seed-8025779b/shakedown/reports"
 )
@@ -141,13 +140,16 @@ func (o *output) openStreams(formats []reports.Format, describe func(seq uint64)
 }
 
 // sink takes samples in; nil when nobody wants them.
-func (s *streams) sink() func(*measure.Sample) {
+func (s *streams) sink() func(*reports.SampleRow) {
 	if len(s.writers) == 0 {
 		return nil
 	}
-	return func(x *measure.Sample) {
+	return func(x *reports.SampleRow) {
+		if x.Discarded {
+			return
+		}
 		for _, w := range s.writers {
-			w.Add(x)
+			w.Add(x.Sample)
 		}
 	}
 }

@@ -18,6 +18,8 @@ type Config struct {
 	Mix    *mix.Mix
 
 	Timeout     time.Duration // from the due time to the end of the exchange
+	MinAttempt  time.Duration // least time left of Timeout for a request to be sent; with less it is dropped
+	FailPause   time.Duration // how long a user of a closed loop pauses after a failure, besides its think time
 	Stages      Timeouts
 	Connections int  // exchanges at once; more wait in order of due time
 	PerConn     int  // exchanges before a connection is replaced; 0: no limit

@@ -2,6 +2,7 @@ package measure
 
 // Parts are how long the parts of an exchange took.
 type Parts struct {
+	Wait      Hist // for a free connection, of each request that had to wait for one
 	Connect   Hist // of each connection made, name resolved, until TCP has it
 	TLS       Hist // of each handshake
 	FirstByte Hist // of succeeded requests, from the first byte sent to the first byte of the answer
@@ -11,6 +12,9 @@ type Parts struct {
 func (p *Parts) Add(s *Sample) {
 	if s.Outcome == Cancelled {
 		return
+	}
+	if s.Wait > 0 {
+		p.Wait.Record(s.Wait)
 	}
 	if s.Connect > 0 {
 		p.Connect.Record(s.Connect)
@@ -25,6 +29,7 @@ func (p *Parts) Add(s *Sample) {
 
 // Merge adds others' values exactly.
 func (p *Parts) Merge(o *Parts) {
+	p.Wait.Merge(&o.Wait)
 	p.Connect.Merge(&o.Connect)
 	p.TLS.Merge(&o.TLS)
 	p.FirstByte.Merge(&o.FirstByte)

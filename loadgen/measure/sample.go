@@ -21,15 +21,22 @@ type Sample struct {
 	First   time.Duration // first byte of the answer; zero when there was none
 	Done    time.Duration // end of the exchange, or when the client gave up
 
+	Wait      time.Duration // how long it waited for a free connection since it was offered; 0: one was free, or could be made
 	Connect   time.Duration // how long its connection took to make, name resolved; 0: there was one
 	Handshake time.Duration // how long TLS took on it
+	Reconnect int           // how often it was sent again on a new connection, because the server had closed the idle one
 
 	Outcome  Outcome
 	Class    Class // why it failed; empty for a success
 	Status   int   // HTTP status; 0 when there was no answer
 	Detail   string
-	BytesIn  int64
-	BytesOut int64
+	BytesIn  int64 // of the body of the answer
+	BytesOut int64 // of the body of the request
+
+	// What the balancer said of its final attempt; empty when it was not asked, or said nothing.
+	Attempts int    // how many attempts the balancer made
+	Target   string // id of the target of the final attempt
+	Fault    string // id of the wire fault that shaped the final attempt
 }
 
 // Response is what a user waits: from the due time to the end.
@@ -47,7 +54,7 @@ type Outcome uint8
 const (
 	Succeeded Outcome = iota
 	Failed            // it was sent, or a connection was tried, and it went wrong
-	Dropped           // it found no free connection before due + timeout: a failure as slow as the timeout
+	Dropped           // no connection became free in time to be of use: a failure as slow as its wait
 	Cancelled         // it was not finished when the run was stopped early: neither success nor failure
 )
 
@@ -66,6 +73,7 @@ const (
 	FirstByteTimeout Class = "first_byte_timeout"
 	Timeout          Class = "timeout"
 	Malformed        Class = "malformed"
+	Redirects        Class = "redirects" // more redirects than are followed
 	Status4xx        Class = "status_4xx"
 	Status5xx        Class = "status_5xx"
 	Expectation      Class = "expectation"   // it answered, but not what was expected
