@@ -56,6 +56,14 @@ func (h *Hist) dense() *hdrhistogram.Histogram {
 	return d
 }
 
+// clone returns a copy that shares nothing that changes.
+func (h *Hist) clone() Hist {
+	if h.h == nil {
+		return Hist{packed: h.packed}
+	}
+	return Hist{h: hdrhistogram.Import(h.h.Export())}
+}
+
 // Dense returns the histogram in dense form, for a row of questions.
 func (h *Hist) Dense() *Hist { return &Hist{h: h.dense()} }
 
