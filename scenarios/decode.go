@@ -185,6 +185,9 @@ func (d *decoder) gates(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 	for _, x := range s.Scaling {
 		names.Groups = append(names.Groups, x.Group)
 	}
+	for _, x := range s.Load.Set.Requests {
+		names.Requests = append(names.Requests, x.Name)
+	}
 	seen := map[string]bool{}
 	for i, n := range list {
 		text, err := d.scalar(n, spec.Param{Type: spec.Text})
@@ -215,7 +218,7 @@ func (d *decoder) gates(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 func (d *decoder) validity(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	b := d.block(n, "validity", out)
 	v := b.values([]spec.Param{
-		{Name: "lag", Type: spec.Duration, Above: true, Max: 600, Doc: "p99 of the generator's lateness above which the run can't be trusted"},
+		{Name: "lag", Type: spec.Duration, Above: true, Max: 600, Doc: "delay of a request by the load generator itself that is tolerated (default 1ms, with the engine vegeta 3ms)"},
 		{Name: "offered", Type: spec.Share, Default: "99%", Min: 0, Max: 1, Doc: "share of the schedule that must have been offered"},
 	})
 	s.Validity = plan.Validity{Lag: v.Duration("lag"), Offered: v.Float("offered")}

@@ -157,8 +157,8 @@ func (h *Hist) WritePercentiles(w io.Writer) error {
 	return err
 }
 
-// Below returns how many values are at most each of the bounds, which ascend.
-func (h *Hist) Below(bounds []time.Duration) []uint64 {
+// AtMost returns how many values are at most each of the bounds.
+func (h *Hist) AtMost(bounds []time.Duration) []uint64 {
 	out := make([]uint64, len(bounds))
 	d := h.dense()
 	if d == nil {
@@ -168,8 +168,10 @@ func (h *Hist) Below(bounds []time.Duration) []uint64 {
 		if b.Count == 0 {
 			continue
 		}
-		for i := len(bounds) - 1; i >= 0 && b.To <= bounds[i].Microseconds(); i-- {
-			out[i] += uint64(b.Count)
+		for i := range bounds {
+			if b.To <= bounds[i].Microseconds() {
+				out[i] += uint64(b.Count)
+			}
 		}
 	}
 	return out

@@ -107,7 +107,7 @@ func TestMarginalsAgree(t *testing.T) {
 			x.Stalled = time.Duration(rapid.Int64Range(0, int64(now-due)).Draw(t, "stalled"))
 			x.BytesIn, x.Status = 7, 200
 			samples = append(samples, x)
-			r.Plan(due)
+			r.Plan(due, 1)
 			r.Add(&x)
 			if rapid.Bool().Draw(t, "close") {
 				r.Close(now)
@@ -305,12 +305,12 @@ func TestLogReadsBack(t *testing.T) {
 	}
 }
 
-func TestBelow(t *testing.T) {
+func TestAtMost(t *testing.T) {
 	var h Hist
 	for _, ms := range []int{1, 2, 2, 9} {
 		h.Record(time.Duration(ms) * time.Millisecond)
 	}
-	got := h.Below([]time.Duration{500 * time.Microsecond, time.Millisecond, 5 * time.Millisecond, time.Second})
+	got := h.AtMost([]time.Duration{500 * time.Microsecond, time.Millisecond, 5 * time.Millisecond, time.Second})
 	if !slices.Equal(got, []uint64{0, 1, 3, 4}) {
 		t.Error(got)
 	}

@@ -49,8 +49,15 @@ func NewRecorder(phases []Phase, width time.Duration) *Recorder {
 // PhaseAt returns the index of the phase that a due time belongs to; the last phase takes what is beyond.
 func (r *Recorder) PhaseAt(due time.Duration) int { return r.bins.phaseAt(due) }
 
-// Plan counts a request that the schedule has at a due time.
-func (r *Recorder) Plan(due time.Duration) { r.bins.at(due).Planned++ }
+// Plan counts requests that the schedule has at a due time.
+func (r *Recorder) Plan(due time.Duration, n uint64) { r.bins.at(due).Planned += n }
+
+// AddCancelled counts requests of the schedule that were never offered, because the run was stopped before they
+// were due.
+func (r *Recorder) AddCancelled(due time.Duration, n uint64) {
+	r.tallies[r.PhaseAt(due)].Cancelled += n
+	r.bins.at(due).Due.Cancelled += n
+}
 
 // Cut makes a bin begin at t, so that the time from there on can be looked at apart, exactly. It returns where
 // the bin begins: t, unless a bin that begins later exists already.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
 
 // Action is something that the player asks of a world: one of the types below.
@@ -40,8 +41,9 @@ func (Retire) action()  {}
 
 // Played is what playing a load took.
 type Played struct {
-	CPU      float64       // share of the CPU that the generator may use; 0 in a simulated world
-	LagLimit time.Duration // up to which the engine's figures are trusted on any machine
+	CPU      float64         // share of the CPU that the generator may use; 0 in a simulated world
+	LagLimit time.Duration   // delay of a request by the generator itself that counts as none
+	Stalls   []measure.Stall // in which it stood still, in order of time
 }
 
 // Event is something that happened in a world. Which fields are set depends on its kind.
