@@ -267,6 +267,7 @@ func (w *World) kill(a plan.Kill) error {
 		return fmt.Errorf("kill %s: %w", a.Target, errGone)
 	}
 	t.killedBy = a.Fault
+	w.balancer.send(balancer.Command{Watch: []string{t.ID}})
 	return inject.Kill(t.pid)
 }
 
