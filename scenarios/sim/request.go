@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -167,6 +168,9 @@ func (w *World) chosen(r *request, member *group.Target) {
 	r.target = t
 	e := w.active.Touch(&chaos.Exchange{Target: t.ID, Seq: r.Seq, Attempt: r.pick.Attempt})
 	r.status = e.Status
+	if !r.done { // else the sample is out of our hands
+		r.Attempts, r.Target, r.Fault = r.pick.Attempt+1, t.ID, e.Fault
+	}
 	if e.Delay > 0 {
 		w.q.push(item{at: w.now + e.Delay, kind: exchange, r: r})
 	} else {
@@ -183,7 +187,7 @@ func (w *World) exchange(r *request) {
 		w.release(t, r, group.Abandoned, "")
 	case r.status != 0:
 		r.target = nil
-		w.failed(t, r, group.ServerError, "error injected", r.status)
+		w.answered(t, r, r.status)
 	case !t.alive:
 		r.target = nil
 		w.failed(t, r, group.ConnectFailed, "connection refused", 502)
@@ -191,7 +195,7 @@ func (w *World) exchange(r *request) {
 		switch t.m.Arrive(w.now, r.Seq) {
 		case model.Rejected:
 			r.target = nil
-			w.failed(t, r, group.ServerError, "status 503", 503)
+			w.answered(t, r, http.StatusServiceUnavailable)
 		case model.Started:
 			t.running = append(t.running, r)
 			w.serve(r)
@@ -226,8 +230,17 @@ func (w *World) serviced(r *request) {
 	if r.done {
 		return // the client gave up, and its attempt was released then
 	}
+	w.answered(t, r, http.StatusOK)
+}
+
+// answered ends an attempt with the status that the target, or a fault in its place, has answered.
+func (w *World) answered(t *simTarget, r *request, status int) {
+	if o := group.OutcomeOf(status); o != group.OK {
+		w.failed(t, r, o, "status "+strconv.Itoa(status), status)
+		return
+	}
 	w.release(t, r, group.OK, "")
-	w.answer(r, 200)
+	w.answer(r, status)
 }
 
 // failed ends an attempt that failed: another target is asked, or the client is answered.
