@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -45,6 +46,8 @@ func (w *World) handle(it *item) {
 		w.finish(it.r)
 	case deadline:
 		w.giveUp(it.r)
+	case drop:
+		w.drop(it.r)
 	}
 }
 
@@ -65,18 +68,42 @@ func (w *World) arrive(r *request) {
 	}
 	w.open++
 	r.Request = w.mix.At(r.Seq).Name
-	w.q.push(item{at: r.Due + w.s.Client.Timeout, kind: deadline, r: r})
-	if w.inUse < w.s.Client.Connections {
+	if r.user != nil || w.inUse < w.s.Client.Connections { // a user has a connection of its own
 		w.send(r)
-	} else {
-		w.waiting = append(w.waiting, r)
+		return
 	}
+	w.waiting = append(w.waiting, r)
+	w.q.push(item{at: max(w.lastStart(r), w.now), kind: drop, r: r})
+}
+
+// lastStart is the instant from which it is of no use to send a request that waits for a connection.
+func (w *World) lastStart(r *request) time.Duration {
+	return r.Due + w.s.Client.Timeout - w.s.Client.MinAttempt
 }
 
 func (w *World) send(r *request) {
-	w.inUse++
-	r.sent, r.Sent = true, w.now
+	if r.user == nil {
+		w.inUse++
+	}
+	r.sent, r.Sent, r.Wait = true, w.now, w.now-r.Offered
+	w.q.push(item{at: max(r.Due+w.s.Client.Timeout, w.now), kind: deadline, r: r})
 	w.q.push(item{at: w.now + w.s.RTT/2, kind: atBalancer, r: r})
+}
+
+// drop ends a request that is still without a connection when too little of its time is left for an attempt.
+func (w *World) drop(r *request) {
+	if r.sent || r.done {
+		return
+	}
+	r.Done, r.Wait = w.now, w.now-r.Offered
+	r.Outcome, r.Class = measure.Dropped, measure.NoConnection
+	r.Detail = fmt.Sprintf("waited %v for one of %d connections to become free", r.Wait.Round(time.Millisecond), w.s.Client.Connections)
+	if i := slices.Index(w.waiting, r); i == 0 { // the usual case: they came in the order in which they are dropped
+		w.waiting = w.waiting[1:]
+	} else if i > 0 {
+		w.waiting = slices.Delete(w.waiting, i, i+1)
+	}
+	w.deliver(r)
 }
 
 // route is the balancer's part: rules, strategy, and the faults on the connection to the target.
@@ -182,6 +209,8 @@ func (w *World) chosen(r *request, member *group.Target) {
 func (w *World) exchange(r *request) {
 	t := r.target
 	switch {
+	case t == nil:
+		return // the client gave up while it was delayed, and its attempt was released then
 	case r.done:
 		r.target = nil
 		w.release(t, r, group.Abandoned, "")
@@ -284,8 +313,7 @@ func (w *World) finish(r *request) {
 		r.Detail = "status " + strconv.Itoa(r.Status)
 	}
 	w.deliver(r)
-	w.inUse--
-	w.sendNext()
+	w.disconnect(r)
 }
 
 // giveUp is the client's timeout.
@@ -294,34 +322,39 @@ func (w *World) giveUp(r *request) {
 		return
 	}
 	r.Done = w.now
-	if !r.sent {
-		r.Outcome, r.Class, r.Detail = measure.Dropped, measure.NoConnection, "no connection became free before the timeout"
-		w.waiting = slices.DeleteFunc(w.waiting, func(x *request) bool { return x == r })
-		w.deliver(r)
-		return
-	}
 	r.Outcome, r.Class, r.Detail, r.Status = measure.Failed, measure.FirstByteTimeout, "no answer before the timeout", 0
 	w.deliver(r)
 	if r.waiter != nil {
 		r.group.queue.Leave(r.waiter)
 	}
-	if t := r.target; t != nil && slices.Contains(t.running, r) {
-		// In the queue it leaves; in service it runs to its end, but the balancer has hung up either way.
-		if t.m.Leave(r.Seq) {
-			t.running = slices.DeleteFunc(t.running, func(x *request) bool { return x == r })
+	if t := r.target; t != nil {
+		// In the queue it leaves, and delayed it never gets to the target; in service it runs to its end. The balancer has
+		// hung up either way.
+		if i := slices.Index(t.running, r); i < 0 || t.m.Leave(r.Seq) {
+			if i >= 0 {
+				t.running = slices.Delete(t.running, i, i+1)
+			}
 			r.target = nil
 		}
 		w.release(t, r, group.Abandoned, "")
 	}
-	w.inUse--
-	w.sendNext()
+	w.disconnect(r)
 }
 
-func (w *World) sendNext() {
-	if len(w.waiting) > 0 && w.inUse < w.s.Client.Connections {
-		r := w.waiting[0]
+// disconnect gives a request's connection to the first that waits for one.
+func (w *World) disconnect(r *request) {
+	if r.user != nil {
+		return
+	}
+	w.inUse--
+	for len(w.waiting) > 0 && w.inUse < w.s.Client.Connections {
+		next := w.waiting[0]
+		if w.now >= w.lastStart(next) {
+			w.drop(next)
+			continue
+		}
 		w.waiting = w.waiting[1:]
-		w.send(r)
+		w.send(next)
 	}
 }
 
@@ -330,7 +363,7 @@ func (w *World) deliver(r *request) {
 	w.open--
 	w.sink(&r.Sample)
 	if r.user != nil {
-		w.At(max(w.now+r.user.think, r.Due+leastTurn), func() { w.use(r.user) })
+		w.pause(r)
 	}
 }
 
