@@ -12,8 +12,8 @@ type fleet struct {
 	groups  []string
 	members []*memberState // those of the start, then as they were launched
 	byID    map[string]*memberState
-	last    map[string]plan.TargetStats // at the last moment of the timeline
-	lastAt  time.Duration
+	last    map[string]plan.TargetStats // at the last moment of the timeline of the target's group
+	lastAt  map[string]time.Duration    // when that was, by group
 	now     *plan.Stats
 }
 
@@ -45,7 +45,7 @@ type trouble struct {
 }
 
 func newFleet(s *plan.Scenario) *fleet {
-	f := &fleet{byID: map[string]*memberState{}, last: map[string]plan.TargetStats{}}
+	f := &fleet{byID: map[string]*memberState{}, last: map[string]plan.TargetStats{}, lastAt: map[string]time.Duration{}}
 	if s.Topology != nil {
 		for i := range s.Topology.Groups {
 			g := &s.Topology.Groups[i]
@@ -136,10 +136,8 @@ func (f *fleet) moment(now time.Duration, group string, desired int) reports.Mom
 	if f.now == nil {
 		return mo
 	}
-	if group == f.groups[0] {
-		defer func() { f.lastAt = f.now.At }()
-	}
-	seconds := (f.now.At - f.lastAt).Seconds()
+	seconds := (f.now.At - f.lastAt[group]).Seconds()
+	f.lastAt[group] = f.now.At
 	if u, ok := f.utilisation(group, f.last); ok {
 		mo.Utilisation = &u
 	}
