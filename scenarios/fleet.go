@@ -30,6 +30,7 @@ type memberState struct {
 	inServiceAt  *time.Duration // first admission
 	firstRequest *time.Duration
 	ended        *time.Duration
+	endedBy      string // the fault that ended the latest process; empty when none did
 }
 
 type change struct {
@@ -85,7 +86,7 @@ func (f *fleet) event(e *plan.Event) {
 		m.generations = append(m.generations, reports.Generation{Generation: e.Generation, PID: e.PID, LaunchedMS: reports.MS(at)})
 	case plan.Exited:
 		m.running = false
-		m.ended = &at
+		m.ended, m.endedBy = &at, e.Fault
 		if n := len(m.generations); n > 0 {
 			g := &m.generations[n-1]
 			g.Exit, g.ExitedMS = e.Detail, reports.MSPtr(&at)

@@ -200,7 +200,7 @@ func (w *World) owner(g *simGroup, call func(now time.Duration) []group.Effect) 
 			ev.Kind, ev.From, ev.To = plan.Changed, string(e.From), string(e.To)
 		}
 		w.emit(ev)
-		if e.To == group.Gone && t.retiring {
+		if e.To == group.Gone && t.retiring && t.alive {
 			w.end(t, "", "exit status 0")
 		}
 	}
