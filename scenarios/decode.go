@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -33,7 +34,15 @@ func Decode(src Source, overrides ...Override) (*Decoded, error) {
 	}
 	d := &decoder{dir: src.Dir, origins: map[*yaml.Node]string{}}
 	for _, o := range overrides {
-		if err := o.apply(root, d.origins); err != nil {
+		if root.Kind != yaml.MappingNode {
+			break // the decoder says so
+		}
+		meaning := sync.OnceValue(func() *Resolved {
+			out := &Resolved{}
+			(&decoder{dir: src.Dir, origins: d.origins}).scenario(root, src, &plan.Scenario{}, out)
+			return out
+		})
+		if err := o.apply(root, d.origins, meaning); err != nil {
 			return nil, err
 		}
 	}
@@ -79,7 +88,7 @@ func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *R
 	})
 	d.name(b.value("name"), "name")
 	s.Name, s.About, s.Seed = head.Text("name"), head.Text("about"), draw.Seed(head.Int("seed"))
-	b.later("dependencies", "sessions", "deploys", "alerts", "regions")
+	b.refuse("dependencies", "sessions", "deploys", "alerts", "regions")
 
 	d.objective(b.value("objective"), s, out.sub("objective"))
 	d.system(b, s, out)
@@ -96,16 +105,21 @@ func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *R
 	b.close()
 }
 
+// defaultP99 is the objective of a scenario that has none of its own.
+const defaultP99 = time.Second
+
 func (d *decoder) objective(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	b := d.block(n, "objective", out)
 	for _, q := range []struct {
-		name, def string
-		q         float64
-	}{{"p50", "", .5}, {"p90", "", .9}, {"p95", "", .95}, {"p99", "", .99}, {"p999", "", .999}} {
-		if n == nil && q.name == "p99" {
-			q.def = "1s"
+		name string
+		q    float64
+	}{{"p50", .5}, {"p90", .9}, {"p95", .95}, {"p99", .99}, {"p999", .999}} {
+		if n == nil && q.name == "p99" { // an objective that is there may be about errors alone
+			out.imply("p99", defaultP99.String(), "default")
+			s.Objective.Quantiles = append(s.Objective.Quantiles, plan.Quantile{Q: q.q, Limit: defaultP99})
+			continue
 		}
-		if v, ok := b.param(spec.Param{Name: q.name, Type: spec.Duration, Default: q.def, Above: true, Max: 3600}); ok {
+		if v, ok := b.param(spec.Param{Name: q.name, Type: spec.Duration, Above: true, Max: 3600}); ok {
 			s.Objective.Quantiles = append(s.Objective.Quantiles, plan.Quantile{Q: q.q, Limit: v.(time.Duration)})
 		}
 	}

@@ -125,7 +125,7 @@ func (d *decoder) scaling(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 	for _, n := range list {
 		item := all.sub("")
 		b := d.block(n, "scaling", item)
-		b.later("warm_pool", "scheduled", "grace", "prices")
+		b.refuse("warm_pool", "scheduled", "grace", "prices")
 		v := b.values([]spec.Param{
 			{Name: "group", Type: spec.Text, Required: true, Doc: "the group that is scaled"},
 			{Name: "min", Type: spec.Count, Default: "1", Min: 1, Max: 1000},
@@ -310,7 +310,7 @@ func (d *decoder) selector(b *block, s *plan.Scenario, f *chaos.Fault, kind chao
 		return
 	}
 	sb := d.block(n, "target", item.sub("target"))
-	sb.later("balancer", "dependency")
+	sb.refuse("balancer", "dependency")
 	v := sb.values(chaos.SelectorParams())
 	sb.close()
 	var set []string

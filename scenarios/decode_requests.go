@@ -41,7 +41,7 @@ func (d *decoder) set(b *block, s *plan.Scenario, out *Resolved) {
 	if len(requests) == 0 {
 		s.Load.Set.Requests = []mix.Request{{Name: "GET /", Method: "GET", Path: "/", Weight: 1}}
 		item := all.sub("GET /")
-		item.leaf("get", "/", "default")
+		item.imply("get", "/", "default")
 		item.leaf("name", "GET /", "default")
 		item.leaf("weight", 1, "default")
 	}

@@ -48,7 +48,7 @@ func (d *decoder) topology(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 		d.fail(balancer.value("replicas"), "more than one balancer is not supported yet")
 	}
 	d.readProfile(balancer)
-	balancer.later("admin", "spread")
+	balancer.refuse("admin", "spread")
 	balancer.close()
 
 	groups, reached := map[string]*yaml.Node{}, map[string]bool{}
@@ -92,7 +92,7 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 			rules.List = true
 			rule := rules.sub("1")
 			rule.leaf("priority", lastPriority, "default")
-			rule.leaf("forward", groups[0], "default")
+			rule.imply("forward", groups[0], "default")
 			s.Topology.Listeners = []plan.Listener{l}
 			reached[groups[0]] = true
 		} else if !b.bad {
@@ -103,7 +103,7 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 	for i, n := range list {
 		item := all.sub(fmt.Sprint(i + 1))
 		lb := d.block(n, "listener", item)
-		lb.later("tcp", "udp", "protocol", "access_log")
+		lb.refuse("tcp", "udp", "protocol", "access_log")
 		v := lb.values([]spec.Param{{Name: "address", Type: spec.Text, Default: "127.0.0.1:0"}})
 		if err := checkAddress(v.Text("address")); err != nil {
 			d.fail(lb.value("address"), "address: %v", err)
@@ -138,6 +138,11 @@ func off(n *yaml.Node) bool {
 	return n != nil && n.Kind == yaml.ScalarNode && (n.Value == "off" || n.Value == "false")
 }
 
+// isOn reports whether a block is switched on without saying more: `retry: on`.
+func isOn(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && (n.Value == "on" || n.Value == "true")
+}
+
 func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 	g := plan.Group{Name: name}
 	b := d.block(n, "group "+name, out)
@@ -168,7 +173,7 @@ func (d *decoder) originOrDefault(n *yaml.Node) string {
 
 func (d *decoder) targets(b *block, g *plan.Group, out *Resolved) {
 	tb := d.block(b.require("targets"), "targets of "+g.Name, out.sub("targets"))
-	tb.later("image")
+	tb.refuse("image")
 	commandKey, _ := tb.key("command")
 	addressesKey, _ := tb.key("addresses")
 	params := []spec.Param{
@@ -243,7 +248,7 @@ func (d *decoder) service(b *block, g *plan.Group, out *Resolved) {
 		return
 	}
 	sb := d.block(n, "service", out.sub("service"))
-	sb.later("processor", "cold_start", "cpu", "memory", "depends_on")
+	sb.refuse("processor", "cold_start", "cpu", "memory", "depends_on")
 	if t := sb.value("time"); t != nil {
 		var ok bool
 		if g.Service.Time, ok = d.choice(t, "service time", model.Times().Table(), laterTimes, nil, sb.out.sub("time")); ok {

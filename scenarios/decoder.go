@@ -58,8 +58,9 @@ type block struct {
 	n     *yaml.Node // nil when absent
 	what  string     // as messages call it
 	out   *Resolved
-	known []string
-	bad   bool // not a mapping: say it once, ask nothing more
+	known []string // keys that were asked for
+	later []string // keys that were refused as not supported yet: neither unknown nor worth a suggestion
+	bad   bool     // not a mapping: say it once, ask nothing more
 }
 
 // block starts to read a mapping and checks it for duplicate keys.
@@ -128,20 +129,15 @@ func (b *block) require(name string) *yaml.Node {
 	return v
 }
 
-// later refuses keys whose engine is not there yet.
-func (b *block) later(names ...string) {
-	for _, name := range names {
-		if key, _ := b.key(name); key != nil {
-			b.d.fail(key, "%q is not supported yet", name)
-		}
-		b.known = b.known[:len(b.known)-1] // it should not be suggested either
-	}
+// refuse refuses keys whose engine is not there yet.
+func (b *block) refuse(names ...string) {
+	b.later = append(b.later, names...)
 	if b.n == nil {
 		return
 	}
 	for _, name := range names {
-		if i := keyIndex(b.n, name); i >= 0 { // refused once is enough: take it out
-			b.n.Content = append(b.n.Content[:i:i], b.n.Content[i+2:]...)
+		if i := keyIndex(b.n, name); i >= 0 {
+			b.d.fail(b.n.Content[i], "%q is not supported yet", name)
 		}
 	}
 }
@@ -152,7 +148,7 @@ func (b *block) close() {
 		return
 	}
 	for i := 0; i+1 < len(b.n.Content); i += 2 {
-		if key := b.n.Content[i]; !has(b.known, key.Value) {
+		if key := b.n.Content[i]; !has(b.known, key.Value) && !has(b.later, key.Value) {
 			b.d.fail(key, "%s has no key %q%s", b.what, key.Value, spec.Suggest(key.Value, b.known))
 		}
 	}
@@ -303,10 +299,14 @@ func byDefault(table spec.Table, c spec.Choice, out *Resolved, p *behaviour) spe
 	if p != nil {
 		origin = p.origin()
 	}
-	out.leaf("kind", c.Kind, origin)
+	out.imply("kind", c.Kind, origin)
 	e, _ := table.Find(c.Kind)
 	for _, p := range e.Params {
-		if v, ok := c.Values[p.Name]; ok {
+		switch v, ok := c.Values[p.Name]; {
+		case !ok:
+		case p.Default == "":
+			out.imply(p.Name, p.Format(v), "default")
+		default:
 			out.leaf(p.Name, p.Format(v), "default")
 		}
 	}

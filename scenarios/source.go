@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"fmt"
-	"sort"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -97,82 +96,6 @@ func (s Source) parse() (*yaml.Node, *Problem) {
 	return doc.Content[0], nil
 }
 
-// Override is one `--set PATH=VALUE`.
-type Override struct{ Path, Value string }
-
-// ParseOverride reads PATH=VALUE.
-func ParseOverride(s string) (Override, error) {
-	path, value, ok := strings.Cut(s, "=")
-	if !ok || path == "" {
-		return Override{}, fmt.Errorf("--set %s: expected PATH=VALUE, such as load.phases.spike.rate=2000/s", s)
-	}
-	return Override{path, value}, nil
-}
-
-func (o Override) origin() string { return "--set " + o.Path }
-
-// apply puts the value into the tree and marks the nodes that it brought.
-func (o Override) apply(root *yaml.Node, origins map[*yaml.Node]string) error {
-	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(o.Value), &doc); err != nil || len(doc.Content) == 0 {
-		doc.Content = []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: o.Value}}
-	}
-	value := doc.Content[0]
-	mark(value, o.origin(), origins)
-	steps := strings.Split(o.Path, ".")
-	n := root
-	for i, step := range steps {
-		last := i == len(steps)-1
-		switch n.Kind {
-		case yaml.MappingNode:
-			j := keyIndex(n, step)
-			if j < 0 {
-				key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: step}
-				origins[key] = o.origin()
-				child := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-				origins[child] = o.origin()
-				n.Content = append(n.Content, key, child)
-				j = len(n.Content) - 2
-			}
-			if last {
-				n.Content[j+1] = value
-				return nil
-			}
-			n = n.Content[j+1]
-		case yaml.SequenceNode:
-			j, names := member(n, step)
-			if j < 0 {
-				return fmt.Errorf("%s: no member is called %q: there are %s", o.origin(), step, strings.Join(names, ", "))
-			}
-			if last {
-				n.Content[j] = value
-				return nil
-			}
-			n = n.Content[j]
-		default:
-			// A kind written as a bare name takes parameters: strategy.choices=3 makes {kind: p2c, choices: 3}.
-			kind := *n
-			*n = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column, Content: []*yaml.Node{
-				{Kind: yaml.ScalarNode, Tag: "!!str", Value: "kind", Line: n.Line, Column: n.Column}, &kind,
-				{Kind: yaml.ScalarNode, Tag: "!!str", Value: step}, value,
-			}}
-			origins[n.Content[2]] = o.origin()
-			if last {
-				return nil
-			}
-			return fmt.Errorf("%s: there is nothing below %s", o.origin(), strings.Join(steps[:i], "."))
-		}
-	}
-	return nil
-}
-
-func mark(n *yaml.Node, origin string, origins map[*yaml.Node]string) {
-	origins[n] = origin
-	for _, c := range n.Content {
-		mark(c, origin, origins)
-	}
-}
-
 func keyIndex(n *yaml.Node, key string) int {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == key {
@@ -180,22 +103,4 @@ func keyIndex(n *yaml.Node, key string) int {
 		}
 	}
 	return -1
-}
-
-// member finds a member of a list by its name, id or group.
-func member(n *yaml.Node, name string) (int, []string) {
-	var names []string
-	for i, c := range n.Content {
-		for _, key := range []string{"name", "id", "group"} {
-			if j := keyIndex(c, key); c.Kind == yaml.MappingNode && j >= 0 {
-				if c.Content[j+1].Value == name {
-					return i, nil
-				}
-				names = append(names, c.Content[j+1].Value)
-				break
-			}
-		}
-	}
-	sort.Strings(names)
-	return -1, names
 }
