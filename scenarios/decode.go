@@ -96,6 +96,7 @@ func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *R
 	s.RTT = network.values([]spec.Param{{Name: "rtt", Type: spec.Duration, Default: "0s", Max: 10, Doc: "round trip between client and balancer; simulated worlds only"}}).Duration("rtt")
 	network.close()
 	d.client(b.value("client"), s, out.sub("client"))
+	d.clientFiles(b.value("client"), s)
 	d.load(b, s, out.sub("load"))
 	d.scaling(b.list("scaling"), s, out)
 	d.faults(b.list("faults"), s, out)
@@ -153,6 +154,17 @@ func (d *decoder) system(b *block, s *plan.Scenario, out *Resolved) {
 		out.leaf("target", s.Target, d.origin(target))
 	default:
 		d.topology(topology, s, out.sub("topology"))
+	}
+}
+
+// clientFiles reads the certificates that the client names, so that a wrong file is a mistake of the scenario.
+func (d *decoder) clientFiles(n *yaml.Node, s *plan.Scenario) {
+	c := &s.Client.Connect
+	if (c.Cert == "") != (c.Key == "") {
+		return // it was said that both are needed
+	}
+	if _, err := c.TLS(); err != nil {
+		d.fail(n, "client: %v", err)
 	}
 }
 

@@ -1,7 +1,10 @@
 package scenarios
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -78,22 +81,33 @@ func blanks(line string, n int) string {
 	return b.String()
 }
 
-// parse reads the file's YAML into nodes.
+// parse reads the file's YAML into nodes. A file is one document: a second one would never be looked at.
 func (s Source) parse() (*yaml.Node, *Problem) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(s.Text, &doc); err != nil {
-		p := &Problem{Message: "not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}
-		if i := strings.Index(err.Error(), "line "); i >= 0 {
-			if n, _ := fmt.Sscanf(err.Error()[i:], "line %d", &p.Line); n == 1 {
-				p.Column = 1
-			}
-		}
-		return nil, p
-	}
-	if len(doc.Content) == 0 {
+	documents := yaml.NewDecoder(bytes.NewReader(s.Text))
+	var doc, second yaml.Node
+	switch err := documents.Decode(&doc); {
+	case errors.Is(err, io.EOF) || (err == nil && len(doc.Content) == 0):
 		return nil, &Problem{Message: "the file is empty: `shakedown scenario new` writes one to start from"}
+	case err != nil:
+		return nil, syntaxProblem(err)
 	}
-	return doc.Content[0], nil
+	switch err := documents.Decode(&second); {
+	case errors.Is(err, io.EOF):
+		return doc.Content[0], nil
+	case err != nil:
+		return nil, syntaxProblem(err)
+	}
+	return nil, &Problem{Line: second.Line, Column: second.Column, Message: "a second document begins here: a file holds one"}
+}
+
+func syntaxProblem(err error) *Problem {
+	p := &Problem{Message: "not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}
+	if i := strings.Index(err.Error(), "line "); i >= 0 {
+		if n, _ := fmt.Sscanf(err.Error()[i:], "line %d", &p.Line); n == 1 {
+			p.Column = 1
+		}
+	}
+	return p
 }
 
 func keyIndex(n *yaml.Node, key string) int {
