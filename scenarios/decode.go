@@ -63,11 +63,13 @@ func Decode(src Source, overrides ...Override) (*Decoded, error) {
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// name checks a name that ends up in paths, ids and gates.
-func (d *decoder) name(n *yaml.Node, what string) {
+// name checks a name that ends up in paths, ids and gates. It reports whether there is one that can be used.
+func (d *decoder) name(n *yaml.Node, what string) bool {
 	if n != nil && !namePattern.MatchString(n.Value) {
 		d.fail(n, "%s %q: letters, digits, dots, dashes and underscores only", what, n.Value)
+		return false
 	}
+	return n != nil
 }
 
 func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *Resolved) {
@@ -140,7 +142,8 @@ func (d *decoder) system(b *block, s *plan.Scenario, out *Resolved) {
 	case targetKey != nil && topologyKey != nil:
 		d.fail(targetKey, "target and topology exclude each other: a system of your own, or one that shakedown starts")
 	case target == nil && topology == nil:
-		d.fail(b.n, "the scenario needs a topology to start, or a target: https://… of your own")
+		d.failOf([]string{b.subject("topology"), b.subject("target")}, b.n, "the scenario needs a topology to start, or a target: https://… of your own")
+		d.cannotRead(groupNames)
 	case target != nil:
 		v, err := d.scalar(target, spec.Param{Type: spec.Text})
 		if err == nil {
@@ -195,46 +198,6 @@ func (d *decoder) abort(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		default:
 			s.Abort = append(s.Abort, plan.Abort{When: g.Expr, ErrorRate: g.Limit / 100, Over: v.Duration("over")})
 		}
-	}
-}
-
-func (d *decoder) gates(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
-	all := out.sub("gates")
-	all.List = true
-	var names gate.Names
-	for _, p := range s.Load.Phases {
-		names.Phases = append(names.Phases, p.Name)
-	}
-	for _, f := range s.Faults {
-		names.Faults = append(names.Faults, f.ID)
-	}
-	for _, x := range s.Scaling {
-		names.Groups = append(names.Groups, x.Group)
-	}
-	seen := map[string]bool{}
-	for i, n := range list {
-		text, err := d.scalar(n, spec.Param{Type: spec.Text})
-		if err != nil {
-			d.fail(n, "a gate %v", err)
-			continue
-		}
-		g, err := gate.Parse(text.(string))
-		if err == nil {
-			err = g.Check(names)
-		}
-		if err == nil && s.Topology == nil && g.Metric == "imbalance" {
-			err = fmt.Errorf("imbalance needs a topology: nobody counts the targets of a system of your own")
-		}
-		if err == nil && seen[g.Expr] {
-			err = fmt.Errorf("gate %q stands here twice", g.Expr)
-		}
-		if err != nil {
-			d.fail(n, "%v", err)
-			continue
-		}
-		seen[g.Expr] = true
-		s.Gates = append(s.Gates, g)
-		all.leaf(fmt.Sprint(i+1), g.Expr, d.origin(n))
 	}
 }
 

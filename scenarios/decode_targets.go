@@ -11,8 +11,12 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
+// targetsOf is what the block of a group's targets is called.
+func targetsOf(group string) string { return "targets of " + group }
+
 func (d *decoder) targets(b *block, g *plan.Group, out *Resolved) {
-	tb := d.block(b.require("targets"), "targets of "+g.Name, out.sub("targets"))
+	before := len(d.problems)
+	tb := d.block(b.require("targets"), targetsOf(g.Name), out.sub("targets"))
 	tb.refuse("image")
 	commandKey, _ := tb.key("command")
 	addressesKey, _ := tb.key("addresses")
@@ -54,6 +58,9 @@ func (d *decoder) targets(b *block, g *plan.Group, out *Resolved) {
 		d.addresses(tb, g, v)
 	}
 	tb.close()
+	if len(d.problems) > before {
+		d.cannotRead(targetsOf(g.Name))
+	}
 	d.service(b, g, out)
 }
 

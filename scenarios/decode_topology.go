@@ -53,6 +53,9 @@ func (d *decoder) topology(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	var names []string
 	all := d.block(b.require("groups"), "groups", &Resolved{})
 	groupsOut := &Resolved{Key: "groups"}
+	if all.n == nil {
+		d.cannotRead(groupNames)
+	}
 	if all.n != nil {
 		for i := 0; i+1 < len(all.n.Content); i += 2 {
 			key := all.n.Content[i]
@@ -65,11 +68,15 @@ func (d *decoder) topology(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 			d.fail(all.n, "a topology needs at least one group")
 		}
 	}
+	before := len(d.problems)
 	d.listeners(b, s, names, reached, out)
+	if len(d.problems) > before {
+		d.cannotRead(allRules)
+	}
 	out.Sub = append(out.Sub, groupsOut)
 	for _, name := range names {
 		if !reached[name] {
-			d.fail(groups[name], "no rule reaches group %q: its targets would never see a request", name)
+			d.failOf([]string{allRules}, groups[name], "no rule reaches group %q: its targets would never see a request", name)
 		}
 	}
 	b.close()
@@ -94,7 +101,7 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 			s.Topology.Listeners = []plan.Listener{l}
 			reached[groups[0]] = true
 		} else if !b.bad {
-			d.fail(b.n, "topology needs listeners: which group would a request go to?")
+			d.failOf([]string{groupNames, b.subject("listeners")}, b.n, "topology needs listeners: which group would a request go to?")
 		}
 		return
 	}
@@ -110,11 +117,21 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 		d.front(lb, &l, item)
 		l.Rules = d.rules(lb, groups, reached, item.sub("rules"))
 		if lb.n != nil && len(lb.list("rules")) == 0 {
-			d.fail(n, "listener needs rules, such as [{forward: %s}]", strings.Join(groups, " or "))
+			lb.lacks("rules", "listener needs rules, such as [{forward: %s}]", strings.Join(groups, " or "))
 		}
 		lb.close()
 		s.Topology.Listeners = append(s.Topology.Listeners, l)
 	}
+}
+
+// unknownGroup tells that there is no group of that name, once for each name.
+func (d *decoder) unknownGroup(n *yaml.Node, name string, groups []string) {
+	told := "group " + name
+	d.failOf([]string{groupNames, told}, n, "no group is called %q%s", name, spec.Suggest(name, groups))
+	if first := &d.problems[len(d.problems)-1]; !d.unread[told] {
+		first.about = []string{groupNames}
+	}
+	d.cannotRead(told)
 }
 
 func checkAddress(a string) error {

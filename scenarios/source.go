@@ -22,6 +22,8 @@ type Problem struct {
 	Line, Column int    // from 1; 0 when the mistake has no place in the file
 	Origin       string // the flag that brought the value, when it was not the file
 	Message      string
+
+	about []string // what it refers to: it is not told when one of these could not be read itself
 }
 
 // Problems is every mistake found in a file, in its order.
