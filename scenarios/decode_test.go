@@ -331,7 +331,7 @@ func TestOverrides(t *testing.T) {
 	if err := Explain(&b, d); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"faults.slow.delay", "--set faults.slow.delay", "default", "line 5", "fault kill-one: kill on [web-"} {
+	for _, want := range []string{"faults.slow.delay", "--set faults.slow.delay", "default", "line 5", "fault kill-one: kill on 1 target of group web, chosen at that time"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("explain does not say %q:\n%s", want, b.String())
 		}
