@@ -36,6 +36,9 @@ type Config struct {
 	Listeners []Listener `json:"listeners"`
 	Groups    []Group    `json:"groups"`
 	Discard   []Span     `json:"discard,omitempty"` // sequence numbers that are counted apart
+	// Trace makes the balancer tell of its attempts at each request that carries a number (mix.SeqHeader): in the answer
+	// (mix.AttemptHeader) or, when the client cannot have read that, in the next report to the parent.
+	Trace bool `json:"trace,omitempty"`
 }
 
 // Listener is an address and its rules.
@@ -109,6 +112,8 @@ type Balancer struct {
 	routing  []*atomic.Pointer[proxy.Routing] // by listener
 	certs    []*certs.Store                   // by listener, nil where TLS is not spoken
 	counters proxy.Counters
+
+	abandoned abandonedLog
 
 	reloading sync.Mutex
 	mu        sync.Mutex // of what follows

@@ -44,6 +44,7 @@ type Report struct {
 	Group     string       `json:"group,omitempty"` // of Effect
 	Effect    *EffectEvent `json:"effect,omitempty"`
 	Reverted  *Reverted    `json:"reverted,omitempty"`
+	Abandoned *Abandoned   `json:"abandoned,omitempty"` // beside Stats
 	Stats     *Stats       `json:"stats,omitempty"`
 }
 
@@ -125,7 +126,7 @@ func ServeControlled(ctx context.Context, c *control.Conn, injector func(draw.Se
 
 func (b *Balancer) report(c *control.Conn) {
 	s := b.Stats()
-	_ = c.Send(Report{Stats: &s}) // a parent that is gone ends the process through Receive
+	_ = c.Send(Report{Stats: &s, Abandoned: b.abandoned.take()}) // a parent that is gone ends the process through Receive
 }
 
 func (b *Balancer) obey(cmd *Command, faults Injector, c *control.Conn) error {

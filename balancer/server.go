@@ -29,6 +29,9 @@ func (b *Balancer) frontServer(i int) (*frontServer, error) {
 		return nil, err
 	}
 	hooks := proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard, Access: b.opts.Access.access(b.cfg.Seed)}
+	if b.cfg.Trace {
+		hooks.Trace = b.abandoned.add
+	}
 	if hooks.Sampled = b.opts.Decisions.sampled(b.cfg.Seed.Stream("decision log")); hooks.Sampled != nil {
 		hooks.Decision = b.opts.Decisions.decision
 	}

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
@@ -44,14 +45,23 @@ func (a *Active) Without(id string) *Active {
 	return next
 }
 
-// Touch is what the faults in force do to an exchange.
+// Touch returns what the faults in force do to an exchange, and counts a hit for each that does anything.
 func (a *Active) Touch(x *Exchange) (e Effect) {
 	if a == nil {
 		return e
 	}
+	longest := time.Duration(0)
 	for _, f := range a.faults {
-		if f.targets[x.Target] && f.wire.Touch(f.stream, x, &e) {
-			f.hits.Add(1)
+		before := e
+		if !f.targets[x.Target] || !f.wire.Touch(f.stream, x, &e) {
+			continue
+		}
+		f.hits.Add(1)
+		switch delay := e.Delay - before.Delay; {
+		case e.Status != before.Status:
+			e.Fault = f.id
+		case e.Status == 0 && delay > longest:
+			longest, e.Fault = delay, f.id
 		}
 	}
 	return e

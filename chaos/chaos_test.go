@@ -119,6 +119,39 @@ func TestFaultsDoNotDisturbEachOther(t *testing.T) {
 	}
 }
 
+// Which of several faults shaped an exchange does not depend on the order of their injection, but among equals.
+func TestFaultThatShapedAnExchange(t *testing.T) {
+	latency := func(delay time.Duration) Wire { return wire(t, "latency", spec.Values{"delay": delay}) }
+	failing := wire(t, "error", nil)
+	untouching := wire(t, "error", spec.Values{"share": 1e-9})
+	type fault struct {
+		id string
+		w  Wire
+	}
+	for _, tc := range []struct {
+		faults []fault
+		want   string
+	}{
+		{nil, ""},
+		{[]fault{{"slow", latency(time.Second)}}, "slow"},
+		{[]fault{{"slow", latency(time.Second)}, {"slower", latency(2 * time.Second)}}, "slower"},
+		{[]fault{{"slower", latency(2 * time.Second)}, {"slow", latency(time.Second)}}, "slower"},
+		{[]fault{{"one", latency(time.Second)}, {"two", latency(time.Second)}}, "one"},
+		{[]fault{{"slow", latency(time.Second)}, {"bad", failing}}, "bad"},
+		{[]fault{{"bad", failing}, {"slow", latency(time.Second)}}, "bad"},
+		{[]fault{{"bad", failing}, {"worse", failing}}, "bad"},
+		{[]fault{{"untouched", untouching}, {"slow", latency(time.Second)}}, "slow"},
+	} {
+		var a *Active
+		for _, f := range tc.faults {
+			a = a.With(1, f.id, f.w, []string{"t"})
+		}
+		if got := a.Touch(&Exchange{Target: "t", Seq: 1}).Fault; got != tc.want {
+			t.Errorf("%v: shaped by %q, want %q", tc.faults, got, tc.want)
+		}
+	}
+}
+
 func TestImpossibleJitter(t *testing.T) {
 	if _, err := Kinds().New(spec.Choice{Kind: "latency", Values: spec.Values{"delay": time.Second, "jitter": time.Minute}}); err == nil {
 		t.Fatal("accepted")

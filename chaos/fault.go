@@ -61,6 +61,10 @@ type Exchange struct {
 type Effect struct {
 	Delay  time.Duration
 	Status int
+	// Fault is the id of the fault that shaped the exchange; empty when none did. Of several it is the one that
+	// ended the exchange, with the status; without such, the one with the longest delay, the earliest injected
+	// among equals.
+	Fault string
 }
 
 // share is the parameter of every wire fault that says how many exchanges it touches.

@@ -45,25 +45,41 @@ func LagOf(h *measure.Hist) Lag {
 	return Lag{P50: MS(h.Quantile(.5)), P99: MS(h.Quantile(.99)), Max: MS(h.Max())}
 }
 
-// PeriodOf makes a period from its tally. planned counts what the schedule asked for; what has no sample
-// was cancelled.
+// PeriodOf makes a period from its tally. planned is what the schedule asked for, counted apart from what became
+// of it.
 func PeriodOf(name string, start, end time.Duration, t *measure.Tally, planned uint64) Period {
 	seconds := (end - start).Seconds()
 	all := t.All()
 	p := Period{
 		Name: name, StartMS: MS(start), EndMS: MS(end),
 		Totals: Totals{
-			Planned: planned, Sent: t.Sent(), Succeeded: t.Succeeded, Failed: t.Failed, Dropped: t.Dropped,
-			Cancelled: planned - t.Sent() - t.Dropped,
+			Planned: planned, Sent: t.Sent(), Succeeded: t.Succeeded, Failed: t.Failed, Dropped: t.Dropped, Cancelled: t.Cancelled,
+			Reconnects: t.Reconnects,
 		},
 		Latency:    Latency{FiguresOf(&t.Response), FiguresOf(&t.Service), FiguresOf(all)},
 		Lag:        LagOf(&t.Lag),
 		Errors:     ErrorsOf(t),
 		Histograms: Histograms{t.Response, t.Service, *all},
 	}
-	p.Histograms.All.Pack()
+	for _, h := range []*measure.Hist{&p.Histograms.Response, &p.Histograms.Service, &p.Histograms.All} {
+		h.Pack()
+	}
 	if seconds > 0 {
-		p.Rates = Rates{float64(planned) / seconds, float64(t.Finished()) / seconds, float64(t.Succeeded) / seconds}
+		p.Rates = Rates{float64(planned) / seconds, float64(t.Finished()) / seconds, float64(t.Within) / seconds}
+	}
+	return p
+}
+
+// WindowOf makes a window of a bin: the requests due in it, and apart from them those that ended in it. Its
+// succeeded rate is of the latter, since a window may be shorter than a response takes. Of its histograms only
+// that of the response time travels with the result; the others are in the phases.
+func WindowOf(name string, b *measure.Bin) Period {
+	p := PeriodOf(name, b.Start, b.End, &b.Due, b.Planned)
+	p.Histograms.Service, p.Histograms.All = measure.Hist{}, measure.Hist{}
+	p.Rates.Succeeded = float64(b.Ended.Succeeded) / (b.End - b.Start).Seconds()
+	p.Ended = &Ended{
+		Succeeded: b.Ended.Succeeded, Failed: b.Ended.Failed, Dropped: b.Ended.Dropped,
+		Response: FiguresOf(&b.Ended.Response), Errors: ErrorsOf(&b.Ended), Histogram: b.Ended.Response,
 	}
 	return p
 }

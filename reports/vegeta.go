@@ -41,8 +41,11 @@ func readVegeta(path string) (*Result, error) {
 	var info vegeta.Info
 	err := vegeta.ReadResults(path, func(i vegeta.Info) func(*measure.Sample) {
 		info = i
-		recorder = measure.NewRecorder([]time.Duration{max(i.Length, 1)}, time.Second)
-		return recorder.Add
+		recorder = measure.NewRecorder([]measure.Phase{{End: max(i.Length, 1)}}, time.Second)
+		return func(s *measure.Sample) {
+			recorder.Plan(s.Due, 1)
+			recorder.Add(s)
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -58,8 +61,8 @@ func readVegeta(path string) (*Result, error) {
 	whole := PeriodOf("attack", 0, length, t, t.Finished())
 	r.Totals, r.Rates, r.Latency, r.Errors, r.Histograms = whole.Totals, whole.Rates, whole.Latency, whole.Errors, whole.Histograms
 	r.Phases = []Period{whole}
-	for _, w := range recorder.Windows() {
-		r.Windows = append(r.Windows, PeriodOf(w.Start.String(), w.Start, w.End, w.Tally, w.Finished()))
+	for _, b := range recorder.Bins() {
+		r.Windows = append(r.Windows, WindowOf(b.Start.String(), b))
 	}
 	for name, t := range recorder.Requests() {
 		r.Requests = append(r.Requests, PeriodOf(name, 0, length, t, t.Finished()))

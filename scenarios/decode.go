@@ -204,7 +204,7 @@ func (d *decoder) abort(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 func (d *decoder) validity(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	b := d.block(n, "validity", out)
 	v := b.values([]spec.Param{
-		{Name: "lag", Type: spec.Duration, Above: true, Max: 600, Doc: "p99 of the generator's lateness above which the run can't be trusted"},
+		{Name: "lag", Type: spec.Duration, Above: true, Max: 600, Doc: "delay of a request by the load generator itself that is tolerated (default 1ms, with the engine vegeta 3ms)"},
 		{Name: "offered", Type: spec.Share, Default: "99%", Min: 0, Max: 1, Doc: "share of the schedule that must have been offered"},
 	})
 	s.Validity = plan.Validity{Lag: v.Duration("lag"), Offered: v.Float("offered")}

@@ -23,6 +23,9 @@ func (d *decoder) gates(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 	for _, x := range s.Scaling {
 		names.Groups = append(names.Groups, x.Group)
 	}
+	for _, x := range s.Load.Set.Requests {
+		names.Requests = append(names.Requests, x.Name)
+	}
 	seen := map[string]bool{}
 	for i, n := range list {
 		text, err := d.scalar(n, spec.Param{Type: spec.Text})
@@ -34,7 +37,7 @@ func (d *decoder) gates(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		var about []string
 		if err == nil {
 			if err = g.Check(names); err != nil {
-				about = []string{phaseNames, faultIDs}
+				about = []string{phaseNames, faultIDs, requestNames}
 				if g.ID != "" {
 					about = []string{faultIDs, scaled}
 				}

@@ -143,7 +143,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 		{18, `two phases are called "ramp"`},
 		{21, `at: 1m40s is outside the run`},
 		{22, `count 9 is more than group "web" ever has: 3`},
-		{25, `no phase or fault is called "spyke" (did you mean "spike"?)`},
+		{25, `no phase, fault or request is called "spyke" (did you mean "spike"?)`},
 	}
 	if len(p.List) != len(want) {
 		t.Fatalf("%d problems:\n%v", len(p.List), err)

@@ -33,6 +33,8 @@ const (
 	allRules   = "rules"
 	faultIDs   = "the scenario faults"
 	scaled     = "the scenario scaling"
+
+	requestNames = "load requests"
 )
 
 // fail notes a mistake at a node.

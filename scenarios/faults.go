@@ -2,10 +2,12 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
@@ -18,6 +20,14 @@ type faultRun struct {
 	ended    *time.Duration // when it was reverted
 	hits     uint64
 	down     map[string]bool // killed targets that are to come back
+
+	carried *measure.Tally // requests under way at its injection that failed after it by its doing
+}
+
+// caused reports whether a request's failure is the fault's doing: it shaped the final attempt, or that went to
+// one of its targets.
+func (r *faultRun) caused(s *measure.Sample) bool {
+	return s.Fault == r.ID || (s.Fault == "" && slices.Contains(r.targets, s.Target))
 }
 
 func (p *player) scheduleFaults() {
@@ -38,8 +48,7 @@ func (p *player) inject(r *faultRun) {
 		return
 	}
 	r.targets = r.Select.Choose(p.s.Seed, r.ID, p.candidates(r.Select.Group))
-	now := p.world.Now()
-	r.injected = &now
+	p.rec.inject(r, p.world.Now())
 	p.say("fault", r.Select.Group, "", r.ID, fmt.Sprintf("%s on %s", r.Kind, strings.Join(r.targets, ", ")))
 	if len(r.targets) == 0 {
 		return // told as invalid at the end: it hit nothing
@@ -90,6 +99,7 @@ func (p *player) reverted(e *plan.Event) {
 		if r.ID == e.Fault && r.ended == nil {
 			at := e.At
 			r.ended, r.hits = &at, e.Hits
+			p.rec.cut(p.world.Now())
 			e.Detail = fmt.Sprintf("%s reverted; it touched %d exchanges", r.Kind, e.Hits)
 		}
 	}
@@ -103,6 +113,7 @@ func (p *player) restarted(e *plan.Event) {
 			if len(r.down) == 0 && r.ended == nil {
 				at := e.At
 				r.ended = &at
+				p.rec.cut(p.world.Now())
 			}
 		}
 	}

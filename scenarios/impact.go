@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -8,132 +9,203 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
-// condition says for each window of a run whether the scenario's objective held from its start on.
-type condition struct {
-	windows map[int]*measure.Tally
-	width   time.Duration
-	span    int // windows in the objective's window
-	last    int // index of the last window
-	o       plan.Objective
-	cache   map[int]bool
-}
-
-// newCondition takes the windows of a run that ended at the given time; those without requests may be left
-// out.
-func newCondition(windows []measure.Window, width, ended time.Duration, o plan.Objective) *condition {
-	h := &condition{
-		windows: map[int]*measure.Tally{}, width: width, span: max(1, int((o.Window+width-1)/width)),
-		last: int(max(ended-1, 0) / width), o: o, cache: map[int]bool{},
-	}
-	for _, w := range windows {
-		h.windows[int(w.Start/width)] = w.Tally
-	}
-	return h
-}
-
-// holds reports whether the objective holds over its window from the start of window i. Where no request
-// is due nobody waits, and it holds.
-func (h *condition) holds(i int) bool {
-	if v, ok := h.cache[i]; ok {
-		return v
-	}
-	var response measure.Hist
-	var finished, bad uint64
-	for j := i; j < i+h.span; j++ {
-		if w := h.windows[j]; w != nil {
-			response.Merge(&w.Response)
-			finished += w.Finished()
-			bad += w.Failed + w.Dropped
-		}
-	}
-	ok := finished == 0 || float64(bad) <= h.o.ErrorRate*float64(finished)
-	for _, q := range h.o.Quantiles {
-		ok = ok && (response.Count() == 0 || response.Quantile(q.Q) <= q.Limit)
-	}
-	h.cache[i] = ok
-	return ok
-}
-
-// recovery is when the objective held again after a fault, from its injection at t0 to its end at tr:
-// the start of the first window after the first broken one from which the objective holds over its whole
-// window. The breach must begin before one objective window has passed since the fault's end; without a
-// breach the system is recovered at t0. ok is false when it never held again, or when the run ended before
-// that could be said.
-func (h *condition) recovery(t0, tr time.Duration) (ts time.Duration, ok bool) {
-	first, latest := int(t0/h.width), int(tr/h.width)+h.span
-	i := first
-	for ; i <= min(latest, h.last) && h.holds(i); i++ {
-	}
-	if i > min(latest, h.last) {
-		return t0, true
-	}
-	for ; i+h.span <= h.last+1; i++ {
-		if h.holds(i) {
-			return max(t0, time.Duration(i)*h.width), true
-		}
-	}
-	return 0, false
-}
-
-// between merges the windows that overlap [from, to).
-func (h *condition) between(from, to time.Duration) *measure.Tally {
-	t := &measure.Tally{}
-	for i := int(from / h.width); i <= h.last && time.Duration(i)*h.width < to; i++ {
-		if w := h.windows[i]; w != nil {
-			t.Merge(w)
-		}
-	}
-	return t
-}
+// forever is later than every run.
+const forever = time.Duration(1 << 62)
 
 // impact is the measures of one fault.
 type impact struct {
 	gate.Fault
-	end time.Duration // of the fault's window: when the objective held again, or the run's end
+	lastRouted *time.Duration // since its injection
+	from, to   time.Duration  // its window, between edges of bins; to is forever when the run ended within it
+	tally      *measure.Tally // of the requests that belong to it
+	planned    uint64
+	charged    uint64
+	expected   float64
 }
 
-// measureFault takes the measures of a fault from the run's events and windows:
-// detect, the first failed probe or exchange of a victim that the balancer noticed; eject, the last request
-// routed to a victim before it was out of service, of the victim for which that took longest; recover and
-// residual by the scenario's objective; lost, the failed requests due until recovery (or until the fault's
-// end, when the objective never broke), less the error rate before the fault times the requests.
-func (p *player) measureFault(r *faultRun, h *condition) impact {
-	var m impact
-	if r.injected == nil {
-		return m
+// contains reports whether a bin lies in the fault's window.
+func (m *impact) contains(b *measure.Bin) bool { return b.Start >= m.from && b.Start < m.to }
+
+// impacts takes the measures of every fault from the run's events and bins, in the order of p.faults; a fault
+// that was never injected has none. lower leaves out what the generator itself delayed.
+//
+// detect is the first failed probe or exchange of a target that the balancer noticed; eject, the moment when the
+// last of its targets was taken out of service; recover and residual go by the scenario's objective; lost is the
+// failed requests charged to the fault less those that were to be expected anyway.
+//
+// A fault's window begins with its injection and ends with the recovery and the end of the fault, whichever comes
+// later; for a fault without an end, with the recovery, if the objective broke. What belongs to it are the
+// requests due in it, and those that were under way at the injection and failed after it by the fault's doing.
+func (p *player) impacts(lower bool) []impact {
+	bins := p.rec.recorder.Bins()
+	c := newCondition(bins, p.ended, p.s.Objective, lower)
+	out := make([]impact, len(p.faults))
+	for i, f := range p.faults {
+		if f.injected != nil {
+			out[i] = p.measureFault(f, c)
+			if lower {
+				p.shorten(&out[i], *f.injected)
+				out[i].tally = out[i].tally.Lower()
+			}
+		}
 	}
-	t0 := *r.injected
-	tr := p.ended
-	if r.ended != nil {
-		tr = *r.ended
+	p.charge(out, bins, lower)
+	return out
+}
+
+func (p *player) measureFault(f *faultRun, c *condition) impact {
+	t0, tr := *f.injected, p.ended
+	if f.ended != nil {
+		tr = *f.ended
 	}
-	for _, id := range r.targets {
-		victim := p.fleet.byID[id]
-		if at, ok := victim.firstTrouble(t0, tr); ok {
+	m := impact{from: t0, to: forever}
+	p.measureTargets(f, &m, tr)
+	r := c.recovery(t0, tr)
+	if r.known {
+		d := r.at - t0
+		m.Recover, m.Broken = &d, r.broken
+		if f.ended != nil {
+			residual := max(r.at-tr, 0)
+			m.Residual = &residual
+		}
+		end := max(r.at, tr)
+		if f.ended == nil && r.broken {
+			end = r.at
+		}
+		if i := c.at(end); i < len(c.bins) && end < p.ended {
+			m.to = c.bins[i].start
+		}
+	}
+	m.tally = p.rec.recorder.Between(m.from, m.to)
+	m.tally.Merge(f.carried)
+	m.planned = f.carried.Finished()
+	for _, b := range p.rec.recorder.Bins() {
+		if m.contains(b) {
+			m.planned += b.Planned
+		}
+	}
+	m.Empty = m.tally.Finished() == 0
+	return m
+}
+
+// measureTargets looks at what the balancer made of the fault's targets. Those that were out of service already
+// at the injection have nothing to be taken out of.
+func (p *player) measureTargets(f *faultRun, m *impact, tr time.Duration) {
+	t0 := *f.injected
+	all := true
+	for _, id := range f.targets {
+		target := p.fleet.byID[id]
+		if at, ok := target.firstTrouble(t0, tr); ok {
 			if d := at - t0; m.Detect == nil || d < *m.Detect {
 				m.Detect = &d
 			}
 		}
-		if at, ok := victim.lastRouted(t0, tr, p.stats); ok {
-			if d := max(at-t0, 0); m.Eject == nil || d > *m.Eject {
-				m.Eject = &d
+		if !target.healthyAt(t0) {
+			continue
+		}
+		at, last, ok := target.leave(t0, tr, p.stats)
+		if !ok {
+			all = false
+			continue
+		}
+		if d := at - t0; m.Eject == nil || d > *m.Eject {
+			m.Eject = &d
+		}
+		if d := max(last-t0, 0); m.lastRouted == nil || d > *m.lastRouted {
+			m.lastRouted = &d
+		}
+	}
+	if !all {
+		m.Eject = nil // one of them stayed in service
+	}
+}
+
+// shorten takes the time in which the generator stood still out of what it may have delayed.
+func (p *player) shorten(m *impact, t0 time.Duration) {
+	for _, d := range []**time.Duration{&m.Detect, &m.Eject} {
+		if *d != nil {
+			less := max(**d-p.stalledBetween(t0, t0+**d), 0)
+			*d = &less
+		}
+	}
+}
+
+// stalledBetween is how long the generator stood still from one instant to another.
+func (p *player) stalledBetween(from, to time.Duration) (sum time.Duration) {
+	for _, s := range p.played.Stalls {
+		sum += max(min(s.To, to)-max(s.From, from), 0)
+	}
+	return sum
+}
+
+// charge charges each failed request to exactly one fault: the one that shaped its final attempt; else the latest
+// injected of those whose target the attempt went to while their window was open; else the latest injected whose
+// window was open. Failures go by when they happened. From what a fault is charged with go the failures that were
+// to be expected: the error rate of the same phase outside all windows, 0 where there is no such time, times the
+// requests that ended in the fault's window and in none of a later fault.
+func (p *player) charge(impacts []impact, bins []*measure.Bin, lower bool) {
+	type period struct{ finished, failed uint64 }
+	outside := make([]period, len(p.s.Load.Phases))
+	ended := make([][]uint64, len(impacts)) // by fault and phase
+	for i := range ended {
+		ended[i] = make([]uint64, len(outside))
+	}
+	for _, b := range bins {
+		owner := p.latest(impacts, b, func(*faultRun) bool { return true })
+		if owner >= 0 {
+			ended[owner][b.Phase] += b.Ended.Finished()
+		} else {
+			outside[b.Phase].finished += b.Ended.Finished()
+		}
+		for _, f := range b.Failures {
+			n := f.N
+			if lower {
+				n -= f.Delayed
+			}
+			charged := p.charged(impacts, b, f, owner)
+			if charged >= 0 {
+				impacts[charged].charged += n
+			} else {
+				outside[b.Phase].failed += n
 			}
 		}
 	}
-	ts, ok := h.recovery(t0, tr)
-	m.end = p.ended
-	if ok {
-		d := ts - t0
-		residual := max(ts-tr, 0)
-		m.Recover = &d
-		if r.ended != nil {
-			m.Residual = &residual
+	for i := range impacts {
+		m := &impacts[i]
+		for phase, n := range ended[i] {
+			if x := outside[phase]; x.finished > 0 {
+				m.expected += float64(x.failed) / float64(x.finished) * float64(n)
+			}
 		}
-		m.end = max(ts, tr)
+		m.Lost = max(float64(m.charged)-m.expected, 0)
 	}
-	during, before := h.between(t0, m.end), h.between(0, t0-h.width)
-	m.Lost = max(float64(during.Failed+during.Dropped)-before.ErrorRate()*float64(during.Finished()), 0)
-	return m
+}
+
+// charged returns the index of the fault that failures in a bin are charged to; -1 when there is none.
+func (p *player) charged(impacts []impact, b *measure.Bin, f measure.Failure, owner int) int {
+	if f.Fault != "" {
+		if i := slices.IndexFunc(p.faults, func(r *faultRun) bool { return r.ID == f.Fault }); i >= 0 {
+			return i
+		}
+	}
+	if f.Target != "" {
+		if i := p.latest(impacts, b, func(r *faultRun) bool { return slices.Contains(r.targets, f.Target) }); i >= 0 {
+			return i
+		}
+	}
+	return owner
+}
+
+// latest returns the index of the fault that was injected last of those whose window holds a bin and that fit;
+// -1 when there is none.
+func (p *player) latest(impacts []impact, b *measure.Bin, fits func(*faultRun) bool) int {
+	best := -1
+	for i, r := range p.faults {
+		if r.injected != nil && impacts[i].contains(b) && fits(r) && (best < 0 || *r.injected >= *p.faults[best].injected) {
+			best = i
+		}
+	}
+	return best
 }
 
 // firstTrouble is when the balancer first saw the target fail in [t0, tr].
@@ -146,23 +218,35 @@ func (m *memberState) firstTrouble(t0, tr time.Duration) (time.Duration, bool) {
 	return 0, false
 }
 
-// lastRouted is the last request routed to the target before it was out of service, if the balancer took
-// it out in [t0, tr]. What the balancer tells with a change is the last request so far; a request chosen
-// in the same instant shows with the next change, or at the end.
-func (m *memberState) lastRouted(t0, tr time.Duration, final *plan.Stats) (time.Duration, bool) {
+// healthyAt reports whether the target was in service just before an instant.
+func (m *memberState) healthyAt(t time.Duration) bool {
+	state := ""
+	for _, c := range m.changes {
+		if c.at >= t {
+			break
+		}
+		state = c.to
+	}
+	return state == "healthy"
+}
+
+// leave is when the balancer took the target out of service in [t0, tr], and the last request routed to it before
+// that. What the balancer tells with a change is the last request so far; a request chosen in the same instant
+// shows with the next change, or at the end.
+func (m *memberState) leave(t0, tr time.Duration, final *plan.Stats) (at, last time.Duration, ok bool) {
 	for i, c := range m.changes {
 		if c.at < t0 || c.at > tr || c.from != "healthy" {
 			continue
 		}
 		for _, later := range m.changes[i+1:] {
 			if later.to == "healthy" {
-				return later.lastRouted, true
+				return c.at, later.lastRouted, true
 			}
 		}
 		if final != nil {
-			return final.Targets[m.ID].LastRoute, true
+			return c.at, final.Targets[m.ID].LastRoute, true
 		}
-		return c.lastRouted, true
+		return c.at, c.lastRouted, true
 	}
-	return 0, false
+	return 0, 0, false
 }

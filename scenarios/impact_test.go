@@ -1,40 +1,45 @@
 package scenarios
 
 import (
+	"math"
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
 const s = time.Second
 
-// course makes windows of half a second from letters: "." a good one, "e" one with errors, "l" a late one,
-// " " one without requests. Each holds 100 requests.
-func course(letters string) *condition {
-	width := s / 2
-	var windows []measure.Window
+// course makes bins of half a second from letters: "." a good one, "e" one with errors, "l" a late one, " " one in
+// which no request ended, "d" one whose requests were late because the generator was. In each 100 requests end.
+func course(letters string, lower bool) *condition {
+	width, length := s/2, time.Duration(len(letters))*s/2
+	r := measure.NewRecorder([]measure.Phase{{End: length}}, width)
+	r.Plan(length-1, 1) // every bin is there
 	for i, c := range letters {
-		if c == ' ' {
-			continue
-		}
-		t := &measure.Tally{}
 		for n := range 100 {
-			x := measure.Sample{Done: 10 * time.Millisecond}
+			at := time.Duration(i)*width + 200*time.Millisecond
+			x := measure.Sample{Due: at - 10*time.Millisecond, Done: at}
 			switch {
+			case c == ' ':
+				continue
 			case c == 'e' && n < 10:
 				x.Outcome, x.Class = measure.Failed, measure.Refused
 			case c == 'l':
-				x.Done = s
+				x.Due = at - s
+			case c == 'd':
+				x.Due, x.Stalled = at-s, s
 			}
-			t.Add(&x)
+			r.Add(&x)
 		}
-		windows = append(windows, measure.Window{Start: time.Duration(i) * width, End: time.Duration(i+1) * width, Tally: t})
 	}
-	return newCondition(windows, width, time.Duration(len(letters))*width, plan.Objective{
+	return newCondition(r.Bins(), length, plan.Objective{
 		Quantiles: []plan.Quantile{{Q: .99, Limit: 100 * time.Millisecond}}, ErrorRate: .01, Window: s,
-	})
+	}, lower)
 }
 
 func TestRecovery(t *testing.T) {
@@ -42,50 +47,206 @@ func TestRecovery(t *testing.T) {
 		name, letters string
 		t0, tr        time.Duration
 		ts            time.Duration
-		ok            bool
+		broken, known bool
 	}{
-		{"never broken", "..........", 1 * s, 2 * s, 1 * s, true},
-		{"broken by errors", "..eee.....", 1 * s, 2 * s, 5 * s / 2, true},
-		{"broken by latency", "..lll.....", 1 * s, 2 * s, 5 * s / 2, true},
-		{"never again", "..eeeeeeee", 1 * s, 2 * s, 0, false},
-		{"good for less than the window", "..ee.ee...", 1 * s, 2 * s, 7 * s / 2, true},
-		{"good, but the run ends first", "........e.", 4 * s, 4500 * time.Millisecond, 0, false},
-		{"late breach still counts", ".....e....", 1 * s, 2 * s, 3 * s, true},
-		{"another fault's breach does not", "........e.........", 1 * s, 2 * s, 1 * s, true},
-		{"no requests, nobody waits", "..ee      ", 1 * s, 2 * s, 2 * s, true},
+		{"never broken", "..........", 1 * s, 2 * s, 1 * s, false, true},
+		{"broken by errors", "..eee.....", 1 * s, 2 * s, 5 * s / 2, true, true},
+		{"broken by latency", "..lll.....", 1 * s, 2 * s, 5 * s / 2, true, true},
+		{"never again", "..eeeeeeee", 1 * s, 2 * s, 0, true, false},
+		{"good for less than the window", "..ee.ee...", 1 * s, 2 * s, 7 * s / 2, true, true},
+		{"good, but the run ends first", "........e.", 4 * s, 4500 * time.Millisecond, 0, true, false},
+		{"late breach still counts", ".....e....", 1 * s, 2 * s, 3 * s, true, true},
+		{"another fault's breach does not", "........e.........", 1 * s, 2 * s, 1 * s, false, true},
+		{"no requests, nobody waits", "..ee      ", 1 * s, 2 * s, 2 * s, true, true},
 	} {
-		ts, ok := course(tc.letters).recovery(tc.t0, tc.tr)
-		if ts != tc.ts || ok != tc.ok {
-			t.Errorf("%s: %v %v, want %v %v", tc.name, ts, ok, tc.ts, tc.ok)
+		got := course(tc.letters, false).recovery(tc.t0, tc.tr)
+		if got != (recovery{tc.ts, tc.broken, tc.known}) {
+			t.Errorf("%s: %+v, want %+v", tc.name, got, tc)
 		}
 	}
 }
 
-func TestBetween(t *testing.T) {
-	h := course("..eee.....")
-	if got := h.between(1*s, 5*s/2); got.Failed != 30 || got.Finished() != 300 {
-		t.Errorf("%d of %d failed", got.Failed, got.Finished())
+// What the generator itself delayed breaks the objective only as measured.
+func TestRecoveryWithoutTheGeneratorsOwnDelays(t *testing.T) {
+	if got := course("..dd......", false).recovery(1*s, 2*s); got != (recovery{2 * s, true, true}) {
+		t.Errorf("as measured: %+v", got)
 	}
-	if got := h.between(0, 1*s); got.Failed != 0 || got.Finished() != 200 {
-		t.Errorf("%d of %d failed", got.Failed, got.Finished())
+	if got := course("..dd......", true).recovery(1*s, 2*s); got != (recovery{1 * s, false, true}) {
+		t.Errorf("without them: %+v", got)
 	}
 }
 
-func TestEjectionIsTheLastRequestRouted(t *testing.T) {
-	m := &memberState{Target: plan.Target{ID: "web-1"}, changes: []change{
+// rehearsal is a player that has played a load of its own making.
+type rehearsal struct {
+	*player
+	seq uint64
+}
+
+func rehearse(phases ...plan.Phase) *rehearsal {
+	sc := &plan.Scenario{Load: plan.Load{Phases: phases}, Objective: plan.Objective{ErrorRate: .01, Window: s, Quantiles: []plan.Quantile{{Q: .99, Limit: 500 * time.Millisecond}}}}
+	var segments []profile.Segment
+	for _, ph := range phases {
+		segments = append(segments, profile.Pause{Seconds: (ph.End - ph.Start).Seconds()})
+	}
+	p := newPlayer(sc, profile.Schedule{Profile: profile.New(segments...)}, Options{World: "live"})
+	p.ended = sc.Length()
+	return &rehearsal{player: p}
+}
+
+func (r *rehearsal) fault(id string, at, end time.Duration, targets ...string) {
+	f := &faultRun{Fault: &chaos.Fault{ID: id}, targets: targets}
+	r.rec.inject(f, at)
+	f.ended = &end
+	r.faults = append(r.faults, f)
+	for _, id := range targets {
+		r.fleet.member(plan.Target{ID: id})
+	}
+}
+
+// ask sends n requests that are due one after another from a time on, each taking as long, and all with one end.
+func (r *rehearsal) ask(n int, from, step, took time.Duration, x measure.Sample) {
+	for i := range n {
+		x.Seq, x.Due = r.seq, from+time.Duration(i)*step
+		x.Offered, x.Sent, x.Done = x.Due, x.Due, x.Due+took
+		r.seq++
+		r.rec.sample(&x)
+	}
+}
+
+const ms = time.Millisecond
+
+var failed = measure.Sample{Outcome: measure.Failed, Class: measure.Status5xx, Status: 502, Attempts: 1}
+
+func failedAt(target, fault string) measure.Sample {
+	x := failed
+	x.Target, x.Fault = target, fault
+	return x
+}
+
+// A request that was under way at the injection and failed after it on a target of the fault belongs to it; one
+// that failed elsewhere does not, but is charged to it. What fell due before and went well belongs to nobody.
+func TestWhatBelongsToAFault(t *testing.T) {
+	r := rehearse(plan.Phase{Name: "a", End: 20 * s})
+	r.ask(100, 0, 100*ms, 10*ms, measure.Sample{Status: 200}) // due from 0 to 9.9 s
+	r.fault("kill", 10*s, 12*s, "web-1")
+	r.ask(30, 9*s, 10*ms, 1500*ms, failedAt("web-1", ""))      // under way at 10 s, failed at 10.5 to 10.8 s
+	r.ask(4, 9*s, 10*ms, 1500*ms, failedAt("web-2", ""))       // the same, on another
+	r.ask(5, 9*s, 10*ms, 1500*ms, measure.Sample{Status: 200}) // answered in spite of all
+	r.ask(20, 10*s, 50*ms, 20*ms, measure.Sample{Status: 200}) // due from 10 to 10.95 s
+	r.ask(10, 11*s, 50*ms, 20*ms, failedAt("web-1", ""))       // from 11 to 11.45 s
+	r.rec.cut(12 * s)
+	r.ask(80, 12*s, 100*ms, 10*ms, measure.Sample{Status: 200}) // until 19.9 s
+	r.rec.end(true, r.sched)
+
+	m := r.impacts(false)[0]
+	if m.Recover == nil || *m.Recover < 1400*ms || *m.Recover > 1625*ms || !m.Broken {
+		t.Errorf("recovered after %v", m.Recover)
+	}
+	if m.from != 10*s || m.to != 12*s {
+		t.Errorf("window from %v to %v", m.from, m.to)
+	}
+	if m.tally.Succeeded != 20 || m.tally.Failed != 40 || m.tally.Within != 20 {
+		t.Errorf("%d succeeded, %d failed, %d within", m.tally.Succeeded, m.tally.Failed, m.tally.Within)
+	}
+	if m.charged != 44 || m.expected != 0 || m.Lost != 44 {
+		t.Errorf("charged %d, expected %v, lost %v", m.charged, m.expected, m.Lost)
+	}
+}
+
+// Each failed request is charged to exactly one of overlapping faults.
+func TestOverlappingFaultsShareTheirFailures(t *testing.T) {
+	r := rehearse(plan.Phase{Name: "warm-up", End: 5 * s, Discard: true}, plan.Phase{Name: "a", Start: 5 * s, End: 30 * s})
+	r.ask(50, 0, 100*ms, 10*ms, failed)                        // another phase: no baseline of ours
+	r.ask(40, 5*s, 100*ms, 10*ms, measure.Sample{Status: 200}) // 5 to 9 s
+	r.ask(10, 9*s, 100*ms, 10*ms, failed)                      // 9 to 10 s: a fifth of these 50 fail without a fault
+	r.fault("slow", 10*s, 20*s, "web-1")
+	r.ask(10, 10*s, 100*ms, 10*ms, failed) // nobody says: slow, the only one
+	r.fault("kill", 12*s, 16*s, "web-2")
+	r.ask(7, 12*s, 10*ms, 10*ms, failedAt("web-1", "slow")) // slow shaped them
+	r.ask(6, 12500*ms, 10*ms, 10*ms, failedAt("web-1", "")) // a target of slow
+	r.ask(5, 13*s, 10*ms, 10*ms, failedAt("web-2", ""))     // a target of kill
+	r.ask(4, 13500*ms, 10*ms, 10*ms, failedAt("web-3", "")) // elsewhere: the later one
+	r.ask(3, 14*s, 10*ms, 10*ms, failed)                    // nobody says: the later one
+	r.rec.cut(16 * s)
+	r.rec.cut(20 * s)
+	r.ask(20, 22*s, 100*ms, 10*ms, measure.Sample{Status: 200})
+	r.rec.end(true, r.sched)
+
+	impacts := r.impacts(false)
+	slow, kill := impacts[0], impacts[1]
+	if slow.charged != 23 || kill.charged != 12 {
+		t.Errorf("slow is charged with %d, kill with %d", slow.charged, kill.charged)
+	}
+	// Outside all windows 70 requests of the phase ended, 10 of them failed. In slow's window and in none later 10
+	// ended, in kill's 25.
+	if got, want := slow.expected, 10.*10/70; math.Abs(got-want) > 1e-9 {
+		t.Errorf("slow: %v expected, want %v", got, want)
+	}
+	if got, want := kill.expected, 25.*10/70; math.Abs(got-want) > 1e-9 {
+		t.Errorf("kill: %v expected, want %v", got, want)
+	}
+	if lost := slow.Lost + kill.Lost; lost > 35 || math.Abs(kill.Lost-(12-kill.expected)) > 1e-9 {
+		t.Errorf("lost %v of 35 failures", lost)
+	}
+}
+
+// The answer to a request that the client gave up is read by nobody: the balancer tells which target had it, and
+// until then its failure waits. What it does not tell of is charged without a target.
+func TestFailuresWaitForWhatTheBalancerTells(t *testing.T) {
+	r := rehearse(plan.Phase{Name: "a", End: 20 * s})
+	r.rec.traced = true
+	var rows []reports.SampleRow
+	r.rec.rows = func(x *reports.SampleRow) { rows = append(rows, *x) }
+	r.fault("slow", 10*s, 12*s, "web-1")
+	lost := measure.Sample{Outcome: measure.Failed, Class: measure.Timeout}
+	r.ask(3, 9500*ms, ms, 900*ms, lost)
+	if len(rows) != 0 {
+		t.Fatalf("%d rows before anything is known", len(rows))
+	}
+	r.event(plan.Event{At: 11 * s, Kind: plan.Abandoned, Abandoned: []plan.AbandonedRequest{{Seq: 1, Target: "web-1", Fault: "slow", Attempts: 2}}})
+	r.event(plan.Event{At: 11 * s, Kind: plan.Measured, Stats: &plan.Stats{}})
+	if len(rows) != 1 || rows[0].Target != "web-1" || rows[0].Fault != "slow" || rows[0].Attempts != 2 {
+		t.Fatalf("%+v", rows)
+	}
+	r.event(plan.Event{At: 12 * s, Kind: plan.Measured, Stats: &plan.Stats{}})
+	if len(rows) != 3 || rows[2].Target != "" {
+		t.Fatalf("%d rows a second later: %+v", len(rows), rows)
+	}
+	r.rec.end(true, r.sched)
+	if m := r.impacts(false)[0]; m.charged != 3 || m.tally.Failed != 1 {
+		t.Errorf("charged %d, %d belong to it", m.charged, m.tally.Failed)
+	}
+}
+
+func TestEjection(t *testing.T) {
+	r := rehearse(plan.Phase{Name: "a", End: 30 * s})
+	r.fault("kill", 10*s, 15*s, "web-1", "web-2")
+	r.fleet.byID["web-1"].changes = []change{
 		{at: 0, from: "initial", to: "healthy", lastRouted: -1},
 		{at: 12 * s, from: "healthy", to: "ejected", lastRouted: 11 * s},
-		{at: 13 * s, from: "ejected", to: "unhealthy", lastRouted: 12 * s},
-		{at: 20 * s, from: "unhealthy", to: "healthy", lastRouted: 12 * s},
-	}}
-	if at, ok := m.lastRouted(10*s, 15*s, nil); !ok || at != 12*s {
-		t.Errorf("%v %v: what was chosen in the instant of the ejection counts too", at, ok)
+		{at: 13 * s, from: "ejected", to: "unhealthy", lastRouted: 12*s + 2*ms}, // one more was chosen in that instant
+		{at: 20 * s, from: "unhealthy", to: "healthy", lastRouted: 12*s + 2*ms},
 	}
-	if _, ok := m.lastRouted(14*s, 15*s, nil); ok {
-		t.Error("an ejection before the fault was taken for its doing")
+	web2 := r.fleet.byID["web-2"]
+	check := func(what string, eject, last time.Duration) {
+		t.Helper()
+		m := r.impacts(false)[0]
+		got := func(d *time.Duration) time.Duration {
+			if d == nil {
+				return -1
+			}
+			return *d
+		}
+		if got(m.Eject) != eject || got(m.lastRouted) != last {
+			t.Errorf("%s: ejected after %v, last routed after %v", what, got(m.Eject), got(m.lastRouted))
+		}
 	}
-	m.changes = m.changes[:2]
-	if at, ok := m.lastRouted(10*s, 15*s, &plan.Stats{Targets: map[string]plan.TargetStats{"web-1": {LastRoute: 14 * s}}}); !ok || at != 14*s {
-		t.Errorf("%v %v: without a return the last count decides", at, ok)
-	}
+	check("the other was not in service", 2*s, 2*s+2*ms)
+	web2.changes = []change{{at: 0, from: "initial", to: "healthy"}}
+	check("the other stayed", -1, 2*s+2*ms)
+	web2.changes = append(web2.changes, change{at: 14 * s, from: "healthy", to: "unhealthy", lastRouted: 9 * s})
+	r.stats = &plan.Stats{Targets: map[string]plan.TargetStats{"web-2": {LastRoute: 13 * s}}}
+	check("both", 4*s, 3*s)
+	web2.changes[1].at = 16 * s
+	check("the other left after the fault's end", -1, 2*s+2*ms)
 }

@@ -10,6 +10,7 @@ import (
 // that only follows from it.
 func TestOneMistakeOneMessage(t *testing.T) {
 	base := source(t, "launch-day.yaml")
+	base.Text = append(base.Text, "  - p99[GET /] < 1s\n  - p99[POST /api/orders] < 1s\n"...)
 	for _, tc := range []struct{ old, new, message string }{
 		// The load: instants of faults, windows of gates and the length of the run depend on it.
 		{"rate: 1000/s", "rate: fast", "unknown rate"},
@@ -27,6 +28,7 @@ func TestOneMistakeOneMessage(t *testing.T) {
 		{"name: spike,     rate: 1000/s", "name: spike,     users: 5000", "need as many connections"},
 		{"  phases:", "  phasse:", `load has no key "phasse"`},
 		{"\nload:", "\nlaod:", `the scenario has no key "laod"`},
+		{"  requests:\n", "  reqests:\n", `load has no key "reqests"`},
 		{"  arrivals: poisson", "  arrivals: posson", "is not one of"},
 		{"connections: 512", "connections: x", "is not a whole number"},
 

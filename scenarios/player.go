@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer"
@@ -50,6 +49,7 @@ type Options struct {
 	Dir      string // live: existing folder for the logs of commands
 	Progress func(Progress)
 	Say      func(string)             // one-off messages for a person
+	Announce func(string)             // faults, targets that leave or join, scaling: as they happen
 	Expose   func(expose.Figures)     // about once a second, when not nil
 	Samples  func(*reports.SampleRow) // each planned request, one at a time, when not nil
 }
@@ -58,7 +58,7 @@ type Options struct {
 type Progress struct {
 	Now, Length     time.Duration
 	Phase           string
-	Planned, Sent   uint64
+	Planned, Sent   uint64 // Planned is the expected number of the whole load; of closed loops, those so far
 	InFlight        int64
 	Failed, Dropped uint64
 	P50, P99, Lag   time.Duration // response times, and the generator's lateness (p99), of the last second
@@ -76,6 +76,9 @@ func Play(ctx context.Context, s *plan.Scenario, opts Options) (*reports.Result,
 	if opts.Say == nil {
 		opts.Say = func(string) {}
 	}
+	if opts.Announce == nil {
+		opts.Announce = func(string) {}
+	}
 	sched, err := s.Schedule()
 	if err != nil {
 		return nil, err
@@ -85,11 +88,14 @@ func Play(ctx context.Context, s *plan.Scenario, opts Options) (*reports.Result,
 		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
 	defer p.world.Close()
-	if err := p.play(ctx, sched); err != nil {
+	if err := p.play(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
 	if err := p.world.Close(); err != nil {
 		p.warn("at the end: %v", err)
+	}
+	if !p.rec.end(p.cause != nil, sched) {
+		p.warn("the run was stopped so early that the requests that were never offered were not counted: their number is the one that the profile lets expect")
 	}
 	return p.result(), nil
 }
@@ -100,14 +106,8 @@ type player struct {
 	opts  Options
 	world stage
 
-	planned  []uint64 // by phase
-	perBin   []uint64 // planned, by window of the recorder's first width
-	binWidth time.Duration
-
-	mu       sync.Mutex // guards what samples touch
-	recorder *measure.Recorder
-	trailing []*measure.Trailing // one an abort rule
-	recent   measure.Tally       // since the last progress
+	sched profile.Schedule
+	rec   *record
 
 	fleet    *fleet
 	faults   []*faultRun
@@ -123,26 +123,19 @@ type player struct {
 	ended   time.Duration
 	cancel  context.CancelCauseFunc
 	cause   error // why the run was stopped early; nil when it was not
-	stopped bool
+
+	collapsed string // the reason why the run has failed whatever is asked of it; empty when it has not
+	stopped   bool
 }
 
-// binsPerObjective is into how many windows the objective's window is divided: recovery is known to that
+// binsPerObjective is into how many bins the objective's window is divided: recovery is known to that
 // resolution.
 const binsPerObjective = 8
 
 func newPlayer(s *plan.Scenario, sched profile.Schedule, opts Options) *player {
-	p := &player{s: s, opts: opts, fleet: newFleet(s)}
-	var ends []time.Duration
-	for _, ph := range s.Load.Phases {
-		ends = append(ends, ph.End)
-	}
-	p.binWidth = min(max(s.Objective.Window/binsPerObjective, 50*time.Millisecond), time.Second)
-	p.planned, p.perBin = s.Count(sched, p.binWidth)
-	p.recorder = measure.NewRecorder(ends, p.binWidth)
-	for _, a := range s.Abort {
-		p.trailing = append(p.trailing, measure.NewTrailing(a.Over))
-	}
-	return p
+	width := min(max(s.Objective.Window/binsPerObjective, 50*time.Millisecond), time.Second)
+	traced := opts.World == "live" && s.Topology != nil && s.Client.Identify
+	return &player{s: s, opts: opts, sched: sched, fleet: newFleet(s), rec: newRecord(s, sched, width, traced, opts.Samples)}
 }
 
 func (p *player) warn(format string, args ...any) {
@@ -151,15 +144,29 @@ func (p *player) warn(format string, args ...any) {
 
 // discarded returns the sequence numbers of the phases that are left out of the totals.
 func (p *player) discarded() (spans []balancer.Span) {
-	from := uint64(0)
+	last := -1
 	for i, ph := range p.s.Load.Phases {
-		to := from + p.planned[i]
+		if ph.Discard && ph.Users == 0 {
+			last = i
+		}
+	}
+	w := p.sched.Walk()
+	from, due, more := w.Next()
+	for i, ph := range p.s.Load.Phases {
 		if ph.Users > 0 {
 			if ph.Discard {
 				first, last := profile.ClosedSeqs(i)
 				spans = append(spans, balancer.Span{From: first, To: last})
 			}
 			continue
+		}
+		if i > last {
+			continue // nothing discarded is to come, and a long load takes its time to walk
+		}
+		to := from
+		for more && due < ph.End {
+			to++
+			_, due, more = w.Next()
 		}
 		if ph.Discard {
 			spans = append(spans, balancer.Span{From: from, To: to})
@@ -204,13 +211,7 @@ const ceilingShare = .7
 
 // calibrate compares the plan with what the generator can do on this machine. A closed loop has no plan.
 func (p *player) calibrate(ctx context.Context) (err error) {
-	peak := 0.
-	for i, n := range p.perBin {
-		start := time.Duration(i) * p.binWidth
-		if width := min(p.binWidth, p.s.Length()-start); width > 0 {
-			peak = max(peak, float64(n)/width.Seconds())
-		}
-	}
+	peak := p.s.PeakRate(p.sched)
 	if peak == 0 {
 		return nil
 	}
@@ -233,7 +234,7 @@ var (
 	errAborted     = errors.New("aborted")
 )
 
-func (p *player) play(ctx context.Context, sched profile.Schedule) error {
+func (p *player) play(ctx context.Context) error {
 	ctx, p.cancel = context.WithCancelCause(ctx)
 	defer p.cancel(nil)
 	p.scheduleFaults()
@@ -244,7 +245,7 @@ func (p *player) play(ctx context.Context, sched profile.Schedule) error {
 		p.every(abortEvery, p.checkAbort)
 	}
 	var err error
-	p.played, err = p.world.Play(ctx, sched, p.sample)
+	p.played, err = p.world.Play(ctx, p.sched, p.rec.sample)
 	p.ended = p.world.Now()
 	p.stopped = true
 	if ctx.Err() != nil {
@@ -275,91 +276,31 @@ func (p *player) every(period time.Duration, f func()) {
 	tick(period)
 }
 
-// sample takes a sample from whatever goroutine the engine delivers it on.
-func (p *player) sample(s *measure.Sample) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if i := p.recorder.PhaseAt(s.Due); p.s.Load.Phases[i].Users > 0 { // no plan says how many a closed loop sends
-		p.planned[i]++
-		p.perBin[min(int(s.Due/p.binWidth), len(p.perBin)-1)]++
-	}
-	p.recorder.Add(s)
-	p.recent.Add(s)
-	if p.opts.Samples != nil {
-		ph := &p.s.Load.Phases[p.recorder.PhaseAt(s.Due)]
-		p.opts.Samples(&reports.SampleRow{Sample: s, Phase: ph.Name, Discarded: ph.Discard})
-	}
-	for _, t := range p.trailing {
-		t.Add(s)
-	}
-}
-
 // abortEvery is how often the abort rules are looked at.
 const abortEvery = 250 * time.Millisecond
 
 func (p *player) checkAbort() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.rec.mu.Lock()
+	defer p.rec.mu.Unlock()
 	now := p.world.Now()
 	for i, a := range p.s.Abort {
-		if rate := p.trailing[i].ErrorRate(now); now >= a.Over && rate > a.ErrorRate && p.cause == nil {
+		if rate := p.rec.trailing[i].ErrorRate(now); now >= a.Over && rate > a.ErrorRate && p.cause == nil {
 			p.cause = fmt.Errorf("%w: %s over %v: it was %.1f%% at %v", errAborted, a.When, a.Over, rate*100, now.Round(time.Millisecond))
 			p.cancel(p.cause)
 		}
 	}
 }
 
-func (p *player) progress() {
-	now := p.world.Now()
-	p.mu.Lock()
-	p.recorder.Close(now)
-	pr := Progress{
-		Now: now, Length: p.s.Length(), InFlight: p.world.InFlight(),
-		P50: p.recent.Response.Quantile(.5), P99: p.recent.Response.Quantile(.99), Lag: p.recent.Lag.Quantile(.99),
-	}
-	p.recent = measure.Tally{}
-	for i, ph := range p.s.Load.Phases {
-		t := p.recorder.Phase(i)
-		pr.Planned += p.planned[i]
-		pr.Sent += t.Sent()
-		pr.Failed += t.Failed
-		pr.Dropped += t.Dropped
-		if now >= ph.Start && now < ph.End {
-			pr.Phase = ph.Name
-		}
-	}
-	if p.opts.Expose != nil {
-		p.opts.Expose(p.figures(&pr))
-	}
-	p.mu.Unlock()
-	p.opts.Progress(pr)
-}
-
-// figures are what the run has come to so far.
-func (p *player) figures(pr *Progress) expose.Figures {
-	f := expose.Figures{
-		Elapsed: pr.Now, Length: pr.Length, Planned: pr.Planned, Failed: pr.Failed, Dropped: pr.Dropped, InFlight: pr.InFlight, Lag: pr.Lag,
-		Errors: map[measure.Class]uint64{}, Response: make([]uint64, len(expose.Bounds())),
-	}
-	for i := range p.s.Load.Phases {
-		t := p.recorder.Phase(i)
-		f.Succeeded += t.Succeeded
-		f.ResponseSum += t.Response.Mean() * time.Duration(t.Succeeded)
-		for class, n := range t.Errors {
-			f.Errors[class] += n
-		}
-		for j, n := range t.Response.Below(expose.Bounds()) {
-			f.Response[j] += n
-		}
-	}
-	return f
-}
-
 // event takes in what happened in the world.
 func (p *player) event(e plan.Event) {
-	if e.Kind == plan.Measured {
+	switch e.Kind {
+	case plan.Measured:
 		p.stats = e.Stats
 		p.fleet.measured(e.Stats)
+		p.rec.expire(e.At - tellWithin)
+		return
+	case plan.Abandoned:
+		p.rec.told(e.Abandoned)
 		return
 	}
 	p.fleet.event(&e)
@@ -374,6 +315,7 @@ func (p *player) event(e plan.Event) {
 		p.restarted(&e)
 	}
 	p.events = append(p.events, e)
+	p.announce(&e)
 }
 
 // clock writes a time since the load began.
@@ -381,7 +323,9 @@ func clock(t time.Duration) string { return fmt.Sprintf("%.2fs", t.Seconds()) }
 
 // say notes something of the player's own among the events.
 func (p *player) say(kind, group, target, fault, detail string) {
-	p.events = append(p.events, plan.Event{At: p.world.Now(), Kind: plan.EventKind(kind), Group: group, Target: target, Fault: fault, Detail: detail})
+	e := plan.Event{At: p.world.Now(), Kind: plan.EventKind(kind), Group: group, Target: target, Fault: fault, Detail: detail}
+	p.events = append(p.events, e)
+	p.announce(&e)
 }
 
 // observe adds a moment to the timeline of each group.

@@ -48,7 +48,8 @@ func (x *exchange) attempts(pool *Pool) {
 		case x.answered:
 			if outcome == group.Broken {
 				x.access.Cause, x.access.Reason = failed.cause, failed.reason
-				x.c.Abort() // the client must not take it for whole
+				x.reportAbandoned() // the reset may overtake what was written
+				x.c.Abort()         // the client must not take it for whole
 			}
 			return
 		case !x.mayRetry(pool, outcome):
@@ -73,6 +74,7 @@ func (x *exchange) failed(f failure) {
 // gone notes that the client went away.
 func (x *exchange) gone() {
 	x.f.counters.Aborted.Add(1)
+	x.reportAbandoned()
 	x.access.Status, x.access.Cause, x.access.Reason = cmp.Or(x.f.options.Status.Gone, StatusGone), ClientGone, errClient.Error()
 	x.c.Abort()
 }
@@ -89,6 +91,7 @@ func (x *exchange) late() bool { return !x.end.IsZero() && !time.Now().Before(x.
 func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure) {
 	x.touch = chaos.Exchange{Target: t.ID, Seq: x.pick.Seq, Attempt: x.pick.Attempt}
 	effect := x.f.hooks.Touch(&x.touch)
+	x.trace.begin(t, &effect)
 	if effect.Delay > 0 && !x.wait(effect.Delay) {
 		return group.Abandoned, failure{}
 	}
@@ -99,7 +102,8 @@ func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure)
 			return outcome, failed
 		}
 		x.answered, x.access.Status = true, effect.Status
-		if x.c.Respond(effect.Status, "", nil) != nil {
+		x.reportIfGone()
+		if x.c.Respond(effect.Status, x.traceHeader(), nil) != nil {
 			return group.Abandoned, failure{}
 		}
 		return outcome, failed

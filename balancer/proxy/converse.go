@@ -140,8 +140,9 @@ func (x *exchange) answer(pool *Pool, t *group.Target) (group.Outcome, failure, 
 	if x.f.options.Via != "" {
 		out = append(append(append(out, "Via: 1.1 "...), x.f.options.Via...), "\r\n"...)
 	}
-	out = append(x.c.AppendConnection(out), "\r\n"...)
+	out = append(x.c.AppendConnection(x.appendTrace(out)), "\r\n"...)
 	x.answered, x.access.Status = true, r.Status
+	x.reportIfGone()
 	if err := x.pass(out, chunked); err != nil {
 		return group.Broken, failure{cause: Broken, reason: err.Error()}, err
 	}

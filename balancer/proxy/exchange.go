@@ -32,6 +32,7 @@ type exchange struct {
 	upload  *upload
 	touch   chaos.Exchange
 	access  Access // what is to be told of the request
+	trace   trace
 
 	fields   []serve.Field // of the answer
 	onField  func(name, value []byte)
@@ -56,7 +57,9 @@ func newExchange(f *Front, c *serve.Conn) *exchange {
 // serve answers one request.
 func (x *exchange) serve() {
 	r := &x.c.Request
-	x.pick = pick.Request{Seq: x.identity(), Tried: x.pick.Tried[:0]}
+	seq, given := x.identity()
+	x.pick = pick.Request{Seq: seq, Tried: x.pick.Tried[:0]}
+	x.trace = trace{on: given && x.f.hooks.Trace != nil}
 	if string(r.Method) == http.MethodTrace {
 		x.fail(Method, "TRACE is not allowed")
 		return
@@ -128,8 +131,15 @@ func (x *exchange) route() *Pool {
 // say answers with a text of our own.
 func (x *exchange) say(status int, headers string, text []byte) {
 	x.access.Status = status
-	if x.c.Respond(status, headers, text) != nil {
+	x.reportIfGone()
+	x.wrote(x.c.Respond(status, headers+x.traceHeader(), text))
+}
+
+// wrote counts a client that went away before an answer of our own was written.
+func (x *exchange) wrote(err error) {
+	if err != nil {
 		x.f.counters.Aborted.Add(1)
+		x.reportAbandoned()
 	}
 }
 
@@ -165,20 +175,20 @@ func (x *exchange) failAs(status int, cause Cause, reason string) {
 		headers = "Retry-After: " + strconv.Itoa(int((x.retryAfter+time.Second-1)/time.Second)) + "\r\n"
 		x.retryAfter = 0
 	}
+	headers += x.traceHeader()
+	x.reportIfGone()
 	if http1.HasPrefix(x.c.Field("content-type"), grpcType) {
 		x.failGRPC(status, reason, headers)
 		return
 	}
-	if x.c.Fail(status, reason, headers) != nil {
-		x.f.counters.Aborted.Add(1)
-	}
+	x.wrote(x.c.Fail(status, reason, headers))
 }
 
-// identity is the request's sequence number: the generator's, or a number of our own beyond those that a
-// generator uses.
-func (x *exchange) identity() uint64 {
+// identity is the request's sequence number: the generator's, in which case given is true, or a number of our own
+// beyond those that a generator uses.
+func (x *exchange) identity() (seq uint64, given bool) {
 	if seq, err := strconv.ParseUint(string(x.c.Field(mix.SeqName)), 10, 64); err == nil {
-		return seq
+		return seq, true
 	}
-	return 1<<63 | x.f.seq.Add(1)
+	return 1<<63 | x.f.seq.Add(1), false
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
 
 // appendRequest appends the request as a target gets it: the head, and as much of the body as has come. It is the
@@ -153,12 +154,17 @@ func (x *exchange) appendFields(out []byte, length bool) []byte {
 			out = appendField(out, f)
 			continue
 		}
-		if k := hop(f.Name); k == connectionOnly || (options && named(x.fields, f.Name)) {
+		if k := hop(f.Name); k == connectionOnly || (options && named(x.fields, f.Name)) || x.writesAnew(f) {
 			continue
 		}
 		out = appendField(out, f)
 	}
 	return out
+}
+
+// writesAnew reports whether a header of the answer is one that the balancer writes in the target's place.
+func (x *exchange) writesAnew(f *serve.Field) bool {
+	return x.trace.on && len(f.Name) == len(mix.AttemptName) && http1.Is(f.Name, mix.AttemptName)
 }
 
 func appendField(out []byte, f *serve.Field) []byte {

@@ -14,9 +14,7 @@ const grpcType = "application/grpc"
 // failGRPC answers a call of gRPC, whose clients look for the status of the call and not for HTTP's.
 func (x *exchange) failGRPC(status int, reason, headers string) {
 	headers += "Shakedown-Reason: " + serve.Printable(reason) + "\r\ngrpc-status: " + strconv.Itoa(grpcStatus(status)) + "\r\ngrpc-message: " + grpcMessage(reason) + "\r\n"
-	if x.c.RespondAs("application/grpc", http.StatusOK, headers, nil) != nil {
-		x.f.counters.Aborted.Add(1)
-	}
+	x.wrote(x.c.RespondAs("application/grpc", http.StatusOK, headers, nil))
 }
 
 // grpcStatus is a status of gRPC for one of HTTP, by gRPC's "HTTP to gRPC Status Code Mapping".

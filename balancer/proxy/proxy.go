@@ -92,6 +92,9 @@ type Hooks struct {
 	Touch func(*chaos.Exchange) chaos.Effect
 	// Discard reports whether a request belongs to a phase that is left out of the totals.
 	Discard func(seq uint64) bool
+	// Trace is told of each request with a number (mix.SeqHeader) whose client cannot have read the answer. When it is
+	// not nil, the answers to the others tell of their attempts (mix.AttemptHeader).
+	Trace func(Abandoned)
 	// Access is told of each request once it is over.
 	Access func(seq uint64, a *Access)
 	// Decision is told how targets were chosen for the requests that Sampled picks out.

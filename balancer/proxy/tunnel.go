@@ -16,7 +16,7 @@ func (x *exchange) tunnel() (group.Outcome, failure, error) {
 	out = x.appendFields(out, false)
 	out = append(out, "Connection: upgrade\r\nUpgrade: "...)
 	out = append(out, x.c.Request.Upgrade...)
-	out = append(out, "\r\n\r\n"...)
+	out = append(x.appendTrace(append(out, "\r\n"...)), "\r\n"...)
 	out = append(out, x.u.unread()...) // what the target said at once
 	x.u.at = x.u.have
 	x.answered, x.u.reusable = true, false

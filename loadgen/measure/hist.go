@@ -56,6 +56,14 @@ func (h *Hist) dense() *hdrhistogram.Histogram {
 	return d
 }
 
+// clone returns a copy that shares nothing that changes.
+func (h *Hist) clone() Hist {
+	if h.h == nil {
+		return Hist{packed: h.packed}
+	}
+	return Hist{h: hdrhistogram.Import(h.h.Export())}
+}
+
 // Dense returns the histogram in dense form, for a row of questions.
 func (h *Hist) Dense() *Hist { return &Hist{h: h.dense()} }
 
@@ -149,8 +157,8 @@ func (h *Hist) WritePercentiles(w io.Writer) error {
 	return err
 }
 
-// Below returns how many values are at most each of the bounds, which ascend.
-func (h *Hist) Below(bounds []time.Duration) []uint64 {
+// AtMost returns how many values are at most each of the bounds.
+func (h *Hist) AtMost(bounds []time.Duration) []uint64 {
 	out := make([]uint64, len(bounds))
 	d := h.dense()
 	if d == nil {
@@ -160,8 +168,10 @@ func (h *Hist) Below(bounds []time.Duration) []uint64 {
 		if b.Count == 0 {
 			continue
 		}
-		for i := len(bounds) - 1; i >= 0 && b.To <= bounds[i].Microseconds(); i-- {
-			out[i] += uint64(b.Count)
+		for i := range bounds {
+			if b.To <= bounds[i].Microseconds() {
+				out[i] += uint64(b.Count)
+			}
 		}
 	}
 	return out

@@ -3,6 +3,7 @@ package measure
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -81,39 +82,170 @@ func TestBadHistogramIsAnError(t *testing.T) {
 	}
 }
 
+// Whatever the order of requests, cuts and looks at the bins: the marginals hold the same requests, bins keep to
+// phases and cuts, and what is asked of the time from a cut on is what counting the requests one by one gives.
 func TestMarginalsAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := NewRecorder([]time.Duration{5 * time.Second, 2000 * time.Second}, 250*ms)
-		n := rapid.IntRange(1, 40).Draw(t, "n")
-		for range n {
-			due := time.Duration(rapid.Int64Range(0, int64(1999*time.Second)).Draw(t, "due"))
-			r.Add(sample(due, due+time.Second, Outcome(rapid.IntRange(0, 3).Draw(t, "outcome"))))
+		scale := rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "scale")
+		phases := []Phase{{End: 2 * scale, Discard: true}, {End: 7 * scale}, {End: 20 * scale}}
+		r := NewRecorder(phases, 250*ms)
+		var samples []Sample
+		var cuts []time.Duration
+		now := time.Duration(0)
+		for range rapid.IntRange(1, 60).Draw(t, "n") {
+			now += time.Duration(rapid.Int64Range(1, int64(scale)).Draw(t, "step"))
+			if rapid.IntRange(0, 4).Draw(t, "what") == 0 {
+				if got := r.Cut(now); got != now {
+					t.Fatalf("cut at %v instead of %v", got, now)
+				}
+				cuts = append(cuts, now)
+				continue
+			}
+			due := max(0, now-time.Duration(rapid.Int64Range(0, int64(2*scale)).Draw(t, "took")))
+			due = min(due, 20*scale-1)
+			x := *sample(due, now, Outcome(rapid.IntRange(0, 3).Draw(t, "outcome")))
+			x.Stalled = time.Duration(rapid.Int64Range(0, int64(now-due)).Draw(t, "stalled"))
+			x.BytesIn, x.Status = 7, 200
+			samples = append(samples, x)
+			r.Plan(due, 1)
+			r.Add(&x)
 			if rapid.Bool().Draw(t, "close") {
-				r.Close(due)
+				r.Close(now)
 			}
 		}
-		var phases, windows Tally
-		phases.Merge(r.Phase(0))
-		phases.Merge(r.Phase(1))
-		last := time.Duration(-1)
-		ws := r.Windows()
-		for _, w := range ws {
-			if w.Start <= last || w.End-w.Start != r.Width() {
-				t.Fatalf("window %v to %v after %v", w.Start, w.End, last)
+		check := func(what string, got *Tally, of func(*Sample) bool, end func(time.Duration) bool) {
+			want := &Tally{}
+			for i := range samples {
+				if s := &samples[i]; of(s) {
+					want.Add(s)
+					want.AddEnd(s, end(s.Done))
+				}
 			}
-			last = w.Start
-			windows.Merge(w.Tally)
+			for _, x := range [][2]*Tally{{got, want}, {got.Lower(), want.Lower()}} {
+				g, w := x[0], x[1]
+				if g.Succeeded != w.Succeeded || g.Failed != w.Failed || g.Dropped != w.Dropped || g.Cancelled != w.Cancelled || g.Within != w.Within ||
+					g.BytesIn != w.BytesIn || g.Errors[Refused] != w.Errors[Refused] || g.Statuses[200] != w.Statuses[200] || g.Delayed() != w.Delayed() {
+					t.Fatalf("%s: %+v, want %+v", what, g, w)
+				}
+				for _, q := range []float64{.1, .5, .99, 1} {
+					if g.Response.Quantile(q) != w.Response.Quantile(q) || g.Bad.Quantile(q) != w.Bad.Quantile(q) {
+						t.Fatalf("%s: quantile %v: %v and %v, want %v and %v", what, q, g.Response.Quantile(q), g.Bad.Quantile(q), w.Response.Quantile(q), w.Bad.Quantile(q))
+					}
+				}
+			}
 		}
-		if len(ws) > maxWindows {
-			t.Fatalf("%d windows", len(ws))
+		all := func(*Sample) bool { return true }
+		whole, due, ended, planned := &Tally{}, &Tally{}, &Tally{}, uint64(0)
+		for i := range phases {
+			whole.Merge(r.Phase(i))
 		}
-		if a, b := phases.Finished()+phases.Cancelled, windows.Finished()+windows.Cancelled; a != uint64(n) || b != uint64(n) {
-			t.Fatalf("phases hold %d, windows %d, added %d", a, b, n)
+		last, count := time.Duration(0), 0
+		for _, b := range r.Bins() {
+			if b.Start != last || b.End <= b.Start {
+				t.Fatalf("bin from %v to %v after %v", b.Start, b.End, last)
+			}
+			last = b.End
+			for _, edge := range append([]time.Duration{phases[0].End, phases[1].End}, cuts...) {
+				if b.Start < edge && edge < b.End {
+					t.Fatalf("bin from %v to %v crosses %v", b.Start, b.End, edge)
+				}
+			}
+			due.Merge(&b.Due)
+			ended.Merge(&b.Ended)
+			planned += b.Planned
+			count++
 		}
-		if phases.All().Quantile(.99) != windows.All().Quantile(.99) {
-			t.Fatal("marginals disagree on p99")
+		if count > 2*maxBins+maxDetail+len(cuts) {
+			t.Fatalf("%d bins", count)
+		}
+		never := func(time.Duration) bool { return false }
+		due.Within, whole.Within = 0, 0
+		if ended.Succeeded != whole.Succeeded || ended.Failed != whole.Failed || planned != uint64(len(samples)) {
+			t.Fatalf("%d and %d ended, %d and %d in phases; %d planned of %d", ended.Succeeded, ended.Failed, whole.Succeeded, whole.Failed, planned, len(samples))
+		}
+		for _, x := range []*Tally{whole, due} {
+			if x.delayed != nil {
+				x.delayed.late = 0
+				for i := range samples {
+					if samples[i].Outcome == Succeeded && samples[i].Stalled > 0 {
+						x.delayed.late++
+					}
+				}
+			}
+			check("all", x, all, never)
+		}
+		judged, _ := r.Judged()
+		in := func(s *Sample) bool { return s.Due >= phases[0].End }
+		inTime := func(done time.Duration) bool { return done >= phases[0].End && done <= phases[2].End }
+		check("judged", judged, in, inTime)
+		check("request", r.Requests()["get"].orEmpty(), in, inTime)
+		for _, from := range cuts {
+			for _, to := range append(cuts, last) {
+				if to > from {
+					check(fmt.Sprintf("between %v and %v", from, to), r.Between(from, to), func(s *Sample) bool { return s.Due >= from && s.Due < to }, func(done time.Duration) bool { return done < to })
+				}
+			}
 		}
 	})
+}
+
+func (t *Tally) orEmpty() *Tally {
+	if t == nil {
+		return &Tally{}
+	}
+	return t
+}
+
+// A long run keeps its bins few, and yet those after a cut fine.
+func TestBinsStayFewAndFineAfterACut(t *testing.T) {
+	r := NewRecorder([]Phase{{End: 24 * time.Hour}}, 250*ms)
+	for at := time.Duration(0); at < 24*time.Hour; at += time.Second {
+		if at == 10*time.Hour {
+			r.Cut(at)
+		}
+		r.Add(sample(at, at+ms, Succeeded))
+		r.AddFailure(sample(at, at+ms, Failed))
+	}
+	fine, n := 0, uint64(0)
+	for _, b := range r.Bins() {
+		if b.Start >= 10*time.Hour && b.End <= 10*time.Hour+time.Minute && b.End-b.Start == 250*ms {
+			fine++
+		}
+		for _, f := range b.Failures {
+			n += f.N
+		}
+	}
+	if count := len(r.Bins()); count > 2*maxBins || fine != detailBins || n != 24*3600 {
+		t.Errorf("%d bins, %d of them fine after the cut, %d failures", count, fine, n)
+	}
+}
+
+// A freeze of the generator is in the figures as measured, and not in Lower.
+func TestLower(t *testing.T) {
+	var tl Tally
+	for i := range 100 {
+		s := sample(0, 10*ms, Succeeded)
+		switch {
+		case i >= 98:
+			s.Done, s.Outcome, s.Class, s.Stalled = 2*time.Second, Failed, Timeout, 1990*ms
+		case i >= 90:
+			s.Done, s.Stalled = 500*ms, 490*ms
+		}
+		tl.Add(s)
+		tl.AddEnd(s, s.Done < 100*ms)
+	}
+	low := tl.Lower()
+	if tl.Response.Quantile(.99).Round(ms) != 500*ms || low.Response.Max().Round(ms) != 10*ms {
+		t.Errorf("p99 %v, at best max %v", tl.Response.Quantile(.99), low.Response.Max())
+	}
+	if tl.Failed != 2 || low.Failed != 0 || low.Succeeded != 100 || tl.Within != 90 || low.Within != 100 || tl.Delayed() != 10 {
+		t.Errorf("%+v, at best %+v", tl, low)
+	}
+	var calm Tally
+	calm.Add(sample(0, 10*ms, Succeeded))
+	if calm.Lower() != &calm {
+		t.Error("a tally without a delayed request has another lower side")
+	}
 }
 
 func TestTrailing(t *testing.T) {
@@ -173,12 +305,12 @@ func TestLogReadsBack(t *testing.T) {
 	}
 }
 
-func TestBelow(t *testing.T) {
+func TestAtMost(t *testing.T) {
 	var h Hist
 	for _, ms := range []int{1, 2, 2, 9} {
 		h.Record(time.Duration(ms) * time.Millisecond)
 	}
-	got := h.Below([]time.Duration{500 * time.Microsecond, time.Millisecond, 5 * time.Millisecond, time.Second})
+	got := h.AtMost([]time.Duration{500 * time.Microsecond, time.Millisecond, 5 * time.Millisecond, time.Second})
 	if !slices.Equal(got, []uint64{0, 1, 3, 4}) {
 		t.Error(got)
 	}

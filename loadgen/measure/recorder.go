@@ -1,56 +1,89 @@
 package measure
 
-import (
-	"sort"
-	"time"
-)
+import "time"
 
-// maxWindows bounds the windows a recorder keeps: beyond it neighbours merge and the width doubles.
-const maxWindows = 600
-
-// Recorder keeps marginals of samples by phase, by window and by request name, never their cross
-// product. A sample belongs to the phase and window it was due in. A Recorder is for one goroutine.
+// Recorder keeps marginals of samples by phase, by bin of time and by request name, never their cross
+// product. A phase and a request's name hold the requests that were due in judged time; a bin holds those due
+// in it and, apart from them, those that ended in it. A Recorder is for one goroutine.
 type Recorder struct {
-	ends     []time.Duration // of the phases
-	phases   []*Tally
-	parts    []*Parts // by phase
+	phases   []Phase
+	tallies  []*Tally
+	parts    []*Parts
+	judged   end // of the judged phases together
 	requests map[string]*Tally
 	examples map[Class]string
-
-	width   time.Duration
-	windows map[int]*Tally
+	last     time.Duration // end of the last request that ended
+	bins     bins
 }
 
-// NewRecorder returns a recorder for phases that end at the given times, in order, with windows of the
-// given width.
-func NewRecorder(phaseEnds []time.Duration, width time.Duration) *Recorder {
-	r := &Recorder{
-		ends: phaseEnds, width: width,
-		requests: map[string]*Tally{}, examples: map[Class]string{}, windows: map[int]*Tally{},
+// Phase is a stretch of the load, from the end of the one before it.
+type Phase struct {
+	End     time.Duration
+	Discard bool // left out of what is judged
+}
+
+// end counts successes by whether they ended within a marginal's own time.
+type end struct{ within, late uint64 } // late: only those that the generator itself delayed
+
+func (e *end) add(s *Sample, within bool) {
+	switch {
+	case s.Outcome != Succeeded:
+	case within:
+		e.within++
+	case s.Stalled > 0:
+		e.late++
 	}
-	for range phaseEnds {
-		r.phases, r.parts = append(r.phases, &Tally{}), append(r.parts, &Parts{})
+}
+
+// NewRecorder returns a recorder for phases that follow each other, with bins of the given width.
+func NewRecorder(phases []Phase, width time.Duration) *Recorder {
+	r := &Recorder{phases: phases, requests: map[string]*Tally{}, examples: map[Class]string{}}
+	r.bins = bins{base: width, width: width, limit: maxBins}
+	for _, p := range phases {
+		r.tallies, r.parts = append(r.tallies, &Tally{}), append(r.parts, &Parts{})
+		r.bins.ends = append(r.bins.ends, p.End)
 	}
 	return r
 }
 
 // PhaseAt returns the index of the phase that a due time belongs to; the last phase takes what is beyond.
-func (r *Recorder) PhaseAt(due time.Duration) int {
-	return min(sort.Search(len(r.ends), func(i int) bool { return due < r.ends[i] }), len(r.ends)-1)
+func (r *Recorder) PhaseAt(due time.Duration) int { return r.bins.phaseAt(due) }
+
+// Plan counts requests that the schedule has at a due time.
+func (r *Recorder) Plan(due time.Duration, n uint64) { r.bins.at(due).Planned += n }
+
+// AddCancelled counts requests of the schedule that were never offered, because the run was stopped before they
+// were due.
+func (r *Recorder) AddCancelled(due time.Duration, n uint64) {
+	r.tallies[r.PhaseAt(due)].Cancelled += n
+	r.bins.at(due).Due.Cancelled += n
 }
+
+// Cut makes a bin begin at t, so that the time from there on can be looked at apart, exactly. It returns where
+// the bin begins: t, unless a bin that begins later exists already.
+func (r *Recorder) Cut(t time.Duration) time.Duration { return r.bins.cut(t) }
 
 // Add counts a sample.
 func (r *Recorder) Add(s *Sample) {
 	phase := r.PhaseAt(s.Due)
-	r.phases[phase].Add(s)
+	r.tallies[phase].Add(s)
+	r.tallies[phase].AddEnd(s, s.Done <= r.phases[phase].End)
 	r.parts[phase].Add(s)
-	r.window(s.Due).Add(s)
-	byName, ok := r.requests[s.Request]
-	if !ok {
-		byName = &Tally{}
-		r.requests[s.Request] = byName
+	r.bins.at(s.Due).Due.Add(s)
+	if s.Outcome != Cancelled {
+		r.addEnded(s)
 	}
-	byName.Add(s)
+	if !r.phases[phase].Discard {
+		within := r.inJudgedTime(s.Done)
+		r.judged.add(s, within)
+		byName, ok := r.requests[s.Request]
+		if !ok {
+			byName = &Tally{}
+			r.requests[s.Request] = byName
+		}
+		byName.Add(s)
+		byName.AddEnd(s, within)
+	}
 	if s.Class != "" && s.Detail != "" {
 		if _, ok := r.examples[s.Class]; !ok {
 			r.examples[s.Class] = s.Detail
@@ -58,78 +91,112 @@ func (r *Recorder) Add(s *Sample) {
 	}
 }
 
-func (r *Recorder) window(due time.Duration) *Tally {
-	for due >= maxWindows*r.width {
-		r.widen()
+func (r *Recorder) addEnded(s *Sample) {
+	r.last = max(r.last, s.Done)
+	b := r.bins.at(s.Done)
+	b.Ended.Add(s)
+	if s.Outcome != Succeeded {
+		return
 	}
-	i := int(due / r.width)
-	t, ok := r.windows[i]
-	if !ok {
-		t = &Tally{}
-		r.windows[i] = t
+	o := older{n: 1}
+	if s.Stalled > 0 {
+		o.delayed = 1
 	}
+	for i := len(r.bins.cuts) - 1; i >= 0 && r.bins.cuts[i] > s.Due; i-- {
+		if o.cut = r.bins.cuts[i]; o.cut <= s.Done {
+			b.addOlder(o)
+		}
+	}
+}
+
+// AddFailure counts a failed or dropped sample by what the balancer said of its final attempt, in the bin in
+// which it ended. It may be called later than Add.
+func (r *Recorder) AddFailure(s *Sample) {
+	f := Failure{Fault: s.Fault, Target: s.Target, N: 1}
+	if s.Stalled > 0 {
+		f.Delayed = 1
+	}
+	r.bins.at(s.Done).addFailure(f)
+}
+
+// inJudgedTime reports whether an instant lies in a phase that is judged.
+func (r *Recorder) inJudgedTime(t time.Duration) bool {
+	last := len(r.phases) - 1
+	if t > r.phases[last].End {
+		return false
+	}
+	return !r.phases[r.PhaseAt(t)].Discard
+}
+
+// Between returns the figures of the requests due in [from, to), two edges of bins. Where from is a cut its
+// Within is exact: the successes of these requests that ended before to.
+func (r *Recorder) Between(from, to time.Duration) *Tally {
+	t := &Tally{}
+	var e end
+	var delayedEnded uint64
+	for _, b := range r.bins.list {
+		if b.Start < from || b.Start >= to {
+			continue
+		}
+		t.Merge(&b.Due)
+		e.within += b.Ended.Succeeded
+		delayedEnded += b.Ended.delayedSuccesses()
+		for _, x := range b.older {
+			if x.cut == from {
+				e.within -= x.n
+				delayedEnded -= x.delayed
+			}
+		}
+	}
+	e.late = t.delayedSuccesses() - delayedEnded
+	t.setEnd(e)
 	return t
 }
 
-// Close packs the windows that end at or before t and got no sample since the last call. A later sample
-// opens its window again; those that a slow system still answers requests of stay open.
+// Close packs the bins that end at or before t and got no sample since the last call. A later sample opens its
+// bin again; those that a slow system still answers requests of stay open.
 func (r *Recorder) Close(t time.Duration) {
-	for i, w := range r.windows {
-		if time.Duration(i+1)*r.width <= t && !w.touched {
-			w.Pack()
+	for _, b := range r.bins.list {
+		if b.End <= t && !b.Due.touched && !b.Ended.touched {
+			b.pack()
 		}
-		w.touched = false
+		b.Due.touched, b.Ended.touched = false, false
 	}
 }
 
-// Finish packs every window: no sample is to come.
+// Finish packs every bin: no sample is to come.
 func (r *Recorder) Finish() {
-	for _, w := range r.windows {
-		w.Pack()
+	for _, b := range r.bins.list {
+		b.pack()
 	}
 }
 
-func (r *Recorder) widen() {
-	merged := map[int]*Tally{}
-	for _, w := range r.Windows() {
-		i := int(w.Start / (2 * r.width))
-		if merged[i] == nil {
-			merged[i] = w.Tally
-			continue
-		}
-		merged[i].Merge(w.Tally)
-		merged[i].Pack()
-	}
-	r.width *= 2
-	r.windows = merged
-}
+// Bins returns the bins in order of time. They follow each other without gaps from 0 on.
+func (r *Recorder) Bins() []*Bin { return r.bins.list }
 
-// Window is the figures of the requests due in [Start, End).
-type Window struct {
-	Start, End time.Duration
-	*Tally
-}
-
-// Windows returns every window that holds a request, in order of time.
-func (r *Recorder) Windows() []Window {
-	var out []Window
-	for i, t := range r.windows {
-		out = append(out, Window{time.Duration(i) * r.width, time.Duration(i+1) * r.width, t})
-	}
-	sort.Slice(out, func(a, b int) bool { return out[a].Start < out[b].Start })
-	return out
-}
-
-// Width is the present width of a window.
-func (r *Recorder) Width() time.Duration { return r.width }
+// Last is when the last request ended.
+func (r *Recorder) Last() time.Duration { return r.last }
 
 // Phase returns the figures of the i-th phase.
-func (r *Recorder) Phase(i int) *Tally { return r.phases[i] }
+func (r *Recorder) Phase(i int) *Tally { return r.tallies[i] }
 
 // Parts returns how long the parts of the i-th phase's exchanges took.
 func (r *Recorder) Parts(i int) *Parts { return r.parts[i] }
 
-// Requests returns the figures by request name.
+// Judged returns the figures of all phases that are not discarded.
+func (r *Recorder) Judged() (*Tally, *Parts) {
+	t, parts := &Tally{}, &Parts{}
+	for i, p := range r.phases {
+		if !p.Discard {
+			t.Merge(r.tallies[i])
+			parts.Merge(r.parts[i])
+		}
+	}
+	t.setEnd(r.judged)
+	return t, parts
+}
+
+// Requests returns the figures by request name, of the phases that are not discarded.
 func (r *Recorder) Requests() map[string]*Tally { return r.requests }
 
 // Examples returns one message for each class of failure seen.

@@ -26,6 +26,11 @@ type Sample struct {
 	Handshake time.Duration // how long TLS took on it
 	Reconnect int           // how often it was sent again on a new connection, because the server had closed the idle one
 
+	// Stalled is how much of the time from Due to Done the generator itself stood still, or was late: the true
+	// response time lies between Done − Due and that less Stalled. What is tolerated counts as 0. The engine
+	// leaves it to whoever watches the generator.
+	Stalled time.Duration
+
 	Outcome  Outcome
 	Class    Class // why it failed; empty for a success
 	Status   int   // HTTP status; 0 when there was no answer

@@ -1,16 +1,32 @@
 package measure
 
-// Tally is the figures of one marginal: counts, and three latencies that are never mixed.
+// Tally is the figures of one marginal: counts, and latencies that are never mixed.
 type Tally struct {
 	Succeeded, Failed, Dropped, Cancelled uint64
-	Errors                                map[Class]uint64
+
+	Within     uint64 // successes that ended within the marginal's own time; see AddEnd
+	Reconnects uint64
+	BytesIn    int64
+	BytesOut   int64
+	Errors     map[Class]uint64
+	Statuses   map[int]uint64 // answers by HTTP status
 
 	Response Hist // of succeeded requests, from the due time: what gates judge
 	Bad      Hist // of failed and dropped ones, until the client gave up
 	Service  Hist // of succeeded requests, from the first byte sent: what a naive tool would say
 	Lag      Hist // the generator's lateness, of every request offered
 
-	touched bool // since the recorder last looked
+	brief   bool     // neither service time nor lateness is kept
+	delayed *delayed // nil while the generator has delayed none of the requests
+	touched bool     // since the recorder last looked
+}
+
+// delayed is what Lower needs of the requests that the generator itself delayed.
+type delayed struct {
+	succeeded, failed, dropped uint64
+	late                       uint64 // successes that ended after the marginal's own time
+	response                   Hist   // of successes and delayed failures, without the generator's part
+	bad                        Hist   // of failures that were not delayed
 }
 
 // All is the response time of every finished request, failures at the moment the client gave up.
@@ -35,44 +51,153 @@ func (t *Tally) ErrorRate() float64 {
 	return float64(t.Failed+t.Dropped) / float64(t.Finished())
 }
 
+// Delayed is how many finished requests the generator itself delayed; see Sample.Stalled.
+func (t *Tally) Delayed() uint64 {
+	if t.delayed == nil {
+		return 0
+	}
+	return t.delayed.succeeded + t.delayed.failed + t.delayed.dropped
+}
+
 // Add counts one sample.
 func (t *Tally) Add(s *Sample) {
-	switch s.Outcome {
-	case Cancelled:
+	if s.Outcome == Cancelled {
 		t.Cancelled++
 		return
+	}
+	if s.Stalled > 0 || t.delayed != nil {
+		t.delay().add(s)
+	}
+	switch s.Outcome {
 	case Succeeded:
 		t.Succeeded++
 		t.Response.Record(s.Response())
-		t.Service.Record(s.Service())
+		if !t.brief {
+			t.Service.Record(s.Service())
+		}
 	case Failed:
 		t.Failed++
-		t.blame(s.Class, 1)
+		t.addError(s.Class, 1)
 		t.Bad.Record(s.Response())
 	case Dropped:
 		t.Dropped++
-		t.blame(NoConnection, 1)
+		t.addError(NoConnection, 1)
 		t.Bad.Record(s.Response())
 	}
+	if s.Status != 0 {
+		t.addStatus(s.Status, 1)
+	}
+	t.Reconnects += uint64(s.Reconnect)
+	t.BytesIn += s.BytesIn
+	t.BytesOut += s.BytesOut
 	t.touched = true
-	t.Lag.Record(s.Lag())
+	if !t.brief {
+		t.Lag.Record(s.Lag())
+	}
 }
 
-func (t *Tally) blame(c Class, n uint64) {
+// AddEnd tells whether a sample that was added ended within the marginal's own time: throughput counts only
+// successes that did.
+func (t *Tally) AddEnd(s *Sample, within bool) {
+	var e end
+	e.add(s, within)
+	t.Within += e.within
+	if e.late > 0 {
+		t.delayed.late += e.late
+	}
+}
+
+func (t *Tally) setEnd(e end) {
+	t.Within = e.within
+	if t.delayed != nil {
+		t.delayed.late = e.late
+	}
+}
+
+func (t *Tally) delayedSuccesses() uint64 {
+	if t.delayed == nil {
+		return 0
+	}
+	return t.delayed.succeeded
+}
+
+// delay begins to keep what Lower needs: until now nothing was delayed, and both sides are the same.
+func (t *Tally) delay() *delayed {
+	if t.delayed == nil {
+		t.delayed = &delayed{response: t.Response.clone(), bad: t.Bad.clone()}
+	}
+	return t.delayed
+}
+
+func (d *delayed) add(s *Sample) {
+	switch {
+	case s.Outcome == Succeeded:
+		d.response.Record(s.Response() - s.Stalled)
+		if s.Stalled > 0 {
+			d.succeeded++
+		}
+	case s.Stalled == 0:
+		d.bad.Record(s.Response())
+	default:
+		d.response.Record(s.Response() - s.Stalled)
+		if s.Outcome == Dropped {
+			d.dropped++
+		} else {
+			d.failed++
+		}
+	}
+}
+
+// Lower returns the figures as they would be at best had the generator not delayed requests itself: each
+// without the time in which the generator stood still, and each that failed after a delay as a success. The
+// truth lies between Lower and the tally. It is the tally itself when none was delayed, and shares its
+// histograms: it is only for reading.
+func (t *Tally) Lower() *Tally {
+	d := t.delayed
+	if d == nil {
+		return t
+	}
+	l := *t
+	l.Succeeded += d.failed + d.dropped
+	l.Failed -= d.failed
+	l.Dropped -= d.dropped
+	l.Within += d.failed + d.dropped + d.late
+	l.Response, l.Bad, l.delayed = d.response, d.bad, nil
+	return &l
+}
+
+func (t *Tally) addError(c Class, n uint64) {
 	if t.Errors == nil {
 		t.Errors = map[Class]uint64{}
 	}
 	t.Errors[c] += n
 }
 
+func (t *Tally) addStatus(status int, n uint64) {
+	if t.Statuses == nil {
+		t.Statuses = map[int]uint64{}
+	}
+	t.Statuses[status] += n
+}
+
 // Merge adds another tally exactly.
 func (t *Tally) Merge(o *Tally) {
+	if t.delayed != nil || o.delayed != nil {
+		t.delay().merge(o)
+	}
 	t.Succeeded += o.Succeeded
 	t.Failed += o.Failed
 	t.Dropped += o.Dropped
 	t.Cancelled += o.Cancelled
+	t.Within += o.Within
+	t.Reconnects += o.Reconnects
+	t.BytesIn += o.BytesIn
+	t.BytesOut += o.BytesOut
 	for c, n := range o.Errors {
-		t.blame(c, n)
+		t.addError(c, n)
+	}
+	for status, n := range o.Statuses {
+		t.addStatus(status, n)
 	}
 	t.Response.Merge(&o.Response)
 	t.Bad.Merge(&o.Bad)
@@ -80,9 +205,25 @@ func (t *Tally) Merge(o *Tally) {
 	t.Lag.Merge(&o.Lag)
 }
 
-// Pack packs the histograms: some hundred bytes instead of up to 736 KiB.
+func (d *delayed) merge(o *Tally) {
+	low := o.Lower()
+	d.response.Merge(&low.Response)
+	d.bad.Merge(&low.Bad)
+	if x := o.delayed; x != nil {
+		d.succeeded += x.succeeded
+		d.failed += x.failed
+		d.dropped += x.dropped
+		d.late += x.late
+	}
+}
+
+// Pack packs the histograms: some hundred bytes each instead of up to 184 KiB.
 func (t *Tally) Pack() {
 	for _, h := range []*Hist{&t.Response, &t.Bad, &t.Service, &t.Lag} {
 		h.Pack()
+	}
+	if d := t.delayed; d != nil {
+		d.response.Pack()
+		d.bad.Pack()
 	}
 }

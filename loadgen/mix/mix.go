@@ -21,6 +21,13 @@ const SeqHeader = "Shakedown-Seq"
 // SeqName is SeqHeader in lower case, as it is looked for.
 const SeqName = "shakedown-seq"
 
+// AttemptHeader is the header of an answer in which the balancer reports its attempts at a request that
+// carried SeqHeader. AppendAttempt describes its value.
+const AttemptHeader = "Shakedown-Attempt"
+
+// AttemptName is AttemptHeader in lower case, as it is looked for.
+const AttemptName = "shakedown-attempt"
+
 // Request is one kind of request in a load. Path, header values and body may be templates.
 type Request struct {
 	Name    string // "GET /" unless the scenario says otherwise

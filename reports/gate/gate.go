@@ -2,15 +2,16 @@
 //
 //	gate = metric [ "(" id ")" ] [ "[" window "]" ] ( "<" | "<=" | ">" | ">=" ) limit
 //
-// such as `p99[spike] < 800ms`, `error_rate < 1%` or `recover(kill-one) < 6s`. A window is a phase's name
-// or a fault's id; without one, all phases that are not discarded are judged.
+// such as `p99[spike] < 800ms`, `error_rate < 1%` or `recover(kill-one) < 6s`. A window is a phase's name, a
+// fault's id (from its injection to recovery) or a request's name; without one, all phases that are not discarded
+// are judged.
 package gate
 
 import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ const (
 	PerSecond    Unit = "/s"
 )
 
-var pattern = regexp.MustCompile(`^\s*([a-z_0-9]+)\s*(?:\(\s*([^()\[\]]+?)\s*\))?\s*(?:\[\s*([^()\[\]]+?)\s*\])?\s*(<=|>=|<|>)\s*(\S+)\s*$`)
+var pattern = regexp.MustCompile(`^\s*([a-z_0-9.]+)\s*(?:\(\s*([^()\[\]]+?)\s*\))?\s*(?:\[\s*([^()\[\]]+?)\s*\])?\s*(<=|>=|<|>)\s*(\S+)\s*$`)
 
 // Parse reads a gate. It knows the metrics, but not which phases, faults and groups there are: see Check.
 func Parse(expr string) (Gate, error) {
@@ -52,6 +53,8 @@ func Parse(expr string) (Gate, error) {
 		return Gate{}, err
 	}
 	switch {
+	case metric.of == "status" && !statusPattern.MatchString(g.ID):
+		return Gate{}, fmt.Errorf("%s needs a status from 100 to 599 or a class of them: %s(503) or %s(5xx)", g.Metric, g.Metric, g.Metric)
 	case metric.of != "" && g.ID == "":
 		return Gate{}, fmt.Errorf("%s needs the id of a %s: %s(ID)", g.Metric, metric.of, g.Metric)
 	case metric.of == "" && g.ID != "":
@@ -85,7 +88,7 @@ func (m *metric) limit(text string) (float64, error) {
 }
 
 // Names is what a scenario has that a gate may refer to.
-type Names struct{ Phases, Faults, Groups []string }
+type Names struct{ Phases, Faults, Groups, Requests []string }
 
 // Check reports a reference to something the scenario does not have.
 func (g Gate) Check(n Names) error {
@@ -93,25 +96,16 @@ func (g Gate) Check(n Names) error {
 	if err != nil {
 		return err
 	}
-	windows := append(append([]string(nil), n.Phases...), n.Faults...)
+	windows := slices.Concat(n.Phases, n.Faults, n.Requests)
 	switch {
-	case g.Window != "" && !contains(windows, g.Window):
-		return fmt.Errorf("no phase or fault is called %q%s", g.Window, spec.Suggest(g.Window, windows))
-	case metric.of == "fault" && !contains(n.Faults, g.ID):
+	case g.Window != "" && !slices.Contains(windows, g.Window):
+		return fmt.Errorf("no phase, fault or request is called %q%s", g.Window, spec.Suggest(g.Window, windows))
+	case metric.of == "fault" && !slices.Contains(n.Faults, g.ID):
 		return fmt.Errorf("no fault has the id %q%s", g.ID, spec.Suggest(g.ID, n.Faults))
-	case metric.of == "group" && !contains(n.Groups, g.ID):
+	case metric.of == "group" && !slices.Contains(n.Groups, g.ID):
 		return fmt.Errorf("no group %q is scaled%s", g.ID, spec.Suggest(g.ID, n.Groups))
 	}
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // Judgement is what became of a gate.
@@ -122,6 +116,9 @@ type Judgement struct {
 	Happened bool // false: the event never happened, and the gate has failed
 	Empty    bool // the window held no request: the run can't be trusted
 	Passed   bool
+	Note     string // what the number alone does not tell; may be empty
+	Few      uint64 // requests that a percentile was taken from, when they are too few for it
+	Needed   uint64 // how many it takes
 }
 
 // Judge decides a gate on the facts of a run. A gate whose event never happened has failed.
@@ -137,6 +134,14 @@ func (g Gate) Judge(f *Facts) Judgement {
 	if j.Happened {
 		j.Passed = compare(j.Observed, g.Op, g.Limit)
 	}
+	if metric.note != nil && j.Happened {
+		j.Note = metric.note(f, g)
+	}
+	if needed := metric.needed; needed > 0 && j.Happened {
+		if w, ok := f.Window(g.Window); ok && metric.hist(w).Count() < int64(needed) {
+			j.Few, j.Needed = uint64(metric.hist(w).Count()), needed
+		}
+	}
 	return j
 }
 
@@ -150,16 +155,4 @@ func compare(a float64, op string, b float64) bool {
 		return a > b
 	}
 	return a >= b
-}
-
-var percentile = regexp.MustCompile(`^p([1-9][0-9]{1,4})$`)
-
-// quantile of a metric such as p99 or p999.
-func quantile(name string) (float64, bool) {
-	m := percentile.FindStringSubmatch(name)
-	if m == nil {
-		return 0, false
-	}
-	n, err := strconv.ParseFloat("0."+m[1], 64)
-	return n, err == nil
 }

@@ -19,6 +19,11 @@ func TestParse(t *testing.T) {
 		"lost(kill-one) < 10":     {Metric: "lost", ID: "kill-one", Op: "<", Limit: 10},
 		"scale_out(web) < 10s":    {Metric: "scale_out", ID: "web", Op: "<", Limit: 10000},
 		"imbalance < 0.2":         {Metric: "imbalance", Op: "<", Limit: .2},
+		"p99.9[GET /] < 1s":       {Metric: "p99.9", Window: "GET /", Op: "<", Limit: 1000},
+		"p100 < 1s":               {Metric: "p100", Op: "<", Limit: 1000},
+		"p5_all < 1s":             {Metric: "p5_all", Op: "<", Limit: 1000},
+		"status(503)[spike] < 1%": {Metric: "status", ID: "503", Window: "spike", Op: "<", Limit: 1},
+		"status(5xx) < 1%":        {Metric: "status", ID: "5xx", Op: "<", Limit: 1},
 	} {
 		want.Expr = expr
 		if got, err := Parse(expr); err != nil || got != want {
@@ -35,7 +40,16 @@ func TestParse(t *testing.T) {
 		"p99(spike) < 6s":      "takes no id",
 		"detect(x)[spike]<6s":  "takes no window",
 		"cost < 5":             "not supported yet",
-		"p5 < 1s":              "unknown metric",
+		"p1000 < 1s":           "p100 is the maximum",
+		"p995 < 1s":            "unknown metric",
+		"p0 < 1s":              "unknown metric",
+		"p101 < 1s":            "unknown metric",
+		"p05 < 1s":             "unknown metric",
+		"p99.9999 < 1s":        "unknown metric",
+		"rps > 5/s":            "there are mean, max, error_rate, dropped, failed, rate, status",
+		"status < 1%":          "status(503)",
+		"status(20) < 1%":      "status(503)",
+		"status(600) < 1%":     "status(503)",
 		"p99[spike] << 800ms":  "is not a gate",
 		"error_rate < NaN%":    "not a share",
 		"p99[spike](x) < 80ms": "is not a gate",
@@ -64,15 +78,19 @@ func FuzzParse(f *testing.F) {
 func facts(ok, failed int) *Facts {
 	tally := &measure.Tally{}
 	for i := range ok {
-		tally.Add(&measure.Sample{Done: time.Duration(i+1) * time.Millisecond})
+		x := &measure.Sample{Done: time.Duration(i+1) * time.Millisecond, Status: 200 + i%2}
+		tally.Add(x)
+		tally.AddEnd(x, i < 95)
 	}
 	for range failed {
 		tally.Add(&measure.Sample{Done: time.Second, Outcome: measure.Failed, Class: measure.Refused})
 	}
 	d := 3 * time.Second
 	return &Facts{
-		Window:    func(name string) (Window, bool) { return Window{tally, 10}, name != "never" },
-		Fault:     func(string) (Fault, bool) { return Fault{Recover: &d, Lost: 4}, true },
+		Window: func(name string) (Window, bool) { return Window{tally, 10}, name != "never" },
+		Fault: func(id string) (Fault, bool) {
+			return Fault{Recover: &d, Lost: 4, Broken: id != "harmless", Empty: id == "idle"}, id != "later"
+		},
 		Imbalance: func() (float64, bool) { return .1, true },
 		ScaleOut:  func(string) (time.Duration, bool) { return 0, false },
 	}
@@ -92,6 +110,16 @@ func TestJudge(t *testing.T) {
 		{"error_rate < 50%", 100, 100, false, true, false},
 		{"error_rate <= 50%", 100, 100, true, true, false},
 		{"rate > 9/s", 100, 0, true, true, false},
+		{"rate > 9.6/s", 100, 0, false, true, false}, // 95 ended in time
+		{"p100 <= 101ms", 100, 0, true, true, false},
+		{"p100 < 100ms", 100, 0, false, true, false},
+		{"p99 > 98ms", 100, 0, true, true, false},
+		{"status(201) <= 50%", 100, 0, true, true, false},
+		{"status(2xx) >= 100%", 100, 5, true, true, false}, // a refused request has no status
+		{"status(503) < 1%", 0, 10, false, false, false},   // nobody answered
+		{"lost(idle) < 5", 10, 0, false, false, true},
+		{"recover(idle) < 5s", 10, 0, false, false, true},
+		{"eject(later) < 5s", 10, 0, false, false, false},
 		{"p99 < 1s", 0, 0, false, false, true}, // no data is never a pass
 		{"error_rate < 1%", 0, 0, false, false, true},
 		{"p99[never] < 1s", 10, 0, false, false, true},
@@ -111,10 +139,37 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// A percentile takes 20 requests beyond it.
+func TestPercentilesOfFewRequestsAreMarked(t *testing.T) {
+	for expr, want := range map[string][2]uint64{
+		"p99 < 1s": {100, 2000}, "p99_all < 2s": {120, 2000}, "p80 < 1s": {0, 0}, "p81 < 1s": {100, 105}, "p100 < 1s": {0, 0}, "mean < 1s": {0, 0},
+	} {
+		g, err := Parse(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j := g.Judge(facts(100, 20)); !j.Passed || j.Few != want[0] || j.Needed != want[1] {
+			t.Errorf("%s: %d of %d requests", expr, j.Few, j.Needed)
+		}
+	}
+}
+
+func TestRecoveryFromNothingSaysSo(t *testing.T) {
+	for id, want := range map[string]string{"harmless": "the objective did not break", "kill": ""} {
+		g, err := Parse("recover(" + id + ") < 6s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j := g.Judge(facts(1, 0)); !j.Passed || j.Note != want {
+			t.Errorf("%s: %+v", id, j)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
-	n := Names{Phases: []string{"spike"}, Faults: []string{"kill-one"}, Groups: []string{"web"}}
+	n := Names{Phases: []string{"spike"}, Faults: []string{"kill-one"}, Groups: []string{"web"}, Requests: []string{"GET /"}}
 	for expr, msg := range map[string]string{
-		"p99[spike] < 1s": "", "p99[kill-one] < 1s": "", "detect(kill-one) < 1s": "", "scale_out(web) < 1s": "",
+		"p99[spike] < 1s": "", "p99[kill-one] < 1s": "", "detect(kill-one) < 1s": "", "scale_out(web) < 1s": "", "p99[GET /] < 1s": "",
 		"p99[spyke] < 1s": `did you mean "spike"`, "detect(spike) < 1s": "no fault", "scale_out(api) < 1s": "no group",
 	} {
 		g, err := Parse(expr)

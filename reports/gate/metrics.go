@@ -3,6 +3,9 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,7 +15,8 @@ import (
 
 // Facts is what gates are judged on.
 type Facts struct {
-	// Window returns a phase, a fault's window or, for "", all judged phases; false when it never came.
+	// Window returns a phase, a fault's window, the requests of a name or, for "", all judged phases; false when
+	// it never came. What belongs to a window is exact: see each kind's own definition.
 	Window func(name string) (Window, bool)
 	// Fault returns the measures of a fault.
 	Fault func(id string) (Fault, bool)
@@ -22,30 +26,37 @@ type Facts struct {
 	ScaleOut func(group string) (time.Duration, bool)
 }
 
-// Window is a stretch of a run.
+// Window is a stretch of a run, or a part of its requests.
 type Window struct {
 	*measure.Tally
-	Seconds float64
+	Seconds float64 // its length
 }
 
-// Fault is a fault's measures; nil ones never happened.
+// Fault is a fault's measures; nil ones did not happen.
 type Fault struct {
 	Detect, Eject, Recover, Residual *time.Duration
 	Lost                             float64
+	Broken                           bool // the objective broke at all
+	Empty                            bool // its window holds no request: nothing can be said
 }
 
 var (
 	errEmpty = errors.New("the window holds no request")
-	errNever = errors.New("it never happened")
+	errNever = errors.New("it did not happen")
 )
 
 // metric is one line of the table.
 type metric struct {
 	spec.Entry
 	Unit
-	of       string // "fault" or "group" when it needs an id
+	of       string // "fault", "group" or "status" when it needs an id
 	windowed bool
 	value    func(f *Facts, g Gate) (float64, error)
+	note     func(f *Facts, g Gate) string
+
+	// Of a percentile: the requests it takes, and where they are.
+	needed uint64
+	hist   func(Window) *measure.Hist
 }
 
 // metrics is the table of metrics; percentiles come beside it, see find.
@@ -56,7 +67,8 @@ func metrics() []metric {
 		requestMetric("error_rate", "(failed + dropped) / (planned − cancelled)", Percent, func(w Window) float64 { return 100 * w.ErrorRate() }),
 		requestMetric("dropped", "requests that found no free connection in time", Count, func(w Window) float64 { return float64(w.Dropped) }),
 		requestMetric("failed", "requests that failed after they were sent", Count, func(w Window) float64 { return float64(w.Failed) }),
-		requestMetric("rate", "succeeded requests a second", PerSecond, func(w Window) float64 { return float64(w.Succeeded) / w.Seconds }),
+		requestMetric("rate", "throughput: successes of the window's own requests that ended within it, a second", PerSecond, func(w Window) float64 { return float64(w.Within) / w.Seconds }),
+		statusMetric(),
 		{Entry: spec.Entry{Name: "imbalance", Doc: "largest target's share over the mean share, less 1"}, value: func(f *Facts, _ Gate) (float64, error) {
 			v, ok := f.Imbalance()
 			if !ok {
@@ -65,15 +77,12 @@ func metrics() []metric {
 			return v, nil
 		}},
 		faultMetric("detect", "from injection to the first failed probe or error that the balancer saw", func(f Fault) *time.Duration { return f.Detect }),
-		faultMetric("eject", "from injection to the last request routed to the victim before it was taken out", func(f Fault) *time.Duration { return f.Eject }),
-		faultMetric("recover", "from injection until the objective held again", func(f Fault) *time.Duration { return f.Recover }),
+		faultMetric("eject", "from injection until the last of its targets was taken out of service", func(f Fault) *time.Duration { return f.Eject }),
+		recoverMetric(),
 		faultMetric("residual", "from the fault's end until the objective held again", func(f Fault) *time.Duration { return f.Residual }),
-		{Entry: spec.Entry{Name: "lost", Doc: "failed requests from injection to recovery, less those that would have failed anyway"}, of: "fault", value: func(f *Facts, g Gate) (float64, error) {
-			ft, ok := f.Fault(g.ID)
-			if !ok {
-				return 0, errNever
-			}
-			return ft.Lost, nil
+		{Entry: spec.Entry{Name: "lost", Doc: "failed requests charged to the fault, less those that would have failed anyway"}, of: "fault", value: func(f *Facts, g Gate) (float64, error) {
+			ft, err := f.faultOf(g)
+			return ft.Lost, err
 		}},
 		{Entry: spec.Entry{Name: "scale_out", Doc: "slowest scale-out of a group, from breach to service"}, Unit: Milliseconds, of: "group", value: func(f *Facts, g Gate) (float64, error) {
 			d, ok := f.ScaleOut(g.ID)
@@ -94,7 +103,10 @@ func find(name string) (*metric, error) {
 	}
 	base, _ := strings.CutSuffix(name, "_all")
 	if q, ok := quantile(base); ok {
-		m := latencyMetric(name, "percentile", func(h *measure.Hist) time.Duration { return h.Quantile(q) })
+		m := latencyMetric(name, "percentile of the response time: "+percentileRule, func(h *measure.Hist) time.Duration { return h.Quantile(q) })
+		if q < 1 {
+			m.needed = uint64(math.Round(beyond / (1 - q)))
+		}
 		return &m, nil
 	}
 	known := []string{"p50", "p90", "p95", "p99", "p999"}
@@ -105,26 +117,35 @@ func find(name string) (*metric, error) {
 		}
 		known = append(known, m.Name)
 	}
-	return nil, fmt.Errorf("unknown metric %q%s", name, spec.Suggest(name, known))
+	return nil, fmt.Errorf("unknown metric %q%s\n  there are %s, and percentiles: %s", name, spec.Suggest(name, known), strings.Join(known[5:], ", "), percentileRule)
 }
+
+// beyond is how many requests must lie beyond a percentile for it to be more than chance: a percentile of fewer
+// than beyond / (1 − p) requests is judged, with a warning.
+const beyond = 20
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // latencyMetric judges succeeded requests, or all of them when the gate's metric ends in _all.
 func latencyMetric(name, doc string, of func(*measure.Hist) time.Duration) metric {
-	return metric{Entry: spec.Entry{Name: name, Doc: doc}, Unit: Milliseconds, windowed: true, value: func(f *Facts, g Gate) (float64, error) {
+	hist := func(w Window) *measure.Hist {
+		if strings.HasSuffix(name, "_all") {
+			return w.All()
+		}
+		return &w.Response
+	}
+	return metric{Entry: spec.Entry{Name: name, Doc: doc}, Unit: Milliseconds, windowed: true, hist: hist, value: func(f *Facts, g Gate) (float64, error) {
 		w, ok := f.Window(g.Window)
 		if !ok || w.Finished() == 0 {
 			return 0, errEmpty
 		}
-		h := &w.Response
-		if strings.HasSuffix(g.Metric, "_all") {
-			h = w.All()
+		if strings.HasSuffix(g.Metric, "_all") { // the table's own entry has the name without it
+			return ms(of(w.All())), nil
 		}
-		if h.Count() == 0 {
+		if w.Response.Count() == 0 {
 			return 0, errNever // every request failed: there is no success to judge, and the gate has failed
 		}
-		return ms(of(h)), nil
+		return ms(of(&w.Response)), nil
 	}}
 }
 
@@ -138,12 +159,62 @@ func requestMetric(name, doc string, unit Unit, of func(Window) float64) metric 
 	}}
 }
 
+var statusPattern = regexp.MustCompile(`^[1-5]([0-9]{2}|xx)$`)
+
+// statusMetric is the share of answers that have a status, or one of a class.
+func statusMetric() metric {
+	return metric{Entry: spec.Entry{Name: "status", Doc: "share of answers with that HTTP status, or class such as 5xx"}, Unit: Percent, of: "status", windowed: true, value: func(f *Facts, g Gate) (float64, error) {
+		w, ok := f.Window(g.Window)
+		if !ok || w.Finished() == 0 {
+			return 0, errEmpty
+		}
+		var all, n uint64
+		for status, count := range w.Statuses {
+			all += count
+			if text := strconv.Itoa(status); text == g.ID || (strings.HasSuffix(g.ID, "xx") && text[0] == g.ID[0]) {
+				n += count
+			}
+		}
+		if all == 0 {
+			return 0, errNever
+		}
+		return 100 * float64(n) / float64(all), nil
+	}}
+}
+
+// faultOf returns the measures of the gate's fault, of which something can be said.
+func (f *Facts) faultOf(g Gate) (Fault, error) {
+	ft, ok := f.Fault(g.ID)
+	if !ok {
+		return ft, errNever
+	}
+	if ft.Empty {
+		return ft, errEmpty
+	}
+	return ft, nil
+}
+
 func faultMetric(name, doc string, of func(Fault) *time.Duration) metric {
 	return metric{Entry: spec.Entry{Name: name, Doc: doc}, Unit: Milliseconds, of: "fault", value: func(f *Facts, g Gate) (float64, error) {
-		ft, ok := f.Fault(g.ID)
-		if !ok || of(ft) == nil {
+		ft, err := f.faultOf(g)
+		if err != nil {
+			return 0, err
+		}
+		if of(ft) == nil {
 			return 0, errNever
 		}
 		return ms(*of(ft)), nil
 	}}
+}
+
+// recoverMetric passes with 0 when the objective never broke, and says so.
+func recoverMetric() metric {
+	m := faultMetric("recover", "from injection until the objective held again; 0 when it never broke", func(f Fault) *time.Duration { return f.Recover })
+	m.note = func(f *Facts, g Gate) string {
+		if ft, err := f.faultOf(g); err == nil && !ft.Broken {
+			return "the objective did not break"
+		}
+		return ""
+	}
+	return m
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/control"
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/chaos/inject"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
@@ -42,6 +43,7 @@ func (b *balancerChild) kill() {
 func (w *World) balancerConfig() *balancer.Config {
 	c := w.s.Topology.Balancer(w.s.Seed, false) // targets join as they are started
 	c.Discard = w.opts.Discard
+	c.Trace = true
 	return &c
 }
 
@@ -174,7 +176,23 @@ func (w *World) balancerSays(r *balancer.Report) {
 	case r.Reverted != nil:
 		w.emitAt(r.Reverted.At, plan.Event{Kind: plan.Reverted, Fault: r.Reverted.ID, Hits: r.Reverted.Hits})
 	case r.Stats != nil:
+		w.abandoned(r.Stats.At, r.Abandoned)
 		w.merge(r.Stats)
+	}
+}
+
+// abandoned passes on what the balancer knows of requests whose clients cannot have read the answer.
+func (w *World) abandoned(at time.Duration, a *balancer.Abandoned) {
+	if a == nil {
+		return
+	}
+	e := plan.Event{Kind: plan.Abandoned}
+	a.Each(func(x proxy.Abandoned) {
+		e.Abandoned = append(e.Abandoned, plan.AbandonedRequest{Seq: x.Seq, Target: x.Target, Fault: x.Fault, Attempts: x.Attempts})
+	})
+	w.emitAt(at, e)
+	if a.Lost > 0 {
+		w.emitAt(at, plan.Event{Kind: plan.Note, Detail: fmt.Sprintf("the balancer could not tell which target had %d more requests that clients gave up", a.Lost)})
 	}
 }
 

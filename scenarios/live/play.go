@@ -1,10 +1,9 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer"
@@ -13,6 +12,7 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
+	"github.com/seed-8025779b/shakedown/loadgen/monitor"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
@@ -98,18 +98,22 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 		return plan.Played{}, err
 	}
 	w.engine = engine
+	tolerance := cmp.Or(w.s.Validity.Lag, lagLimit)
 	w.begin()
-	cpu := cpuTime()
-	began := time.Now()
+	epoch := pace.NewClock(w.epoch)
+	watch, err := monitor.Start(epoch, monitor.Config{Tolerance: tolerance, InFlight: engine.InFlight, Sink: sink})
+	if err != nil {
+		return plan.Played{}, err
+	}
 	done := make(chan error, 1)
-	w.work.Go(func() { done <- engine.Play(ctx, sched, pace.NewClock(w.epoch), sink) })
+	w.work.Go(func() { done <- engine.Play(ctx, sched, epoch, watch.Take) })
 	for {
 		select {
 		case f := <-w.inbox:
 			f()
 		case err := <-done:
-			used := (cpuTime() - cpu).Seconds() / (time.Since(began).Seconds() * float64(runtime.GOMAXPROCS(0)))
-			return plan.Played{CPU: used, LagLimit: lagLimit}, err
+			used := watch.Stop()
+			return plan.Played{CPU: used.CPU, LagLimit: tolerance, Stalls: used.Stalls}, err
 		}
 	}
 }
@@ -128,15 +132,6 @@ func (w *World) begin() {
 		w.arm(a)
 	}
 	w.alarms = nil
-}
-
-// cpuTime is the CPU that this process has used.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // Do implements the player's world.

@@ -252,6 +252,15 @@ func (s *Scenario) Schedule() (profile.Schedule, error) {
 	return profile.Schedule{Profile: profile.New(segments...), Arrivals: s.Load.Arrivals, Seed: s.Seed, Closed: closed}, nil
 }
 
+// PeakRate is the highest rate that the schedule is expected to reach over a second, in requests a second.
+func (s *Scenario) PeakRate(sched profile.Schedule) (peak float64) {
+	for t, end := 0., s.Length().Seconds(); t < end; t++ {
+		to := min(t+1, end)
+		peak = max(peak, (sched.Profile.Hits(to)-sched.Profile.Hits(t))/(to-t))
+	}
+	return peak
+}
+
 // Count walks the schedule and says how many requests are due in each phase and in each stretch of the
 // given width.
 func (s *Scenario) Count(sched profile.Schedule, width time.Duration) (phases, windows []uint64) {

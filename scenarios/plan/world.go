@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
 
 // Action is something that the player asks of a world: one of the types below.
@@ -40,8 +41,9 @@ func (Retire) action()  {}
 
 // Played is what playing a load took.
 type Played struct {
-	CPU      float64       // share of the CPU that the generator may use; 0 in a simulated world
-	LagLimit time.Duration // up to which the engine's figures are trusted on any machine
+	CPU      float64         // share of the CPU that the generator may use; 0 in a simulated world
+	LagLimit time.Duration   // delay of a request by the generator itself that counts as none
+	Stalls   []measure.Stall // in which it stood still, in order of time
 }
 
 // Event is something that happened in a world. Which fields are set depends on its kind.
@@ -58,6 +60,16 @@ type Event struct {
 	Fault      string        // that caused it, or that was reverted
 	Hits       uint64        // of a Reverted
 	Stats      *Stats        // of a Measured
+
+	Abandoned []AbandonedRequest // of an Abandoned
+}
+
+// AbandonedRequest is what a balancer knows of a request whose client cannot have read its answer.
+type AbandonedRequest struct {
+	Seq      uint64
+	Target   string // id of the target of the final attempt; empty when no target was asked
+	Fault    string // id of the wire fault that shaped the final attempt; empty when none did
+	Attempts int    // how many attempts the balancer made
 }
 
 // EventKind is what an event tells.
@@ -75,6 +87,8 @@ const (
 	FailOpen EventKind = "fail_open" // too few targets of a group are healthy: all take traffic
 	FailShut EventKind = "fail_shut" // enough are again
 	Broken   EventKind = "broken"    // a part of the system failed that no fault was aimed at
+
+	Abandoned EventKind = "abandoned" // requests ended whose clients cannot have read the answer
 )
 
 // FailEvent is the event of a group that begins to fail open, or ends to; ok is false for any other effect.

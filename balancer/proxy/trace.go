@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
+)
+
+// Abandoned is a request whose client cannot have read the answer, or not all of it, because it went away first or
+// because the balancer broke the answer off.
+type Abandoned struct {
+	Seq      uint64
+	Attempts int    // that the balancer made
+	Target   string // id of the final one's target; empty when no target was asked
+	Fault    string // id of the wire fault that shaped the final one; empty when none did
+}
+
+// trace is what an answer tells of the attempts at its request, in mix.AttemptHeader.
+type trace struct {
+	on       bool // the request carries its number, and the listener's balancer traces
+	attempts int
+	target   string
+	fault    string
+	reported bool // as abandoned
+}
+
+// begin notes that an attempt at a target begins.
+func (t *trace) begin(target *group.Target, e *chaos.Effect) {
+	t.attempts++
+	t.target, t.fault = target.ID, e.Fault
+}
+
+// appendTrace appends the header that tells of the attempts, or nothing for a request that is not traced.
+func (x *exchange) appendTrace(out []byte) []byte {
+	if !x.trace.on {
+		return out
+	}
+	out = append(out, mix.AttemptHeader...)
+	out = append(out, ": "...)
+	out = mix.AppendAttempt(out, x.trace.attempts, x.trace.target, x.trace.fault)
+	return append(out, "\r\n"...)
+}
+
+// traceHeader is appendTrace for an answer of the balancer's own.
+func (x *exchange) traceHeader() string {
+	if !x.trace.on {
+		return ""
+	}
+	return string(x.appendTrace(nil))
+}
+
+// reportIfGone reports the request when its client is gone already. Without this look before an answer is written, the
+// answer to a client that went away a moment ago would be lost unseen: the kernel still takes it.
+func (x *exchange) reportIfGone() {
+	if !x.trace.on {
+		return
+	}
+	if c := x.watched(); c != nil && c.Gone() {
+		x.reportAbandoned()
+	}
+}
+
+// reportAbandoned reports, once, that the client does not learn of the attempts by the answer.
+func (x *exchange) reportAbandoned() {
+	if t := &x.trace; t.on && !t.reported {
+		t.reported = true
+		x.f.hooks.Trace(Abandoned{x.pick.Seq, t.attempts, t.target, t.fault})
+	}
+}

@@ -1,0 +1,188 @@
+package scenarios
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/reports/gate"
+)
+
+// figures are what gates are judged on: as measured, or the lower side, without what the generator itself delayed.
+type figures struct {
+	p       *player
+	judged  *measure.Tally
+	impacts []impact
+	lower   bool
+}
+
+func (f *figures) side(t *measure.Tally) *measure.Tally {
+	if f.lower {
+		return t.Lower()
+	}
+	return t
+}
+
+// window returns the figures of a phase, a fault, a request's name or, for "", of all judged phases.
+func (f *figures) window(name string) (gate.Window, bool) {
+	p := f.p
+	if name == "" {
+		return gate.Window{Tally: f.judged, Seconds: f.judgedSeconds()}, true
+	}
+	for i, ph := range p.s.Load.Phases {
+		if ph.Name == name {
+			return gate.Window{Tally: f.side(p.rec.recorder.Phase(i)), Seconds: f.seconds(ph.Start, ph.Start+p.lengthOf(ph), ph.Users > 0)}, true
+		}
+	}
+	for i, r := range p.faults {
+		if r.ID == name && r.injected != nil {
+			m := &f.impacts[i]
+			return gate.Window{Tally: m.tally, Seconds: f.seconds(m.from, min(m.to, p.ended), p.s.HasClosed())}, true
+		}
+	}
+	if t := p.rec.recorder.Requests()[name]; t != nil {
+		return gate.Window{Tally: f.side(t), Seconds: f.judgedSeconds()}, true
+	}
+	return gate.Window{}, false
+}
+
+func (f *figures) judgedSeconds() (sum float64) {
+	for _, ph := range f.p.s.Load.Phases {
+		if !ph.Discard {
+			sum += f.seconds(ph.Start, ph.Start+f.p.lengthOf(ph), ph.Users > 0)
+		}
+	}
+	return sum
+}
+
+// seconds is the length of a stretch. A closed loop that stands still sends nothing, so on the lower side only the
+// time in which it ran counts.
+func (f *figures) seconds(from, to time.Duration, closed bool) float64 {
+	d := to - from
+	if f.lower && closed {
+		d = max(d-f.p.stalledBetween(from, to), time.Millisecond)
+	}
+	return d.Seconds()
+}
+
+func (f *figures) fault(id string) (gate.Fault, bool) {
+	for i, r := range f.p.faults {
+		if r.ID == id && r.injected != nil {
+			return f.impacts[i].Fault, true
+		}
+	}
+	return gate.Fault{}, false
+}
+
+// scaleOut is the slowest scale-out of a group from breach to service; ok is false when there was none, or one that
+// never came into service.
+func (f *figures) scaleOut(group string) (slowest time.Duration, ok bool) {
+	for _, sc := range f.p.scalers {
+		if sc.cfg.Group != group {
+			continue
+		}
+		for _, st := range sc.waterfall {
+			m := f.p.fleet.byID[st.id]
+			if m == nil || m.inServiceAt == nil {
+				return 0, false
+			}
+			d := *m.inServiceAt - st.breach
+			if f.lower {
+				d = max(d-f.p.stalledBetween(st.breach, *m.inServiceAt), 0)
+			}
+			slowest, ok = max(slowest, d), true
+		}
+	}
+	return slowest, ok
+}
+
+func (f *figures) facts(r *reports.Result) *gate.Facts {
+	return &gate.Facts{
+		Window: f.window, Fault: f.fault, ScaleOut: f.scaleOut,
+		Imbalance: func() (float64, bool) { return imbalance(r.Targets) },
+	}
+}
+
+// judge decides the gates on both sides of what is known: where they disagree the run can't be trusted. When the
+// run was stopped early they are judged on what there is.
+func (p *player) judge(r *reports.Result, measured, lower *figures) {
+	upperFacts, lowerFacts := measured.facts(r), lower.facts(r)
+	for _, g := range p.s.Gates {
+		j, low := g.Judge(upperFacts), g.Judge(lowerFacts)
+		out := reports.Gate{Expr: g.Expr, Metric: g.Metric, Window: g.Window, Limit: g.Limit, Op: g.Op, Unit: string(j.Unit), Passed: j.Passed, Judged: p.cause == nil, Note: j.Note}
+		switch {
+		case j.Happened:
+			out.Observed = &j.Observed
+		case j.Empty:
+			out.Note = "no request in its window"
+			if p.cause == nil {
+				p.distrust(r, "gate %s has no request to judge", g.Expr)
+			}
+		default:
+			out.Note = "did not happen"
+		}
+		if low.Happened && (!j.Happened || low.Observed != j.Observed) {
+			out.Lower = &low.Observed
+		}
+		if p.cause == nil && low.Passed != j.Passed {
+			p.distrust(r, "gate %s can't be judged: it is %s as measured, and %s without the time in which the generator itself stood still or was late",
+				g.Expr, out.ObservedText(), reports.Quantity(low.Observed, string(j.Unit)))
+		}
+		if j.Few > 0 {
+			p.warn("gate %s is judged on %d requests: %d are needed for that percentile to be more than chance", g.Expr, j.Few, j.Needed)
+		}
+		r.Gates = append(r.Gates, out)
+	}
+	p.judgeTheRest(r, measured, lower)
+	r.Validity.Valid = len(r.Validity.Reasons) == 0
+}
+
+// collapse is the error rate, in percent, above which a run has failed whatever is asked of it.
+const collapse = 50
+
+// judgeTheRest judges what no gate asks: that the system did not collapse and, where nothing is asked at all, that
+// the figures are right.
+func (p *player) judgeTheRest(r *reports.Result, measured, lower *figures) {
+	asked := false
+	for _, g := range r.Gates {
+		asked = asked || (g.Metric == "error_rate" && g.Window == "" && g.Passed)
+	}
+	if rate, low := 100*measured.judged.ErrorRate(), 100*lower.judged.ErrorRate(); rate > collapse && !asked {
+		p.collapsed = fmt.Sprintf("%.1f %% of the requests failed: above %d %% a run has failed, unless a gate on error_rate passes", rate, collapse)
+		if low <= collapse && p.cause == nil {
+			p.distrust(r, "%.1f %% of the requests failed as measured, and %.1f %% of those that the generator did not delay itself", rate, low)
+		}
+	}
+	if len(p.s.Gates) == 0 && p.cause == nil {
+		p.distrustFigures(r, measured, lower)
+	}
+}
+
+func (p *player) distrust(r *reports.Result, format string, args ...any) {
+	r.Validity.Reasons = append(r.Validity.Reasons, fmt.Sprintf(format, args...))
+}
+
+// imbalance is the largest target's share over the mean share, less 1, of the group where that is worst.
+func imbalance(targets []reports.Target) (worst float64, ok bool) {
+	type group struct {
+		n   int
+		max float64
+	}
+	groups := map[string]*group{}
+	for _, t := range targets {
+		g := groups[t.Group]
+		if g == nil {
+			g = &group{}
+			groups[t.Group] = g
+		}
+		g.n++
+		g.max = max(g.max, t.Share)
+	}
+	for _, g := range groups {
+		if g.max > 0 {
+			worst, ok = max(worst, g.max*float64(g.n)-1), true
+		}
+	}
+	return worst, ok
+}

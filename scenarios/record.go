@@ -1,0 +1,209 @@
+package scenarios
+
+import (
+	"sync"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+)
+
+// record is what the samples of a run come to. They arrive on the engine's side, everything else on the
+// player's: a lock guards it.
+type record struct {
+	s    *plan.Scenario
+	rows func(*reports.SampleRow) // nil when nobody wants them
+
+	mu       sync.Mutex
+	recorder *measure.Recorder
+	planned  []uint64 // by phase
+	walk     *profile.Walk
+	next     time.Duration // due time of the walk's next request
+	nextSeq  uint64
+	more     bool   // there is one
+	offered  uint64 // requests of the schedule that have a sample, or had an earlier one than another's
+	trailing []*measure.Trailing
+	recent   measure.Tally // since the last progress
+
+	// Which target a request's final attempt went to stands in its answer. Where there was none the balancer
+	// tells of it later, and until then what depends on it waits.
+	traced  bool
+	waiting map[uint64]*measure.Sample
+	order   []uint64    // of waiting, by when they ended
+	faults  []*faultRun // injected so far
+}
+
+const (
+	// tellWithin is how long after the end of a request its balancer may take to tell of it: it looks ten times a
+	// second whether a client is still there, and reports five times a second.
+	tellWithin = time.Second
+	// maxWaiting bounds the requests that wait for what the balancer tells of them.
+	maxWaiting = 100_000
+)
+
+func newRecord(s *plan.Scenario, sched profile.Schedule, width time.Duration, traced bool, rows func(*reports.SampleRow)) *record {
+	var phases []measure.Phase
+	for _, ph := range s.Load.Phases {
+		phases = append(phases, measure.Phase{End: ph.End, Discard: ph.Discard})
+	}
+	r := &record{
+		s: s, rows: rows, recorder: measure.NewRecorder(phases, width), planned: make([]uint64, len(phases)),
+		walk: sched.Walk(), traced: traced, waiting: map[uint64]*measure.Sample{},
+	}
+	for _, a := range s.Abort {
+		r.trailing = append(r.trailing, measure.NewTrailing(a.Over))
+	}
+	r.nextSeq, r.next, r.more = r.walk.Next()
+	return r
+}
+
+// sample takes a sample in, from whatever goroutine it is delivered on.
+func (r *record) sample(s *measure.Sample) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	phase := r.recorder.PhaseAt(s.Due)
+	if r.s.Load.Phases[phase].Users > 0 { // no plan says how many a closed loop sends
+		r.planned[phase]++
+		r.recorder.Plan(s.Due, 1)
+	} else {
+		r.offered = max(r.offered, s.Seq+1)
+	}
+	r.recorder.Add(s)
+	r.recent.Add(s)
+	for _, t := range r.trailing {
+		t.Add(s)
+	}
+	if r.traced && s.Outcome == measure.Failed && s.Attempts == 0 && s.Sent > 0 && len(r.waiting) < maxWaiting {
+		kept := *s
+		r.waiting[s.Seq] = &kept
+		r.order = append(r.order, s.Seq)
+		return
+	}
+	r.finish(s)
+}
+
+// finish takes in what depends on the request's final attempt.
+func (r *record) finish(s *measure.Sample) {
+	if s.Outcome == measure.Failed || s.Outcome == measure.Dropped {
+		r.recorder.AddFailure(s)
+		for _, f := range r.faults {
+			if s.Due < *f.injected && s.Done >= *f.injected && f.caused(s) {
+				f.carried.Add(s)
+			}
+		}
+	}
+	if r.rows != nil {
+		ph := &r.s.Load.Phases[r.recorder.PhaseAt(s.Due)]
+		r.rows(&reports.SampleRow{Sample: s, Phase: ph.Name, Discarded: ph.Discard})
+	}
+}
+
+// told takes in what the balancer knows of requests whose clients read no answer.
+func (r *record) told(list []plan.AbandonedRequest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, x := range list {
+		if s := r.waiting[x.Seq]; s != nil {
+			delete(r.waiting, x.Seq)
+			s.Target, s.Fault, s.Attempts = x.Target, x.Fault, x.Attempts
+			r.finish(s)
+		}
+	}
+}
+
+// expire lets no request wait that ended by then: nothing is known of its final attempt.
+func (r *record) expire(ended time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.order) > 0 {
+		s := r.waiting[r.order[0]]
+		if s != nil && s.Done > ended {
+			return
+		}
+		if s != nil {
+			delete(r.waiting, s.Seq)
+			r.finish(s)
+		}
+		r.order = r.order[1:]
+	}
+}
+
+// advance counts the requests of the schedule that are due before t.
+func (r *record) advance(t time.Duration) {
+	for r.more && r.next < t {
+		r.step()
+	}
+}
+
+// step counts the schedule's next request.
+func (r *record) step() {
+	r.planned[r.recorder.PhaseAt(r.next)]++
+	r.recorder.Plan(r.next, 1)
+	r.nextSeq, r.next, r.more = r.walk.Next()
+}
+
+// inject notes that a fault begins now, and returns its first instant, from which on a bin begins.
+func (r *record) inject(f *faultRun, now time.Duration) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.advance(now)
+	at := r.recorder.Cut(now)
+	f.injected, f.carried = &at, &measure.Tally{}
+	r.faults = append(r.faults, f)
+	return at
+}
+
+// cut makes a bin begin now.
+func (r *record) cut(now time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.advance(now)
+	r.recorder.Cut(now)
+}
+
+// maxCounted bounds the requests that are counted one by one after a run was stopped early: a second's work.
+const maxCounted = 20_000_000
+
+// end counts what the schedule still has when the load has ended; for a load that was stopped these requests
+// were never offered. exact is false when there were too many to count: then their expected number is taken.
+func (r *record) end(stopped bool, sched profile.Schedule) (exact bool) {
+	r.expire(1 << 62)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.recorder.Finish()
+	if !stopped {
+		r.advance(1 << 62)
+		return true
+	}
+	for r.more && r.nextSeq < r.offered {
+		r.step()
+	}
+	if !r.more {
+		return true
+	}
+	if sched.Profile.Total()-sched.Profile.Hits(r.next.Seconds()) > maxCounted {
+		r.cancelExpected(sched.Profile)
+		return false
+	}
+	for r.more {
+		r.recorder.AddCancelled(r.next, 1)
+		r.step()
+	}
+	return true
+}
+
+// cancelExpected counts as cancelled what the profile is expected to have from the walk's place on.
+func (r *record) cancelExpected(p *profile.Profile) {
+	for i, ph := range r.s.Load.Phases {
+		from := max(ph.Start, r.next)
+		if hits := p.Hits(ph.End.Seconds()) - p.Hits(from.Seconds()); ph.End > from && hits >= .5 {
+			n := uint64(hits + .5)
+			r.planned[i] += n
+			r.recorder.Plan(from, n)
+			r.recorder.AddCancelled(from, n)
+		}
+	}
+	r.more = false
+}

@@ -1,0 +1,110 @@
+package scenarios
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/reports"
+)
+
+// Whether a run can be trusted is judged where its gates are judged. Each request has an upper figure, from its due
+// time to its end, and a lower one, that less the time in which the generator itself was late or stood still; the
+// truth lies between. A gate that comes out the same on both sides is right, however busy the machine was.
+const (
+	// cpuLimit is the share of the CPU it may use above which a generator is likely to be late.
+	cpuLimit = .8
+	// bracketLimit is how far the upper side may exceed the lower one where no gate says what matters.
+	bracketLimit = 1.2
+	// beyondBracket is how many requests lie beyond the percentile that the bracket is taken at.
+	beyondBracket = 20
+	// keptStalls bounds the stalls that a result lists: the longest ones.
+	keptStalls = 100
+	// worthTelling is how far the sides lie apart for a warning to tell of it.
+	worthTelling = 1.05
+)
+
+// validity tells how the generator did, and what makes a run invalid apart from its gates. What the system did never
+// makes it invalid.
+func (p *player) validity(r *reports.Result, judged *measure.Tally) {
+	v := &r.Validity
+	v.Reasons = []string{}
+	v.Lag, v.GeneratorCPU, v.Ceiling = reports.LagOf(&judged.Lag), p.played.CPU, p.ceiling
+	v.LagLimitMS, v.StalledRequests = reports.MS(p.played.LagLimit), judged.Delayed()
+	v.Stalls, v.StalledMS = longestStalls(p.played.Stalls)
+	v.Bracket = bracketOf(judged)
+	if p.s.HasClosed() {
+		p.warn("a closed loop sends its next request when the last was answered: its figures tell of throughput, not of the response time at a rate")
+	}
+	if b := v.Bracket; b != nil && b.UpperMS > worthTelling*b.LowerMS {
+		p.warn("the generator itself delayed %d of the judged requests: p%.4g lies between %s and %s", v.StalledRequests, b.Percentile, reports.Quantity(b.LowerMS, "ms"), reports.Quantity(b.UpperMS, "ms"))
+	}
+	if p.played.CPU > cpuLimit && !p.s.HasClosed() { // a closed loop takes what it can get
+		p.warn("the generator used %.0f %% of the CPU it may use: above %.0f %% it is likely to be late", p.played.CPU*100, cpuLimit*100)
+	}
+	t := r.Totals
+	if t.Planned != t.Sent+t.Dropped+t.Cancelled {
+		p.distrust(r, "%d requests were planned, but %d have an outcome", t.Planned, t.Sent+t.Dropped+t.Cancelled)
+	}
+	if p.cause != nil {
+		return
+	}
+	if t.Planned > 0 {
+		if share := float64(t.Sent+t.Dropped) / float64(t.Planned); share < p.s.Validity.Offered {
+			p.distrust(r, "the generator offered only %.2f %% of the requests that were due", share*100)
+		}
+	}
+	for _, f := range p.faults {
+		if f.hits == 0 {
+			p.distrust(r, "fault %s hit nothing: no exchange, probe or process was touched", f.ID)
+		}
+	}
+	if judged.Finished() == 0 {
+		p.distrust(r, "no request was due in the judged phases")
+	}
+}
+
+// bracketOf returns both sides of the highest percentile with enough requests beyond it, at least the median; nil
+// when the generator delayed none.
+func bracketOf(t *measure.Tally) *reports.Bracket {
+	low := t.Lower()
+	n := low.Response.Count()
+	if low == t || n == 0 {
+		return nil
+	}
+	q := max(1-beyondBracket/float64(n), .5)
+	upper := t.Response.Quantile(q)
+	return &reports.Bracket{Percentile: 100 * q, UpperMS: reports.MS(upper), LowerMS: reports.MS(min(low.Response.Quantile(q), upper))}
+}
+
+// distrustFigures makes a run without gates invalid when a figure that stands for it may be wrong by too much.
+func (p *player) distrustFigures(r *reports.Result, measured, lower *figures) {
+	tolerated := r.Validity.LagLimitMS
+	if b := r.Validity.Bracket; b != nil && b.UpperMS > bracketLimit*b.LowerMS && b.UpperMS-b.LowerMS > tolerated {
+		p.distrust(r, "the generator itself was late or stood still: p%.4g is %s as measured, and %s without that time", b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
+	}
+	up, low := measured.judged, lower.judged
+	if failed, least := up.Failed+up.Dropped, low.Failed+low.Dropped; float64(failed) > bracketLimit*float64(least) && failed-least >= beyondBracket {
+		p.distrust(r, "%d of the %d failed requests had been delayed by the generator itself", failed-least, failed)
+	}
+	if seconds, ran := measured.judgedSeconds(), lower.judgedSeconds(); seconds > bracketLimit*ran {
+		p.distrust(r, "the generator stood still for %.2f of the %.2f s that are judged", seconds-ran, seconds)
+	}
+}
+
+// longestStalls returns the longest stalls in order of time, and how long all lasted.
+func longestStalls(stalls []measure.Stall) (out []reports.Stall, total float64) {
+	out = []reports.Stall{}
+	for _, s := range stalls {
+		total += reports.MS(s.To - s.From)
+	}
+	length := func(s measure.Stall) time.Duration { return s.To - s.From }
+	longest := slices.SortedFunc(slices.Values(stalls), func(a, b measure.Stall) int { return cmp.Compare(length(b), length(a)) })
+	longest = longest[:min(len(longest), keptStalls)]
+	slices.SortFunc(longest, func(a, b measure.Stall) int { return cmp.Compare(a.From, b.From) })
+	for _, s := range longest {
+		out = append(out, reports.Stall{FromMS: reports.MS(s.From), ToMS: reports.MS(s.To), Cause: string(s.Cause)})
+	}
+	return out, total
+}
