@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -33,7 +34,15 @@ func Decode(src Source, overrides ...Override) (*Decoded, error) {
 	}
 	d := &decoder{dir: src.Dir, origins: map[*yaml.Node]string{}}
 	for _, o := range overrides {
-		if err := o.apply(root, d.origins); err != nil {
+		if root.Kind != yaml.MappingNode {
+			break // the decoder says so
+		}
+		meaning := sync.OnceValue(func() *Resolved {
+			out := &Resolved{}
+			(&decoder{dir: src.Dir, origins: d.origins}).scenario(root, src, &plan.Scenario{}, out)
+			return out
+		})
+		if err := o.apply(root, d.origins, meaning); err != nil {
 			return nil, err
 		}
 	}
@@ -54,11 +63,13 @@ func Decode(src Source, overrides ...Override) (*Decoded, error) {
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// name checks a name that ends up in paths, ids and gates.
-func (d *decoder) name(n *yaml.Node, what string) {
+// name checks a name that ends up in paths, ids and gates. It reports whether there is one that can be used.
+func (d *decoder) name(n *yaml.Node, what string) bool {
 	if n != nil && !namePattern.MatchString(n.Value) {
 		d.fail(n, "%s %q: letters, digits, dots, dashes and underscores only", what, n.Value)
+		return false
 	}
+	return n != nil
 }
 
 func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *Resolved) {
@@ -79,7 +90,7 @@ func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *R
 	})
 	d.name(b.value("name"), "name")
 	s.Name, s.About, s.Seed = head.Text("name"), head.Text("about"), draw.Seed(head.Int("seed"))
-	b.later("dependencies", "sessions", "deploys", "alerts", "regions")
+	b.refuse("dependencies", "sessions", "deploys", "alerts", "regions")
 
 	d.objective(b.value("objective"), s, out.sub("objective"))
 	d.system(b, s, out)
@@ -87,6 +98,7 @@ func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *R
 	s.RTT = network.values([]spec.Param{{Name: "rtt", Type: spec.Duration, Default: "0s", Max: 10, Doc: "round trip between client and balancer; simulated worlds only"}}).Duration("rtt")
 	network.close()
 	d.client(b.value("client"), s, out.sub("client"))
+	d.clientFiles(b.value("client"), s)
 	d.load(b, s, out.sub("load"))
 	d.scaling(b.list("scaling"), s, out)
 	d.faults(b.list("faults"), s, out)
@@ -96,16 +108,21 @@ func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *R
 	b.close()
 }
 
+// defaultP99 is the objective of a scenario that has none of its own.
+const defaultP99 = time.Second
+
 func (d *decoder) objective(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	b := d.block(n, "objective", out)
 	for _, q := range []struct {
-		name, def string
-		q         float64
-	}{{"p50", "", .5}, {"p90", "", .9}, {"p95", "", .95}, {"p99", "", .99}, {"p999", "", .999}} {
-		if n == nil && q.name == "p99" {
-			q.def = "1s"
+		name string
+		q    float64
+	}{{"p50", .5}, {"p90", .9}, {"p95", .95}, {"p99", .99}, {"p999", .999}} {
+		if n == nil && q.name == "p99" { // an objective that is there may be about errors alone
+			out.imply("p99", defaultP99.String(), "default")
+			s.Objective.Quantiles = append(s.Objective.Quantiles, plan.Quantile{Q: q.q, Limit: defaultP99})
+			continue
 		}
-		if v, ok := b.param(spec.Param{Name: q.name, Type: spec.Duration, Default: q.def, Above: true, Max: 3600}); ok {
+		if v, ok := b.param(spec.Param{Name: q.name, Type: spec.Duration, Above: true, Max: 3600}); ok {
 			s.Objective.Quantiles = append(s.Objective.Quantiles, plan.Quantile{Q: q.q, Limit: v.(time.Duration)})
 		}
 	}
@@ -125,7 +142,8 @@ func (d *decoder) system(b *block, s *plan.Scenario, out *Resolved) {
 	case targetKey != nil && topologyKey != nil:
 		d.fail(targetKey, "target and topology exclude each other: a system of your own, or one that shakedown starts")
 	case target == nil && topology == nil:
-		d.fail(b.n, "the scenario needs a topology to start, or a target: https://… of your own")
+		d.failOf([]string{b.subject("topology"), b.subject("target")}, b.n, "the scenario needs a topology to start, or a target: https://… of your own")
+		d.cannotRead(groupNames)
 	case target != nil:
 		v, err := d.scalar(target, spec.Param{Type: spec.Text})
 		if err == nil {
@@ -139,6 +157,17 @@ func (d *decoder) system(b *block, s *plan.Scenario, out *Resolved) {
 		out.leaf("target", s.Target, d.origin(target))
 	default:
 		d.topology(topology, s, out.sub("topology"))
+	}
+}
+
+// clientFiles reads the certificates that the client names, so that a wrong file is a mistake of the scenario.
+func (d *decoder) clientFiles(n *yaml.Node, s *plan.Scenario) {
+	c := &s.Client.Connect
+	if (c.Cert == "") != (c.Key == "") {
+		return // it was said that both are needed
+	}
+	if _, err := c.TLS(); err != nil {
+		d.fail(n, "client: %v", err)
 	}
 }
 
@@ -169,49 +198,6 @@ func (d *decoder) abort(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		default:
 			s.Abort = append(s.Abort, plan.Abort{When: g.Expr, ErrorRate: g.Limit / 100, Over: v.Duration("over")})
 		}
-	}
-}
-
-func (d *decoder) gates(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
-	all := out.sub("gates")
-	all.List = true
-	var names gate.Names
-	for _, p := range s.Load.Phases {
-		names.Phases = append(names.Phases, p.Name)
-	}
-	for _, f := range s.Faults {
-		names.Faults = append(names.Faults, f.ID)
-	}
-	for _, x := range s.Scaling {
-		names.Groups = append(names.Groups, x.Group)
-	}
-	for _, x := range s.Load.Set.Requests {
-		names.Requests = append(names.Requests, x.Name)
-	}
-	seen := map[string]bool{}
-	for i, n := range list {
-		text, err := d.scalar(n, spec.Param{Type: spec.Text})
-		if err != nil {
-			d.fail(n, "a gate %v", err)
-			continue
-		}
-		g, err := gate.Parse(text.(string))
-		if err == nil {
-			err = g.Check(names)
-		}
-		if err == nil && s.Topology == nil && g.Metric == "imbalance" {
-			err = fmt.Errorf("imbalance needs a topology: nobody counts the targets of a system of your own")
-		}
-		if err == nil && seen[g.Expr] {
-			err = fmt.Errorf("gate %q stands here twice", g.Expr)
-		}
-		if err != nil {
-			d.fail(n, "%v", err)
-			continue
-		}
-		seen[g.Expr] = true
-		s.Gates = append(s.Gates, g)
-		all.leaf(fmt.Sprint(i+1), g.Expr, d.origin(n))
 	}
 }
 

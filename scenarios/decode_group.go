@@ -95,7 +95,7 @@ func (d *decoder) toggle(b *block, name string, byDefault bool, out *Resolved) (
 		on = byDefault
 	case off(n):
 		on, origin = false, d.origin(n)
-	case n.Kind == yaml.ScalarNode && (n.Value == "on" || n.Value == "true"):
+	case isOn(n):
 		return nil, true
 	default:
 		return n, true

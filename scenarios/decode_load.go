@@ -21,7 +21,11 @@ func (d *decoder) load(b *block, s *plan.Scenario, out *Resolved) {
 	d.set(lb, s, out)
 	list := lb.list("phases")
 	if len(list) == 0 && lb.n != nil {
-		d.fail(lb.n, "load needs phases, such as [{name: sustained, rate: 100/s, for: 30s}]")
+		lb.lacks("phases", "load needs phases, such as [{name: sustained, rate: 100/s, for: 30s}]")
+	}
+	if len(list) == 0 {
+		d.cannotRead(phaseNames)
+		d.cannotRead(lengths)
 	}
 	all := out.sub("phases")
 	all.List = true
@@ -29,11 +33,9 @@ func (d *decoder) load(b *block, s *plan.Scenario, out *Resolved) {
 	names := map[string]bool{}
 	judged := false
 	for _, n := range list {
-		p, ok := d.phase(n, s, at, names, all)
-		if ok {
-			at = p.End
-			judged = judged || !p.Discard
-		}
+		p := d.phase(n, s, at, names, all)
+		at = p.End
+		judged = judged || !p.Discard
 		s.Load.Phases = append(s.Load.Phases, p)
 	}
 	if len(d.problems) == 0 && len(s.Load.Phases) > 0 {
@@ -50,7 +52,7 @@ func (d *decoder) load(b *block, s *plan.Scenario, out *Resolved) {
 // maxRequests bounds a run: its schedule is walked beforehand, at some 40 ns a request.
 const maxRequests = 1e9
 
-func (d *decoder) phase(n *yaml.Node, s *plan.Scenario, start time.Duration, names map[string]bool, all *Resolved) (plan.Phase, bool) {
+func (d *decoder) phase(n *yaml.Node, s *plan.Scenario, start time.Duration, names map[string]bool, all *Resolved) plan.Phase {
 	item := all.sub("")
 	b := d.block(n, "phase", item)
 	v := b.values([]spec.Param{
@@ -60,7 +62,12 @@ func (d *decoder) phase(n *yaml.Node, s *plan.Scenario, start time.Duration, nam
 	})
 	p := plan.Phase{Name: v.Text("name"), Start: start, End: start + v.Duration("for"), Discard: v.Bool("discard")}
 	item.Key = p.Name
-	d.name(b.value("name"), "phase")
+	if !d.name(b.value("name"), "phase") {
+		d.cannotRead(phaseNames)
+	}
+	if !v.Has("for") {
+		d.cannotRead(lengths)
+	}
 	if names[p.Name] && p.Name != "" {
 		d.fail(b.value("name"), "two phases are called %q", p.Name)
 	}
@@ -68,21 +75,19 @@ func (d *decoder) phase(n *yaml.Node, s *plan.Scenario, start time.Duration, nam
 	rate := d.users(b, s, &p, item)
 	if p.Users > 0 {
 		b.close()
-		return p, v.Has("for")
+		return p
 	}
-	ok := rate != nil && v.Has("for")
 	if rate != nil {
 		var good bool
 		p.Rate, good = d.choice(rate, "rate", profile.Kinds().Table(), nil, spec.Values{"for": v.Duration("for")}, item.sub("rate"))
-		ok = ok && good
-	}
-	if ok {
-		if _, err := profile.Kinds().New(p.Rate); err != nil {
-			d.fail(rate, "rate: %v", err)
+		if good && v.Has("for") {
+			if _, err := profile.Kinds().New(p.Rate); err != nil {
+				d.fail(rate, "rate: %v", err)
+			}
 		}
 	}
 	b.close()
-	return p, ok
+	return p
 }
 
 // users reads a closed-loop phase: `users: N`, or `rate: max`, which is as many users as the client has
@@ -125,7 +130,7 @@ func (d *decoder) scaling(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 	for _, n := range list {
 		item := all.sub("")
 		b := d.block(n, "scaling", item)
-		b.later("warm_pool", "scheduled", "grace", "prices")
+		b.refuse("warm_pool", "scheduled", "grace", "prices")
 		v := b.values([]spec.Param{
 			{Name: "group", Type: spec.Text, Required: true, Doc: "the group that is scaled"},
 			{Name: "min", Type: spec.Count, Default: "1", Min: 1, Max: 1000},
@@ -134,10 +139,15 @@ func (d *decoder) scaling(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		})
 		x := plan.Scaling{Group: v.Text("group"), Policy: autoscale.Config{Min: v.Int("min"), Max: v.Int("max"), Cooldown: v.Duration("cooldown")}}
 		item.Key = x.Group
-		if v.Has("max") && x.Policy.Min > x.Policy.Max {
+		if x.Group == "" {
+			d.cannotRead(scaled)
+		}
+		good := v.Has("min") && v.Has("max")
+		if good && x.Policy.Min > x.Policy.Max {
+			good = false
 			d.fail(b.value("min"), "min %d is more than max %d", x.Policy.Min, x.Policy.Max)
 		}
-		d.scaledGroup(b, s, &x, seen)
+		d.scaledGroup(b, s, &x, seen, good)
 		datapoints := 0
 		if t := b.value("timing"); t == nil {
 			table := autoscale.Timings().Table()
@@ -158,14 +168,15 @@ func (d *decoder) scaling(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 			}
 		}
 		if b.n != nil && len(b.list("policies")) == 0 {
-			d.fail(b.n, "scaling needs policies, such as [{kind: target_tracking, target: 60%%}]")
+			b.lacks("policies", "scaling needs policies, such as [{kind: target_tracking, target: 60%%}]")
 		}
 		b.close()
 		s.Scaling = append(s.Scaling, x)
 	}
 }
 
-func (d *decoder) scaledGroup(b *block, s *plan.Scenario, x *plan.Scaling, seen map[string]bool) {
+// scaledGroup checks the group that is scaled; limited says that its limits could be read.
+func (d *decoder) scaledGroup(b *block, s *plan.Scenario, x *plan.Scaling, seen map[string]bool, limited bool) {
 	n := b.value("group")
 	if n == nil {
 		return
@@ -177,17 +188,17 @@ func (d *decoder) scaledGroup(b *block, s *plan.Scenario, x *plan.Scaling, seen 
 	g := s.Group(x.Group)
 	switch {
 	case s.Topology == nil:
-		d.fail(n, "scaling needs a topology: shakedown can't launch servers of a system of your own")
+		d.failOf([]string{groupNames}, n, "scaling needs a topology: shakedown can't launch servers of a system of your own")
 	case g == nil:
-		d.fail(n, "no group is called %q%s", x.Group, spec.Suggest(x.Group, groupNames(s)))
+		d.unknownGroup(n, x.Group, namesOfGroups(s))
 	case g.Targets.Run != plan.Builtin:
 		d.fail(n, "group %q can't be scaled by cpu: only builtin targets tell how busy their slots are", x.Group)
-	case g.Targets.Count < x.Policy.Min || (x.Policy.Max > 0 && g.Targets.Count > x.Policy.Max):
-		d.fail(n, "group %q begins with %d targets, which is not within %d to %d", x.Group, g.Targets.Count, x.Policy.Min, x.Policy.Max)
+	case limited && (g.Targets.Count < x.Policy.Min || g.Targets.Count > x.Policy.Max):
+		d.failOf([]string{targetsOf(g.Name)}, n, "group %q begins with %d targets, which is not within %d to %d", x.Group, g.Targets.Count, x.Policy.Min, x.Policy.Max)
 	}
 }
 
-func groupNames(s *plan.Scenario) (names []string) {
+func namesOfGroups(s *plan.Scenario) (names []string) {
 	if s.Topology != nil {
 		for _, g := range s.Topology.Groups {
 			names = append(names, g.Name)
@@ -225,7 +236,10 @@ func (d *decoder) fault(n *yaml.Node, s *plan.Scenario, item *Resolved, seen map
 	}
 	v := b.values([]spec.Param{{Name: "id", Type: spec.Text, Required: true, Doc: "what gates and the report call it"}})
 	f.ID, item.Key = v.Text("id"), v.Text("id")
-	d.name(b.value("id"), "id")
+	d.ids = append(d.ids, f.ID)
+	if !d.name(b.value("id"), "id") {
+		d.cannotRead(faultIDs)
+	}
 	if seen[f.ID] && f.ID != "" {
 		d.fail(b.value("id"), "two faults have the id %q", f.ID)
 	}
@@ -239,13 +253,17 @@ func (d *decoder) fault(n *yaml.Node, s *plan.Scenario, item *Resolved, seen map
 		return f, false
 	}
 	item.leaf("kind", entry.Name, d.origin(kindNode))
+	beforeValues := len(d.problems)
 	f.Choice = spec.Choice{Kind: entry.Name, Values: b.values(entry.Params)}
-	kind, err := chaos.Kinds().New(f.Choice)
-	if err != nil {
-		d.fail(n, "fault %s: %v", f.ID, err)
+	var kind chaos.Kind
+	if len(d.problems) == beforeValues {
+		var err error
+		if kind, err = chaos.Kinds().New(f.Choice); err != nil {
+			d.fail(n, "fault %s: %v", f.ID, err)
+		}
 	}
 	f.At = d.instant(b, s, item)
-	if kind.Wire != nil {
+	if kind.Process == nil {
 		w := b.values([]spec.Param{
 			{Name: "for", Type: spec.Duration, Above: true, Max: 7 * 86400, Doc: "how long; until the run ends without it"},
 			{Name: "where", Type: spec.Text, Default: "wire", Enum: []string{"wire", "target"}, Doc: "on the balancer's connection to the target"},
@@ -258,7 +276,7 @@ func (d *decoder) fault(n *yaml.Node, s *plan.Scenario, item *Resolved, seen map
 		d.fail(key, "%s has no length: use restart_after", entry.Name)
 	}
 	if end, ok := f.End(); ok && len(s.Load.Phases) > 0 && end > s.Length() && f.At < s.Length() {
-		d.fail(n, "fault %s ends at %v, after the run, which ends at %v", f.ID, end, s.Length())
+		d.failOf([]string{lengths}, n, "fault %s ends at %v, after the run, which ends at %v", f.ID, end, s.Length())
 	}
 	d.selector(b, s, &f, kind, item)
 	b.close()
@@ -290,7 +308,7 @@ func (d *decoder) instant(b *block, s *plan.Scenario, item *Resolved) time.Durat
 	at := start + offset
 	switch {
 	case n.Kind != yaml.ScalarNode || (err != nil && !found):
-		d.fail(n, "at: %s is neither a time nor a phase with a time, such as 12s or sustained+1s%s", kindOf(n), spec.Suggest(name, phases))
+		d.failOf([]string{phaseNames}, n, "at: %s is neither a time nor a phase with a time, such as 12s or sustained+1s%s", kindOf(n), spec.Suggest(name, phases))
 		return 0
 	case err != nil:
 		d.fail(n, "at: %q is not a duration", plus)
@@ -298,7 +316,7 @@ func (d *decoder) instant(b *block, s *plan.Scenario, item *Resolved) time.Durat
 	case offset < 0:
 		d.fail(n, "at: %s is before the start", n.Value)
 	case len(s.Load.Phases) > 0 && at >= s.Length():
-		d.fail(n, "at: %v is outside the run, which ends at %v", at, s.Length())
+		d.failOf([]string{lengths}, n, "at: %v is outside the run, which ends at %v", at, s.Length())
 	}
 	item.leaf("at", n.Value, d.origin(n))
 	return at
@@ -309,8 +327,12 @@ func (d *decoder) selector(b *block, s *plan.Scenario, f *chaos.Fault, kind chao
 	if n == nil {
 		return
 	}
+	before := len(d.problems)
 	sb := d.block(n, "target", item.sub("target"))
-	sb.later("balancer", "dependency")
+	sb.refuse("balancer", "dependency")
+	if len(d.problems) > before {
+		return
+	}
 	v := sb.values(chaos.SelectorParams())
 	sb.close()
 	var set []string
@@ -319,8 +341,10 @@ func (d *decoder) selector(b *block, s *plan.Scenario, f *chaos.Fault, kind chao
 			set = append(set, name)
 		}
 	}
-	if len(set) != 1 && !sb.bad {
-		d.fail(n, "target needs exactly one of count, percent, id, zone and all, not %d", len(set))
+	if len(set) != 1 {
+		if len(d.problems) == before {
+			d.fail(n, "target needs exactly one of count, percent, id, zone and all, not %d", len(set))
+		}
 		return
 	}
 	f.Select = chaos.NewSelector(v)
@@ -331,10 +355,10 @@ func (d *decoder) selector(b *block, s *plan.Scenario, f *chaos.Fault, kind chao
 	g := s.Group(f.Select.Group)
 	switch {
 	case s.Topology == nil:
-		d.fail(gn, "faults on targets need a topology: shakedown does not reach into a system of your own")
+		d.failOf([]string{groupNames}, gn, "faults on targets need a topology: shakedown does not reach into a system of your own")
 		return
 	case g == nil:
-		d.fail(gn, "no group is called %q%s", f.Select.Group, spec.Suggest(f.Select.Group, groupNames(s)))
+		d.unknownGroup(gn, f.Select.Group, namesOfGroups(s))
 		return
 	case kind.Process != nil && g.Targets.Run == plan.Addresses:
 		d.fail(gn, "%s needs a process that shakedown started: group %q has addresses", f.Kind, g.Name)
@@ -358,12 +382,12 @@ func (d *decoder) selector(b *block, s *plan.Scenario, f *chaos.Fault, kind chao
 	}
 	switch {
 	case f.Select.Count > most:
-		d.fail(sb.value("count"), "count %d is more than group %q ever has: %d", f.Select.Count, g.Name, most)
+		d.failOf([]string{targetsOf(g.Name), scaled}, sb.value("count"), "count %d is more than group %q ever has: %d", f.Select.Count, g.Name, most)
 	case v.Has("all") && !f.Select.All:
 		d.fail(sb.value("all"), "all: false selects nothing")
 	case len(f.Select.Choose(s.Seed, f.ID, candidates)) == 0 && f.Select.ID != "":
-		d.fail(sb.value("id"), "group %q never has a target %q%s", g.Name, f.Select.ID, spec.Suggest(f.Select.ID, ids))
+		d.failOf([]string{targetsOf(g.Name), scaled}, sb.value("id"), "group %q never has a target %q%s", g.Name, f.Select.ID, spec.Suggest(f.Select.ID, ids))
 	case len(f.Select.Choose(s.Seed, f.ID, candidates)) == 0:
-		d.fail(n, "it can match no target of group %q", g.Name)
+		d.failOf([]string{targetsOf(g.Name), scaled}, n, "it can match no target of group %q", g.Name)
 	}
 }

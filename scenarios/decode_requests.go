@@ -23,7 +23,10 @@ func (d *decoder) set(b *block, s *plan.Scenario, out *Resolved) {
 		if len(requests) > 0 {
 			d.fail(key, "targets and requests exclude each other")
 		}
-		d.targetsFile(targets, s, out)
+		before := len(d.problems)
+		if d.targetsFile(targets, s, out); len(d.problems) > before {
+			d.cannotRead(requestNames)
+		}
 		return
 	}
 	all := out.sub("requests")
@@ -41,7 +44,7 @@ func (d *decoder) set(b *block, s *plan.Scenario, out *Resolved) {
 	if len(requests) == 0 {
 		s.Load.Set.Requests = []mix.Request{{Name: "GET /", Method: "GET", Path: "/", Weight: 1}}
 		item := all.sub("GET /")
-		item.leaf("get", "/", "default")
+		item.imply("get", "/", "default")
 		item.leaf("name", "GET /", "default")
 		item.leaf("weight", 1, "default")
 	}

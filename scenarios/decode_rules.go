@@ -116,7 +116,7 @@ func (d *decoder) forward(b *block, r *route.Rule, groups []string, reached map[
 	}
 	known := func(n *yaml.Node, name string) {
 		if !has(groups, name) {
-			d.fail(n, "no group is called %q%s", name, spec.Suggest(name, groups))
+			d.unknownGroup(n, name, groups)
 		}
 		reached[name] = true
 	}

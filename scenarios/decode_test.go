@@ -203,7 +203,7 @@ func TestMistakes(t *testing.T) {
 		{target, target + "\n      sticky: {cookie: 'a b'}", "is no name for a cookie"},
 		{target, target + "\n      zones: {}", `zones needs "own"`},
 		{target, target + "\n      limits: {requests: 0}", "the least is 1"},
-		{target, target + "\n      tls: {ca: none.pem}", "no such file"},
+		{target, "targets: {addresses: ['127.0.0.1:1']}\n      tls: {ca: none.pem}", "no such file"},
 		{"groups:", "balancer: {profile: elb}\n  groups:", "is not one of alb, haproxy, envoy, nginx"},
 		{"groups:", "listeners: [{tls: on, rules: [{forward: web}]}]\n  groups:", "neither off, auto nor"},
 		{"groups:", "listeners: [{tls: {}, rules: [{forward: web}]}]\n  groups:", "needs either certificates or auto"},
@@ -295,6 +295,11 @@ func TestMistakes(t *testing.T) {
 		_, err := Decode(edit(t, tc.old, tc.new))
 		if err == nil || !strings.Contains(err.Error(), tc.message) {
 			t.Errorf("%s:\n  got  %v\n  want %s", tc.new, err, tc.message)
+			continue
+		}
+		var p *Problems
+		if errors.As(err, &p) && len(p.List) != 1 {
+			t.Errorf("%s: one mistake has %d messages:\n%v", tc.new, len(p.List), err)
 		}
 	}
 	for _, text := range []string{"", "   \n# nothing\n", "[]", "5", "a: [", "&a [*a]"} {
@@ -326,7 +331,7 @@ func TestOverrides(t *testing.T) {
 	if err := Explain(&b, d); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"faults.slow.delay", "--set faults.slow.delay", "default", "line 5", "fault kill-one: kill on [web-"} {
+	for _, want := range []string{"faults.slow.delay", "--set faults.slow.delay", "default", "line 5", "fault kill-one: kill on 1 target of group web, chosen at that time"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("explain does not say %q:\n%s", want, b.String())
 		}

@@ -6,12 +6,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/seed-8025779b/shakedown/balancer"
-	"github.com/seed-8025779b/shakedown/balancer/backend/model"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -48,13 +46,16 @@ func (d *decoder) topology(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 		d.fail(balancer.value("replicas"), "more than one balancer is not supported yet")
 	}
 	d.readProfile(balancer)
-	balancer.later("admin", "spread")
+	balancer.refuse("admin", "spread")
 	balancer.close()
 
 	groups, reached := map[string]*yaml.Node{}, map[string]bool{}
 	var names []string
 	all := d.block(b.require("groups"), "groups", &Resolved{})
 	groupsOut := &Resolved{Key: "groups"}
+	if all.n == nil {
+		d.cannotRead(groupNames)
+	}
 	if all.n != nil {
 		for i := 0; i+1 < len(all.n.Content); i += 2 {
 			key := all.n.Content[i]
@@ -67,11 +68,15 @@ func (d *decoder) topology(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 			d.fail(all.n, "a topology needs at least one group")
 		}
 	}
+	before := len(d.problems)
 	d.listeners(b, s, names, reached, out)
+	if len(d.problems) > before {
+		d.cannotRead(allRules)
+	}
 	out.Sub = append(out.Sub, groupsOut)
 	for _, name := range names {
 		if !reached[name] {
-			d.fail(groups[name], "no rule reaches group %q: its targets would never see a request", name)
+			d.failOf([]string{allRules}, groups[name], "no rule reaches group %q: its targets would never see a request", name)
 		}
 	}
 	b.close()
@@ -92,18 +97,18 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 			rules.List = true
 			rule := rules.sub("1")
 			rule.leaf("priority", lastPriority, "default")
-			rule.leaf("forward", groups[0], "default")
+			rule.imply("forward", groups[0], "default")
 			s.Topology.Listeners = []plan.Listener{l}
 			reached[groups[0]] = true
 		} else if !b.bad {
-			d.fail(b.n, "topology needs listeners: which group would a request go to?")
+			d.failOf([]string{groupNames, b.subject("listeners")}, b.n, "topology needs listeners: which group would a request go to?")
 		}
 		return
 	}
 	for i, n := range list {
 		item := all.sub(fmt.Sprint(i + 1))
 		lb := d.block(n, "listener", item)
-		lb.later("tcp", "udp", "protocol", "access_log")
+		lb.refuse("tcp", "udp", "protocol", "access_log")
 		v := lb.values([]spec.Param{{Name: "address", Type: spec.Text, Default: "127.0.0.1:0"}})
 		if err := checkAddress(v.Text("address")); err != nil {
 			d.fail(lb.value("address"), "address: %v", err)
@@ -112,11 +117,21 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 		d.front(lb, &l, item)
 		l.Rules = d.rules(lb, groups, reached, item.sub("rules"))
 		if lb.n != nil && len(lb.list("rules")) == 0 {
-			d.fail(n, "listener needs rules, such as [{forward: %s}]", strings.Join(groups, " or "))
+			lb.lacks("rules", "listener needs rules, such as [{forward: %s}]", strings.Join(groups, " or "))
 		}
 		lb.close()
 		s.Topology.Listeners = append(s.Topology.Listeners, l)
 	}
+}
+
+// unknownGroup tells that there is no group of that name, once for each name.
+func (d *decoder) unknownGroup(n *yaml.Node, name string, groups []string) {
+	told := "group " + name
+	d.failOf([]string{groupNames, told}, n, "no group is called %q%s", name, spec.Suggest(name, groups))
+	if first := &d.problems[len(d.problems)-1]; !d.unread[told] {
+		first.about = []string{groupNames}
+	}
+	d.cannotRead(told)
 }
 
 func checkAddress(a string) error {
@@ -136,6 +151,11 @@ func checkAddress(a string) error {
 // off reports whether a block is switched off: `health: off`. YAML 1.1 would call that false.
 func off(n *yaml.Node) bool {
 	return n != nil && n.Kind == yaml.ScalarNode && (n.Value == "off" || n.Value == "false")
+}
+
+// isOn reports whether a block is switched on without saying more: `retry: on`.
+func isOn(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && (n.Value == "on" || n.Value == "true")
 }
 
 func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
@@ -164,101 +184,4 @@ func (d *decoder) originOrDefault(n *yaml.Node) string {
 		return "default"
 	}
 	return d.origin(n)
-}
-
-func (d *decoder) targets(b *block, g *plan.Group, out *Resolved) {
-	tb := d.block(b.require("targets"), "targets of "+g.Name, out.sub("targets"))
-	tb.later("image")
-	commandKey, _ := tb.key("command")
-	addressesKey, _ := tb.key("addresses")
-	params := []spec.Param{
-		{Name: "zones", Type: spec.List, Doc: "zones, given to the targets in turn"},
-		{Name: "weights", Type: spec.List, Doc: "weights, given to the targets in turn; whole numbers"},
-	}
-	count := spec.Param{Name: "count", Type: spec.Count, Default: "1", Min: 1, Max: 1000}
-	g.Targets.Run = plan.Builtin
-	switch {
-	case commandKey != nil && addressesKey != nil:
-		d.fail(commandKey, "command and addresses exclude each other")
-	case commandKey != nil:
-		g.Targets.Run = plan.Command
-		params = append(params, count, spec.Param{Name: "command", Type: spec.List, Required: true, Doc: "program and arguments; {port} is the port to listen on"})
-	case addressesKey != nil:
-		g.Targets.Run = plan.Addresses
-		params = append(params, spec.Param{Name: "addresses", Type: spec.List, Required: true, Doc: "HOST:PORT of each target"})
-	default:
-		params = append(params, count, spec.Param{Name: "run", Type: spec.Text, Default: "builtin", Enum: []string{"builtin"}, Doc: "builtin: the sample backend"})
-	}
-	params = append(params, spec.Param{Name: "start_timeout", Type: spec.Duration, Default: "30s", Min: .1, Max: 3600, Doc: "how long the targets may take to become healthy at the start"})
-	v := tb.values(params)
-	g.Targets.Count, g.Targets.Zones, g.Targets.StartTimeout = v.Int("count"), v.List("zones"), v.Duration("start_timeout")
-	for i, text := range v.List("weights") {
-		w, err := spec.Param{Type: spec.Count, Min: 1, Max: 1000}.Parse(text)
-		if err != nil {
-			d.fail(resolve(tb.value("weights").Content[i]), "weights: %v", err)
-			break
-		}
-		g.Targets.Weights = append(g.Targets.Weights, w.(int))
-	}
-	g.Targets.Command, g.Targets.Addresses = v.List("command"), v.List("addresses")
-	switch g.Targets.Run {
-	case plan.Command:
-		if n := tb.value("command"); v.Has("command") && !strings.Contains(strings.Join(g.Targets.Command, " "), "{port}") {
-			d.fail(n, "command: no argument holds {port}: how would the target know where to listen?")
-		}
-	case plan.Addresses:
-		g.Targets.Count = len(g.Targets.Addresses)
-		seen := map[string]bool{}
-		for i, a := range g.Targets.Addresses {
-			n := resolve(tb.value("addresses").Content[i])
-			if err := checkAddress(a); err != nil {
-				d.fail(n, "addresses: %v", err)
-			}
-			if seen[a] {
-				d.fail(n, "addresses: %s stands here twice", a)
-			}
-			seen[a] = true
-		}
-		if v.Has("addresses") && g.Targets.Count == 0 {
-			d.fail(tb.value("addresses"), "addresses: at least one is needed")
-		}
-	}
-	tb.close()
-	d.service(b, g, out)
-}
-
-// The sample backend's capacity when the file does not say: 8 slots of 20 ms are 400 requests a second.
-const (
-	defaultServiceTime = 20 * time.Millisecond
-	defaultSlots       = "8"
-	defaultQueue       = "64"
-)
-
-func (d *decoder) service(b *block, g *plan.Group, out *Resolved) {
-	key, n := b.key("service")
-	if g.Targets.Run != plan.Builtin {
-		if key != nil {
-			d.fail(key, "service describes the sample backend: targets by %s have a capacity of their own", g.Targets.Run)
-		}
-		return
-	}
-	sb := d.block(n, "service", out.sub("service"))
-	sb.later("processor", "cold_start", "cpu", "memory", "depends_on")
-	if t := sb.value("time"); t != nil {
-		var ok bool
-		if g.Service.Time, ok = d.choice(t, "service time", model.Times().Table(), laterTimes, nil, sb.out.sub("time")); ok {
-			if _, err := model.Times().New(g.Service.Time); err != nil {
-				d.fail(t, "service time: %v", err)
-			}
-		}
-	} else {
-		constant := spec.Choice{Kind: "constant", Values: spec.Values{"mean": defaultServiceTime}}
-		g.Service.Time = byDefault(model.Times().Table(), constant, sb.out.sub("time"), nil)
-	}
-	v := sb.values([]spec.Param{
-		{Name: "concurrency", Type: spec.Count, Default: defaultSlots, Min: 1, Max: 100000, Doc: "requests served at once"},
-		{Name: "queue", Type: spec.Count, Default: defaultQueue, Min: 0, Max: 1e6, Words: []spec.Word{{Name: "unlimited", Value: -1}}, Doc: "requests that may wait; beyond it, 503"},
-	})
-	g.Service.Model = model.Config{Concurrency: v.Int("concurrency"), Queue: v.Int("queue")}
-	sb.close()
 }

@@ -3,7 +3,7 @@ package scenarios
 import (
 	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -18,7 +18,24 @@ type decoder struct {
 	problems []Problem
 	alone    bool                  // the balancer runs alone: there is no load
 	origins  map[*yaml.Node]string // of nodes that did not come from the file
+
+	ids []string // of the faults, those with mistakes too
+
+	// What could not be read: a mistake in it was told, and what refers to it can't be judged.
+	unread map[string]bool
 }
+
+// The subjects that other parts of a scenario refer to, besides keys of blocks.
+const (
+	phaseNames = "names of phases"
+	lengths    = "lengths of phases"
+	groupNames = "names of groups"
+	allRules   = "rules"
+	faultIDs   = "the scenario faults"
+	scaled     = "the scenario scaling"
+
+	requestNames = "load requests"
+)
 
 // fail notes a mistake at a node.
 func (d *decoder) fail(n *yaml.Node, format string, args ...any) {
@@ -30,6 +47,31 @@ func (d *decoder) fail(n *yaml.Node, format string, args ...any) {
 	d.problems = append(d.problems, p)
 }
 
+// failOf notes a mistake that may be the consequence of another one: it is only told when the subjects that it refers to
+// could be read.
+func (d *decoder) failOf(subjects []string, n *yaml.Node, format string, args ...any) {
+	d.fail(n, format, args...)
+	d.problems[len(d.problems)-1].about = subjects
+}
+
+// cannotRead notes that a mistake was told in a subject.
+func (d *decoder) cannotRead(subject string) {
+	if d.unread == nil {
+		d.unread = map[string]bool{}
+	}
+	d.unread[subject] = true
+}
+
+// causes are the problems without those that only follow from others.
+func (d *decoder) causes() (list []Problem) {
+	for _, p := range d.problems {
+		if !slices.ContainsFunc(p.about, func(subject string) bool { return d.unread[subject] }) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
 func (d *decoder) origin(n *yaml.Node) string {
 	if o := d.origins[n]; o != "" {
 		return o
@@ -39,17 +81,15 @@ func (d *decoder) origin(n *yaml.Node) string {
 
 // err returns every mistake, in the file's order.
 func (d *decoder) err(src Source) error {
-	if len(d.problems) == 0 {
+	list := d.causes()
+	if len(list) == 0 {
+		list = d.problems // nothing that is wrong may pass
+	}
+	if len(list) == 0 {
 		return nil
 	}
-	sort.SliceStable(d.problems, func(i, j int) bool {
-		a, b := d.problems[i], d.problems[j]
-		if a.Line != b.Line {
-			return a.Line < b.Line
-		}
-		return a.Column < b.Column
-	})
-	return &Problems{src, d.problems}
+	slices.SortStableFunc(list, func(a, b Problem) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+	return &Problems{src, list}
 }
 
 // block is a mapping being read. A block of a nil node is one that the file leaves out: it yields defaults.
@@ -58,8 +98,9 @@ type block struct {
 	n     *yaml.Node // nil when absent
 	what  string     // as messages call it
 	out   *Resolved
-	known []string
-	bad   bool // not a mapping: say it once, ask nothing more
+	known []string // keys that were asked for
+	later []string // keys that were refused as not supported yet: neither unknown nor worth a suggestion
+	bad   bool     // not a mapping: say it once, ask nothing more
 }
 
 // block starts to read a mapping and checks it for duplicate keys.
@@ -123,25 +164,27 @@ func (b *block) value(name string) *yaml.Node { _, v := b.key(name); return v }
 func (b *block) require(name string) *yaml.Node {
 	v := b.value(name)
 	if v == nil && !b.bad {
-		b.d.fail(b.n, "%s needs %q", b.what, name)
+		b.lacks(name, "%s needs %q", b.what, name)
 	}
 	return v
 }
 
-// later refuses keys whose engine is not there yet.
-func (b *block) later(names ...string) {
-	for _, name := range names {
-		if key, _ := b.key(name); key != nil {
-			b.d.fail(key, "%q is not supported yet", name)
-		}
-		b.known = b.known[:len(b.known)-1] // it should not be suggested either
-	}
+// lacks notes that a key is missing. It is not told when the key is there but misspelt: close tells that.
+func (b *block) lacks(name, format string, args ...any) {
+	b.d.failOf([]string{b.subject(name)}, b.n, format, args...)
+}
+
+func (b *block) subject(name string) string { return b.what + " " + name }
+
+// refuse refuses keys whose engine is not there yet.
+func (b *block) refuse(names ...string) {
+	b.later = append(b.later, names...)
 	if b.n == nil {
 		return
 	}
 	for _, name := range names {
-		if i := keyIndex(b.n, name); i >= 0 { // refused once is enough: take it out
-			b.n.Content = append(b.n.Content[:i:i], b.n.Content[i+2:]...)
+		if i := keyIndex(b.n, name); i >= 0 {
+			b.d.fail(b.n.Content[i], "%q is not supported yet", name)
 		}
 	}
 }
@@ -152,8 +195,11 @@ func (b *block) close() {
 		return
 	}
 	for i := 0; i+1 < len(b.n.Content); i += 2 {
-		if key := b.n.Content[i]; !has(b.known, key.Value) {
+		if key := b.n.Content[i]; !has(b.known, key.Value) && !has(b.later, key.Value) {
 			b.d.fail(key, "%s has no key %q%s", b.what, key.Value, spec.Suggest(key.Value, b.known))
+			if meant := spec.Nearest(key.Value, b.known); meant != "" {
+				b.d.cannotRead(b.subject(meant))
+			}
 		}
 	}
 }
@@ -175,7 +221,7 @@ func (b *block) param(p spec.Param) (v any, ok bool) {
 			return nil, false
 		}
 		if p.Required {
-			b.d.fail(b.n, "%s needs %q: %s", b.what, p.Name, p.Doc)
+			b.lacks(p.Name, "%s needs %q: %s", b.what, p.Name, p.Doc)
 			return nil, false
 		}
 		if p.Default == "" {
@@ -242,6 +288,7 @@ func (b *block) list(name string) []*yaml.Node {
 	}
 	if n.Kind != yaml.SequenceNode {
 		b.d.fail(n, "%s must be a list, not %s", name, kindOf(n))
+		b.d.cannotRead(b.subject(name))
 		return nil
 	}
 	var out []*yaml.Node
@@ -303,10 +350,14 @@ func byDefault(table spec.Table, c spec.Choice, out *Resolved, p *behaviour) spe
 	if p != nil {
 		origin = p.origin()
 	}
-	out.leaf("kind", c.Kind, origin)
+	out.imply("kind", c.Kind, origin)
 	e, _ := table.Find(c.Kind)
 	for _, p := range e.Params {
-		if v, ok := c.Values[p.Name]; ok {
+		switch v, ok := c.Values[p.Name]; {
+		case !ok:
+		case p.Default == "":
+			out.imply(p.Name, p.Format(v), "default")
+		default:
 			out.leaf(p.Name, p.Format(v), "default")
 		}
 	}

@@ -1,8 +1,10 @@
 package scenarios
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
-	"sort"
+	"io"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -20,6 +22,8 @@ type Problem struct {
 	Line, Column int    // from 1; 0 when the mistake has no place in the file
 	Origin       string // the flag that brought the value, when it was not the file
 	Message      string
+
+	about []string // what it refers to: it is not told when one of these could not be read itself
 }
 
 // Problems is every mistake found in a file, in its order.
@@ -79,98 +83,33 @@ func blanks(line string, n int) string {
 	return b.String()
 }
 
-// parse reads the file's YAML into nodes.
+// parse reads the file's YAML into nodes. A file is one document: a second one would never be looked at.
 func (s Source) parse() (*yaml.Node, *Problem) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(s.Text, &doc); err != nil {
-		p := &Problem{Message: "not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}
-		if i := strings.Index(err.Error(), "line "); i >= 0 {
-			if n, _ := fmt.Sscanf(err.Error()[i:], "line %d", &p.Line); n == 1 {
-				p.Column = 1
-			}
-		}
-		return nil, p
-	}
-	if len(doc.Content) == 0 {
+	documents := yaml.NewDecoder(bytes.NewReader(s.Text))
+	var doc, second yaml.Node
+	switch err := documents.Decode(&doc); {
+	case errors.Is(err, io.EOF) || (err == nil && len(doc.Content) == 0):
 		return nil, &Problem{Message: "the file is empty: `shakedown scenario new` writes one to start from"}
+	case err != nil:
+		return nil, syntaxProblem(err)
 	}
-	return doc.Content[0], nil
+	switch err := documents.Decode(&second); {
+	case errors.Is(err, io.EOF):
+		return doc.Content[0], nil
+	case err != nil:
+		return nil, syntaxProblem(err)
+	}
+	return nil, &Problem{Line: second.Line, Column: second.Column, Message: "a second document begins here: a file holds one"}
 }
 
-// Override is one `--set PATH=VALUE`.
-type Override struct{ Path, Value string }
-
-// ParseOverride reads PATH=VALUE.
-func ParseOverride(s string) (Override, error) {
-	path, value, ok := strings.Cut(s, "=")
-	if !ok || path == "" {
-		return Override{}, fmt.Errorf("--set %s: expected PATH=VALUE, such as load.phases.spike.rate=2000/s", s)
-	}
-	return Override{path, value}, nil
-}
-
-func (o Override) origin() string { return "--set " + o.Path }
-
-// apply puts the value into the tree and marks the nodes that it brought.
-func (o Override) apply(root *yaml.Node, origins map[*yaml.Node]string) error {
-	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(o.Value), &doc); err != nil || len(doc.Content) == 0 {
-		doc.Content = []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: o.Value}}
-	}
-	value := doc.Content[0]
-	mark(value, o.origin(), origins)
-	steps := strings.Split(o.Path, ".")
-	n := root
-	for i, step := range steps {
-		last := i == len(steps)-1
-		switch n.Kind {
-		case yaml.MappingNode:
-			j := keyIndex(n, step)
-			if j < 0 {
-				key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: step}
-				origins[key] = o.origin()
-				child := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-				origins[child] = o.origin()
-				n.Content = append(n.Content, key, child)
-				j = len(n.Content) - 2
-			}
-			if last {
-				n.Content[j+1] = value
-				return nil
-			}
-			n = n.Content[j+1]
-		case yaml.SequenceNode:
-			j, names := member(n, step)
-			if j < 0 {
-				return fmt.Errorf("%s: no member is called %q: there are %s", o.origin(), step, strings.Join(names, ", "))
-			}
-			if last {
-				n.Content[j] = value
-				return nil
-			}
-			n = n.Content[j]
-		default:
-			// A kind written as a bare name takes parameters: strategy.choices=3 makes {kind: p2c, choices: 3}.
-			kind := *n
-			*n = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column, Content: []*yaml.Node{
-				{Kind: yaml.ScalarNode, Tag: "!!str", Value: "kind", Line: n.Line, Column: n.Column}, &kind,
-				{Kind: yaml.ScalarNode, Tag: "!!str", Value: step}, value,
-			}}
-			origins[n.Content[2]] = o.origin()
-			if last {
-				return nil
-			}
-			return fmt.Errorf("%s: there is nothing below %s", o.origin(), strings.Join(steps[:i], "."))
+func syntaxProblem(err error) *Problem {
+	p := &Problem{Message: "not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}
+	if i := strings.Index(err.Error(), "line "); i >= 0 {
+		if n, _ := fmt.Sscanf(err.Error()[i:], "line %d", &p.Line); n == 1 {
+			p.Column = 1
 		}
 	}
-	return nil
-}
-
-func mark(n *yaml.Node, origin string, origins map[*yaml.Node]string) {
-	origins[n] = origin
-	for _, c := range n.Content {
-		mark(c, origin, origins)
-	}
+	return p
 }
 
 func keyIndex(n *yaml.Node, key string) int {
@@ -180,22 +119,4 @@ func keyIndex(n *yaml.Node, key string) int {
 		}
 	}
 	return -1
-}
-
-// member finds a member of a list by its name, id or group.
-func member(n *yaml.Node, name string) (int, []string) {
-	var names []string
-	for i, c := range n.Content {
-		for _, key := range []string{"name", "id", "group"} {
-			if j := keyIndex(c, key); c.Kind == yaml.MappingNode && j >= 0 {
-				if c.Content[j+1].Value == name {
-					return i, nil
-				}
-				names = append(names, c.Content[j+1].Value)
-				break
-			}
-		}
-	}
-	sort.Strings(names)
-	return -1, names
 }

@@ -46,16 +46,18 @@ Paths of targets are sent as they stand. Body, header values and the URL's path 
 			if err != nil {
 				return err
 			}
-			return play(cmd.Context(), d, &f)
+			return play(cmd.Context(), cmd.OutOrStdout(), d, &f)
 		},
 	}
 	f.register(cmd)
 	a.register(cmd.Flags())
+	complete(cmd, "engine", completeWords(loadgen.Names()...))
+	complete(cmd, "arrivals", completeWords("even", "poisson"))
 	return cmd
 }
 
 func (a *attack) register(flags *pflag.FlagSet) {
-	flags.StringVar(&a.rate, "rate", "50/s", "requests a second (/s), minute (/m) or hour (/h); max: as many as --connections can carry")
+	flags.StringVar(&a.rate, "rate", "50/s", "requests a second (/s), minute (/m) or hour (/h); "+maxRate+": as many as --connections can carry")
 	flags.IntVar(&a.users, "users", 0, "instead of a rate, so many users who each wait for their answer")
 	flags.DurationVar(&a.think, "think-time", 0, "with --users: between an answer and the next request")
 	flags.StringVar(&a.rampFrom, "ramp-from", "", "begin at this rate and ramp to --rate")
@@ -89,6 +91,9 @@ func (a *attack) register(flags *pflag.FlagSet) {
 	a.flags = flags
 }
 
+// maxRate is the --rate of a closed loop of as many users as there are connections.
+const maxRate = "max"
+
 // clientFlags are the flags that are keys of the scenario's client; a dash stands for its underscore.
 var clientFlags = []string{
 	"timeout", "connect-timeout", "tls-timeout", "first-byte-timeout", "connections", "requests-per-connection", "engine", "cookies", "http2",
@@ -101,6 +106,7 @@ type attack struct {
 	length, think                                        time.Duration
 	users                                                int
 	headers, gates, data                                 []string
+	text                                                 string // path and body, as they are sent
 	seed                                                 int64
 	flags                                                *pflag.FlagSet
 	given                                                func(flag string) bool
@@ -117,6 +123,9 @@ func (a *attack) decode(set []string) (*scenarios.Decoded, error) {
 		return nil, err
 	}
 	if err := scenarios.CheckURL(a.url); err != nil {
+		return nil, err
+	}
+	if err := a.checkFlags(); err != nil {
 		return nil, err
 	}
 	scenario := map[string]any{
@@ -150,11 +159,7 @@ func (a *attack) client() map[string]any {
 }
 
 func (a *attack) load() (map[string]any, error) {
-	phase, err := a.phase()
-	if err != nil {
-		return nil, err
-	}
-	load := map[string]any{"arrivals": a.arrivals, "phases": []any{phase}}
+	load := map[string]any{"arrivals": a.arrivals, "phases": []any{a.phase()}}
 	if len(a.data) > 0 {
 		data := map[string]string{}
 		for _, x := range a.data {
@@ -201,10 +206,7 @@ func (a *attack) fromTargets() error {
 	return nil
 }
 
-func (a *attack) phase() (map[string]any, error) {
-	if a.rampFrom != "" && (a.rate == "max" || a.users > 0) {
-		return nil, fmt.Errorf("--ramp-from needs a rate to ramp to")
-	}
+func (a *attack) phase() map[string]any {
 	var rate any = a.rate
 	if a.rampFrom != "" {
 		rate = map[string]any{"kind": "ramp", "from": a.rampFrom, "to": a.rate}
@@ -214,7 +216,7 @@ func (a *attack) phase() (map[string]any, error) {
 		delete(phase, "rate")
 		phase["users"], phase["think_time"] = a.users, a.think.String()
 	}
-	return phase, nil
+	return phase
 }
 
 // request is the one request that the flags say. Its path is the URL's: what stands there may be filled in.
@@ -244,6 +246,7 @@ func (a *attack) request() (map[string]any, error) {
 		}
 		a.url, path = a.url[:host+slash], a.url[host+slash:]
 	}
+	a.text = path + "\n" + body
 	request := map[string]any{strings.ToLower(a.method): path, "headers": headers, "name": strings.ToUpper(a.method) + " " + full}
 	if body != "" {
 		request["body"] = body

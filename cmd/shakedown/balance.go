@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -39,6 +40,7 @@ type balanceFlags struct {
 	accessLog                string
 	accessShare              string
 	file                     string // the configuration, when it is not in the flags
+	stdin                    io.Reader
 	grace, linger            time.Duration
 	explain                  bool
 	resolved                 *scenarios.Resolved // the configuration with where each value came from
@@ -59,7 +61,7 @@ that fail five times in a row, and one retry elsewhere when no connection could 
 It runs until it is interrupted; then it answers what is under way. Changes of its targets' states are told
 on stderr.
 
-CONFIG is a file with version and topology, such as a scenario's, whose groups have addresses. It says more than
+CONFIG is a file, or - for standard input, with version and topology, such as a scenario's, whose groups have addresses. It says more than
 flags can: several listeners, rules, limits, sticky sessions, zones, the profile of another balancer. On SIGHUP it
 is read again: rules, groups, targets and policies change without a request lost; mistakes are told, and the old
 stays in use.
@@ -83,14 +85,14 @@ With --admin there is a page to look at, targets can be changed over HTTP, and P
 			}
 			cfg, err := f.config()
 			if len(args) > 0 {
-				f.file = args[0]
+				f.file, f.stdin = args[0], cmd.InOrStdin()
 				cfg, err = f.fromFile(cmd.Flags().Changed)
 			}
 			if err != nil {
 				return err
 			}
 			if f.explain {
-				return f.explainTo(os.Stdout)
+				return f.explainTo(cmd.OutOrStdout())
 			}
 			return f.run(cmd.Context(), cfg)
 		},
@@ -99,6 +101,7 @@ With --admin there is a page to look at, targets can be changed over HTTP, and P
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address to listen on")
 	flags.StringSliceVar(&f.targets, "targets", nil, "targets, HOST:PORT or HOST:PORT*WEIGHT each")
 	flags.StringVar(&f.strategy, "strategy", "round_robin", "how a target is chosen, NAME or NAME:PARAMETER=VALUE,…: "+strings.Join(pick.Kinds().Table().Names(), ", "))
+	complete(cmd, "strategy", completeWords(pick.Kinds().Table().Names()...))
 	flags.StringVar(&f.health, "health", "/health", "path of the health check, or off")
 	flags.DurationVar(&f.interval, "health-interval", 2*time.Second, "between two checks of a target")
 	flags.StringVar(&f.retryOn, "retry", "connect", "what one retry elsewhere may follow: connect, error, 5xx, or off")
@@ -135,8 +138,8 @@ func (f *balanceFlags) reload(ctx context.Context, b *balancer.Balancer, hangups
 			return
 		case <-hangups:
 		}
-		if f.file == "" {
-			fmt.Fprintln(os.Stderr, "nothing to reload: the configuration is in the flags")
+		if f.file == "" || f.file == fromStdin {
+			fmt.Fprintln(os.Stderr, "nothing to reload: the configuration is not in a file")
 			continue
 		}
 		cfg, err := f.read()

@@ -116,11 +116,17 @@ func (f *balanceFlags) fromFile(given func(flag string) bool) (balancer.Config, 
 }
 
 func (f *balanceFlags) read() (balancer.Config, error) {
-	text, err := os.ReadFile(f.file)
+	src := scenarios.Source{Name: f.file, Dir: filepath.Dir(f.file)}
+	var err error
+	if f.file == fromStdin {
+		src, err = readStdin(f.stdin)
+	} else {
+		src.Text, err = os.ReadFile(f.file)
+	}
 	if err != nil {
 		return balancer.Config{}, fmt.Errorf("configuration: %w", err)
 	}
-	cfg, resolved, err := scenarios.DecodeBalancer(scenarios.Source{Name: f.file, Text: text, Dir: filepath.Dir(f.file)})
+	cfg, resolved, err := scenarios.DecodeBalancer(src)
 	f.resolved = resolved
 	return cfg, err
 }

@@ -30,12 +30,22 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	root := newRoot()
+	out := &stdout{w: os.Stdout}
+	root.SetOut(out)
+	catchBrokenPipe()
 	cmd, _, err := root.Find(os.Args[1:])
 	reloads := err == nil && cmd.Annotations[onHangup] != ""
 	ctx, stop := withSignals(reloads)
 	defer stop()
 	err = root.ExecuteContext(ctx)
 	var verdict verdictError
+	if out.err != nil {
+		if err != nil && !errors.As(err, &verdict) && !errors.Is(err, out.err) {
+			fmt.Fprintln(os.Stderr, "shakedown:", err)
+		}
+		out.tell()
+		return exitCannotRun
+	}
 	switch {
 	case err == nil:
 		return exitPassed
@@ -101,7 +111,8 @@ is running, scales out, and says in one HTML report and one exit code whether th
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.Version = version()
+	root.SetVersionTemplate(versionLine() + "\n")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(runCommand(), attackCommand(), balanceCommand(), backendCommand(), reportCommand(), scenarioCommand(), versionCommand(), guardianCommand())
 	return root

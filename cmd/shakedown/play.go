@@ -29,12 +29,16 @@ type playFlags struct {
 func (f *playFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.out, "out", "", "folder for report and result (default shakedown-out/<name>-<time>)")
 	cmd.Flags().StringVar(&f.formats, "format", "html,json,junit", "what to write: any of "+strings.Join(reports.FormatNames(false), ", "))
-	cmd.Flags().StringArrayVar(&f.set, "set", nil, "PATH=VALUE: change a value of the scenario, such as load.phases.spike.rate=2000/s or validity.lag=5ms")
+	complete(cmd, "format", completeList(reports.FormatNames(false)))
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, setHelp)
 	cmd.Flags().StringVar(&f.metrics, "metrics", "", "HOST:PORT: show live figures to Prometheus there while the run goes on")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "say nothing but errors")
 	cmd.Flags().BoolVar(&f.json, "json", false, "write the result to stdout too")
 	cmd.Flags().BoolVar(&f.noColor, "no-color", false, "no colours (NO_COLOR in the environment does the same)")
 }
+
+// setHelp is what every command says of its --set.
+const setHelp = "PATH=VALUE: change a value, by any path that `scenario explain` prints, such as load.phases.spike.rate=2000/s, gates.1='p99 < 1s' or load.requests.\"GET /\".weight=3; may be repeated"
 
 func (f *playFlags) parseFormats(resultOnly bool) ([]reports.Format, error) {
 	formats, err := reports.FindFormats(strings.Split(f.formats, ","), resultOnly)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -24,7 +25,7 @@ writes their reports: beside each result, or with --out into a folder.`,
   shakedown report result.json --format markdown,junit --out ci
   vegeta attack -targets targets.txt > results.bin; shakedown report results.bin`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			formats, err := f.parseFormats(true)
 			if err != nil {
 				return err
@@ -33,7 +34,7 @@ writes their reports: beside each result, or with --out into a folder.`,
 				return fmt.Errorf("--out takes one result: the reports of %d would overwrite each other", len(args))
 			}
 			for _, arg := range args {
-				if err := render(arg, f.out, formats); err != nil {
+				if err := render(cmd.OutOrStdout(), arg, f.out, formats); err != nil {
 					return err
 				}
 			}
@@ -42,10 +43,11 @@ writes their reports: beside each result, or with --out into a folder.`,
 	}
 	cmd.Flags().StringVar(&f.out, "out", "", "folder to write into (default: beside the result)")
 	cmd.Flags().StringVar(&f.formats, "format", "html", "what to write: any of "+strings.Join(reports.FormatNames(true), ", "))
+	complete(cmd, "format", completeList(reports.FormatNames(true)))
 	return cmd
 }
 
-func render(arg, out string, formats []reports.Format) error {
+func render(stdout io.Writer, arg, out string, formats []reports.Format) error {
 	if info, err := os.Stat(arg); err == nil && info.IsDir() {
 		arg = filepath.Join(arg, "result.json")
 	}
@@ -67,7 +69,7 @@ func render(arg, out string, formats []reports.Format) error {
 		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
 	}
 	for _, p := range paths {
-		fmt.Println(p)
+		fmt.Fprintln(stdout, p)
 	}
 	return nil
 }
@@ -75,9 +77,13 @@ func render(arg, out string, formats []reports.Format) error {
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "print the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			fmt.Printf("shakedown %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return nil
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
+			return err
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("shakedown %s %s %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -23,13 +23,16 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [SCENARIO]",
 		Short: "play one scenario and judge it",
-		Long: `Plays one scenario, a file or a name from the library, and writes a report.
-Without one it plays the embedded first-run.`,
+		Long: `Plays one scenario and writes a report. Without one it plays the library's first-run.
+
+` + scenarioArgument,
 		Example: `  shakedown run
   shakedown run launch-day.yaml --out results/today
   shakedown run first-run --world sim --seed 7
+  generate-scenario | shakedown run -
   shakedown run launch-day.yaml --set load.phases.spike.rate=2000/s --set topology.groups.web.strategy=p2c`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeScenarios,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := library.First
 			if len(args) > 0 {
@@ -38,60 +41,18 @@ Without one it plays the embedded first-run.`,
 			if cmd.Flags().Changed("seed") {
 				f.set = append(f.set, fmt.Sprintf("seed=%d", seed))
 			}
-			d, err := load(name, f.set)
+			d, err := newOpener(cmd, f.quiet).load(name, f.set)
 			if err != nil {
 				return err
 			}
-			return play(cmd.Context(), d, &f)
+			return play(cmd.Context(), cmd.OutOrStdout(), d, &f)
 		},
 	}
 	f.register(cmd)
 	cmd.Flags().StringVar(&f.world, "world", "live", "where to play: live (real sockets and processes) or sim (virtual time)")
+	complete(cmd, "world", completeWords("live", "sim"))
 	cmd.Flags().Int64Var(&seed, "seed", 0, "seed of every random draw (default: the scenario's)")
 	return cmd
-}
-
-// load reads a scenario: a file, or a name from the library.
-func load(name string, set []string) (*scenarios.Decoded, error) {
-	src, err := source(name)
-	if err != nil {
-		return nil, err
-	}
-	overrides, err := parseOverrides(set)
-	if err != nil {
-		return nil, err
-	}
-	d, err := scenarios.Decode(src, overrides...)
-	if err != nil {
-		return nil, fmt.Errorf("the scenario has mistakes; nothing was started\n%w", err)
-	}
-	return d, nil
-}
-
-func parseOverrides(set []string) (overrides []scenarios.Override, err error) {
-	for _, s := range set {
-		o, err := scenarios.ParseOverride(s)
-		if err != nil {
-			return nil, err
-		}
-		overrides = append(overrides, o)
-	}
-	return overrides, nil
-}
-
-func source(name string) (scenarios.Source, error) {
-	text, err := os.ReadFile(name)
-	if err == nil {
-		return scenarios.Source{Name: name, Text: text, Dir: filepath.Dir(name)}, nil
-	}
-	if !os.IsNotExist(err) {
-		return scenarios.Source{}, fmt.Errorf("scenario: %w", err)
-	}
-	text, libErr := library.Text(name)
-	if libErr != nil {
-		return scenarios.Source{}, fmt.Errorf("there is no file %s, and in the library %w", name, libErr)
-	}
-	return scenarios.Source{Name: "library:" + name, Text: text}, nil
 }
 
 // playGC makes the collector run sooner than by default. Offering requests does not allocate; what does, opening
@@ -99,7 +60,7 @@ func source(name string) (scenarios.Source, error) {
 const playGC = 50
 
 // play plays a scenario, writes its reports and returns the verdict as an exit code.
-func play(ctx context.Context, d *scenarios.Decoded, f *playFlags) error {
+func play(ctx context.Context, stdout io.Writer, d *scenarios.Decoded, f *playFlags) error {
 	if f.world != "live" && f.world != "sim" {
 		return fmt.Errorf("--world %s: there are live and sim", f.world)
 	}
@@ -165,7 +126,7 @@ func play(ctx context.Context, d *scenarios.Decoded, f *playFlags) error {
 	}
 	ui.summary(result, paths)
 	if f.json {
-		if err := reports.WriteJSON(os.Stdout, result); err != nil {
+		if err := reports.WriteJSON(stdout, result); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 func scenarioCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scenario",
-		Short: "list, show, write, check and explain scenarios",
+		Short: "list, show, write, check and explain scenarios; what can stand in them",
 		Example: `  shakedown scenario list
   shakedown scenario new launch-day.yaml
   shakedown scenario check launch-day.yaml
@@ -25,25 +26,17 @@ func scenarioCommand() *cobra.Command {
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "list", Short: "list the library's scenarios", Args: cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error {
-				for _, name := range library.Names() {
-					d, err := load(name, nil)
-					if err != nil {
-						return err
-					}
-					fmt.Printf("%-16s %6s  %s\n", name, d.Length(), d.About)
-				}
-				return nil
-			},
+			RunE: func(cmd *cobra.Command, _ []string) error { return listScenarios(cmd.OutOrStdout()) },
 		},
 		&cobra.Command{
 			Use: "show NAME", Short: "print a scenario of the library", Args: cobra.ExactArgs(1), Example: "  shakedown scenario show first-run",
-			RunE: func(_ *cobra.Command, args []string) error {
+			ValidArgsFunction: completeWords(library.Names()...),
+			RunE: func(cmd *cobra.Command, args []string) error {
 				text, err := library.Text(args[0])
 				if err != nil {
 					return err
 				}
-				_, err = os.Stdout.Write(text)
+				_, err = cmd.OutOrStdout().Write(text)
 				return err
 			},
 		},
@@ -52,11 +45,14 @@ func scenarioCommand() *cobra.Command {
 			RunE: func(_ *cobra.Command, args []string) error { return newScenario(args[0]) },
 		},
 		&cobra.Command{
-			Use: "check FILE…", Short: "check scenarios without starting anything", Args: cobra.MinimumNArgs(1),
-			Example: "  shakedown scenario check launch-day.yaml",
-			RunE:    func(_ *cobra.Command, args []string) error { return checkScenarios(args) },
+			Use: "check SCENARIO…", Short: "check scenarios without starting anything", Args: cobra.MinimumNArgs(1),
+			Long:              "Checks scenarios without starting anything, and tells every mistake of each.\n\n" + scenarioArgument,
+			Example:           "  shakedown scenario check launch-day.yaml\n  generate-scenario | shakedown scenario check -",
+			ValidArgsFunction: completeScenarios,
+			RunE:              func(cmd *cobra.Command, args []string) error { return checkScenarios(cmd, args) },
 		},
 		explainCommand(),
+		kindsCommand(),
 	)
 	return cmd
 }
@@ -84,15 +80,16 @@ func newScenario(path string) error {
 	return nil
 }
 
-func checkScenarios(names []string) error {
+func checkScenarios(cmd *cobra.Command, names []string) error {
 	var bad int
+	from := newOpener(cmd, false)
 	for _, name := range names {
-		if _, err := load(name, nil); err != nil {
+		if _, err := from.load(name, nil); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			bad++
 			continue
 		}
-		fmt.Printf("%s: ok\n", name)
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", name)
 	}
 	if bad > 0 {
 		return fmt.Errorf("%d of %d scenarios have mistakes", bad, len(names))
@@ -104,15 +101,55 @@ func explainCommand() *cobra.Command {
 	var set []string
 	cmd := &cobra.Command{
 		Use: "explain SCENARIO", Short: "print the resolved plan, the timeline, and where each value came from", Args: cobra.ExactArgs(1),
-		Example: "  shakedown scenario explain first-run --set faults.slow.delay=300ms",
-		RunE: func(_ *cobra.Command, args []string) error {
-			d, err := load(args[0], set)
+		Long:              "Prints the resolved plan, the timeline, and where each value came from. Every path can be given to --set.\n\n" + scenarioArgument,
+		Example:           "  shakedown scenario explain first-run --set faults.slow.delay=300ms",
+		ValidArgsFunction: completeScenarios,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := newOpener(cmd, false).load(args[0], set)
 			if err != nil {
 				return err
 			}
-			return scenarios.Explain(os.Stdout, d)
+			return scenarios.Explain(cmd.OutOrStdout(), d)
 		},
 	}
-	cmd.Flags().StringArrayVar(&set, "set", nil, "PATH=VALUE: change a value of the scenario")
+	cmd.Flags().StringArrayVar(&set, "set", nil, setHelp)
 	return cmd
+}
+
+func kindsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "kinds [NAME]", Short: "print every kind and parameter that a scenario can name", Args: cobra.MaximumNArgs(1),
+		Long: `Prints strategies, service times, health checks, rate shapes, faults, selectors, scaling policies, timings, gate
+metrics and more, each with its parameters: type and range, default, and what it does. With NAME, a kind or a section
+alone.`,
+		Example: `  shakedown scenario kinds
+  shakedown scenario kinds ring_hash
+  shakedown scenario kinds "rate shapes"`,
+		ValidArgsFunction: completeWords(scenarios.ReferenceNames()...),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			sections := scenarios.Reference()
+			if len(args) > 0 {
+				var err error
+				if sections, err = scenarios.FindReference(args[0]); err != nil {
+					return err
+				}
+			}
+			return scenarios.WriteReference(cmd.OutOrStdout(), sections)
+		},
+	}
+}
+
+func listScenarios(w io.Writer) error {
+	for _, name := range library.Names() {
+		text, err := library.Text(name)
+		if err != nil {
+			return err
+		}
+		d, err := scenarios.Decode(scenarios.Source{Name: "library:" + name, Text: text})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%-16s %6s  %s\n", name, d.Length(), d.About)
+	}
+	return nil
 }

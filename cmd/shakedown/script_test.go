@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -44,7 +45,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("FREE", free)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "envsubst": envsubst},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "envsubst": envsubst, "closedpipe": closedPipe, "fulldevice": fullDevice,
+		},
 	})
 }
 
@@ -80,6 +83,44 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if code != args[0] {
 		ts.Fatalf("exit code %s, want %s", code, args[0])
+	}
+}
+
+// closedPipe runs a command whose standard output nobody reads any more: closedpipe CODE COMMAND ARG….
+func closedPipe(ts *testscript.TestScript, neg bool, args []string) {
+	r, w, err := os.Pipe()
+	ts.Check(err)
+	ts.Check(r.Close())
+	defer w.Close()
+	writeTo(ts, neg, args, w)
+}
+
+// fullDevice runs a command whose standard output takes nothing: fulldevice CODE COMMAND ARG….
+func fullDevice(ts *testscript.TestScript, neg bool, args []string) {
+	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	ts.Check(err)
+	defer f.Close()
+	writeTo(ts, neg, args, f)
+}
+
+// writeTo runs a command with its standard output in a file, and hands its stderr to the script.
+func writeTo(ts *testscript.TestScript, neg bool, args []string, stdout *os.File) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: CODE COMMAND ARG…")
+	}
+	var stderr strings.Builder
+	exe, err := os.Executable()
+	ts.Check(err)
+	cmd := exec.Command(exe)
+	cmd.Args = args[1:] // the name decides what the test binary is
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.Getenv("WORK"), os.Environ(), stdout, &stderr
+	err = cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		ts.Fatalf("%v", err)
+	}
+	fmt.Fprint(ts.Stderr(), stderr.String())
+	if code := strconv.Itoa(cmd.ProcessState.ExitCode()); code != args[0] {
+		ts.Fatalf("exit code %s (%v), want %s; stderr: %s", code, cmd.ProcessState, args[0], &stderr)
 	}
 }
 

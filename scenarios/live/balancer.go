@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer"
@@ -121,7 +122,7 @@ func (w *World) spawn(ch child) (*control.Conn, error) {
 // launch starts a process under the guardian's eye. When it ends, the rest of its group is killed.
 // Its exit is told only once its last words have been taken in, which drained tells; nil when it has none.
 func (w *World) launch(cmd *exec.Cmd, drained <-chan struct{}, started func(*inject.Process), exited func(status string)) error {
-	cmd.Env = append(os.Environ(), RunVariable+"="+w.run)
+	cmd.Env = slices.Concat(os.Environ(), cmd.Env, []string{RunVariable + "=" + w.run})
 	// Grandchildren may keep the output pipe open after the leader's end; Wait must not wait for them.
 	cmd.WaitDelay = 100 * time.Millisecond
 	if err := w.spawner.start(cmd); err != nil {

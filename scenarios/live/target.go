@@ -180,11 +180,16 @@ func (t *target) startCommand() error {
 		return err
 	}
 	_, port, _ := net.SplitHostPort(t.Address) // we made it
-	args := make([]string, len(t.group.Targets.Command))
-	for i, a := range t.group.Targets.Command {
-		args[i] = strings.ReplaceAll(a, "{port}", port)
+	withPort := func(texts []string) []string {
+		out := make([]string, len(texts))
+		for i, text := range texts {
+			out[i] = strings.ReplaceAll(text, "{port}", port)
+		}
+		return out
 	}
+	args := withPort(t.group.Targets.Command)
 	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir, cmd.Env = t.group.Targets.Dir, withPort(t.group.Targets.Env)
 	t.output, t.logPath = &tail{}, log.Name()
 	out := io.MultiWriter(log, t.output)
 	cmd.Stdout, cmd.Stderr = out, out

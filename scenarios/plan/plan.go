@@ -116,6 +116,8 @@ type Targets struct {
 	Zones        []string // given to the targets in turn, as are weights
 	Weights      []int
 	Command      []string // {port} stands for the port the target must listen on
+	Env          []string // NAME=VALUE, besides the environment of shakedown itself; {port} as in Command
+	Dir          string   // the folder that Command runs in; empty: the current one
 	Addresses    []string
 	StartTimeout time.Duration
 }

@@ -161,6 +161,28 @@ func (p Param) bound(f float64) string {
 	return formatFloat(f)
 }
 
+// Range says which values are allowed, beyond what the type says; empty when every one is.
+func (p Param) Range() string {
+	var parts []string
+	switch {
+	case len(p.Enum) > 0:
+		parts = append(parts, strings.Join(p.Enum, ", "))
+	case p.Type < Duration || p.Type > Number:
+	case p.Above && p.Max != 0:
+		parts = append(parts, "more than "+p.bound(p.Min)+", up to "+p.bound(p.Max))
+	case p.Above:
+		parts = append(parts, "more than "+p.bound(p.Min))
+	case p.Max != 0:
+		parts = append(parts, p.bound(p.Min)+" to "+p.bound(p.Max))
+	default:
+		parts = append(parts, "from "+p.bound(p.Min))
+	}
+	for _, w := range p.Words {
+		parts = append(parts, w.Name)
+	}
+	return strings.Join(parts, ", or ")
+}
+
 func formatFloat(f float64) string { return strconv.FormatFloat(f, 'g', 12, 64) }
 
 // Format writes a value as it would stand in a file; numbers and booleans stay what they are.

@@ -68,3 +68,24 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// The range is what Parse holds to.
+func TestRange(t *testing.T) {
+	for _, tc := range []struct {
+		p    Param
+		want string
+	}{
+		{Param{Type: Duration, Above: true, Max: 60}, "more than 0s, up to 1m0s"},
+		{Param{Type: Duration, Above: true}, "more than 0s"},
+		{Param{Type: Share, Max: 1}, "0% to 100%"},
+		{Param{Type: Rate}, "from 0/s"},
+		{Param{Type: Count, Min: 1, Max: 9, Words: []Word{{"unlimited", -1}}}, "1 to 9, or unlimited"},
+		{Param{Type: Text, Enum: []string{"even", "poisson"}}, "even, poisson"},
+		{Param{Type: Text}, ""},
+		{Param{Type: Bool}, ""},
+	} {
+		if got := tc.p.Range(); got != tc.want {
+			t.Errorf("%v: %q, want %q", tc.p.Type, got, tc.want)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package scenarios
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestGatesThatCanNeverBeJudged(t *testing.T) {
+	const scenario = `version: 1
+topology: {groups: {web: {targets: {count: 2}}}}
+load:
+  phases:
+    - {name: main, rate: 100/s, for: 4s}
+    - {name: gap, rate: pause, for: 2s}
+    - {name: rare, rate: 1/h, for: 2s}
+    - {name: users, users: 3, for: 2s}
+    - {name: end, rate: pause, for: 2s}
+faults:
+  - {id: stays, at: 1s, kind: latency, delay: 1ms, target: {group: web, all: true}}
+  - {id: stays-down, at: 2s, kind: kill, target: {group: web, count: 1}}
+  - {id: passes, at: 1s, for: 1s, kind: latency, delay: 1ms, target: {group: web, all: true}}
+  - {id: comes-back, at: 1s, kind: kill, restart_after: 1s, target: {group: web, count: 1}}
+  - {id: late, at: end+1s, kind: latency, delay: 1ms, target: {group: web, all: true}}
+gates: ["GATE"]
+`
+	for expr, message := range map[string]string{
+		"residual(stays) < 1s":      "give the fault a length with for",
+		"residual(stays-down) < 1s": "give the fault restart_after",
+		"residual(passes) < 1s":     "",
+		"residual(comes-back) < 1s": "",
+		"recover(stays) < 1s":       "",
+		"p99[gap] < 1s":             "no request is due from 4s to 6s",
+		"error_rate[end] < 1%":      "no request is due from 10s to 12s",
+		"p99[late] < 1s":            "no request is due from 11s to 12s",
+		"p99[rare] < 1s":            "",
+		"p99[users] < 1s":           "",
+		"p99[stays] < 1s":           "",
+		"p99 < 1s":                  "",
+	} {
+		_, err := Decode(Source{Name: "x.yaml", Text: []byte(strings.Replace(scenario, "GATE", expr, 1))})
+		if (err == nil) != (message == "") || (err != nil && !strings.Contains(err.Error(), message)) {
+			t.Errorf("%s: %v; want %q", expr, err, message)
+		}
+	}
+}

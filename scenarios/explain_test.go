@@ -1,0 +1,88 @@
+package scenarios
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/seed-8025779b/shakedown/chaos"
+)
+
+func explain(t *testing.T, d *Decoded) string {
+	t.Helper()
+	var b strings.Builder
+	if err := Explain(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// The counts come from the closed form, and are those of the schedule where that is certain.
+func TestExplainedCounts(t *testing.T) {
+	const scenario = `version: 1
+topology: {groups: {web: {targets: {count: 1}}}}
+load:
+  arrivals: even
+  phases:
+    - {name: a, rate: 7/s, for: 1400ms, discard: true}
+    - {name: b, rate: {kind: ramp, from: 3/s, to: 11/s}, for: 3s}
+    - {name: c, rate: {kind: replay, file: instants.csv}, for: 2s}
+    - {name: d, rate: {kind: sine, mean: 9/s, amplitude: 3/s, period: 1s}, for: 2500ms}
+    - {name: e, users: 4, for: 1s, discard: true}
+    - {name: f, rate: {kind: replay, file: rates.csv}, for: 2s}
+    - {name: g, rate: pause, for: 1s}
+    - {name: h, rate: {kind: steps, from: 1/s, to: 9/s, count: 3}, for: 3700ms}
+`
+	d := decode(t, Source{Name: "x.yaml", Text: []byte(scenario), Dir: "testdata"})
+	sched, err := d.Schedule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, _ := d.Count(sched, d.Length())
+	text := explain(t, d)
+	for i, p := range d.Load.Phases {
+		line := fmt.Sprintf("for %v, %d requests", p.End-p.Start, counts[i])
+		if p.Users > 0 {
+			line = "phase e: 4 users in a closed loop for 1s, not judged"
+		}
+		if !strings.Contains(text, "phase "+p.Name+": ") || !strings.Contains(text, line) {
+			t.Errorf("phase %s: explain does not say %q:\n%s", p.Name, line, text[:1500])
+		}
+	}
+
+	huge := decode(t, Source{Name: "x.yaml", Text: []byte("version: 1\ntarget: http://127.0.0.1:1\nload: {phases: [{name: a, rate: 1500/s, for: 166h40m}]}\n")})
+	if text := explain(t, huge); !strings.Contains(text, "1500/s to 1500/s for 166h40m0s, about 900000000 requests") {
+		t.Error(text)
+	}
+}
+
+// What is certain is drawn by the rule of the run; what depends on the run says so.
+func TestExplainedVictims(t *testing.T) {
+	const scenario = `version: 1
+topology:
+  listeners: [{rules: [{path: /b, forward: b}, {path: /c, forward: c}, {forward: a}]}]
+  groups: {a: {targets: {count: 3}}, b: {targets: {count: 12}}, c: {targets: {count: 2}}}
+load: {phases: [{name: main, rate: 7/s, for: 20s}]}
+scaling: [{group: c, min: 2, max: 5, policies: [{kind: target_tracking, target: 60%}]}]
+faults:
+  - {id: second, at: 5s, kind: kill, target: {group: a, percent: 50%}}
+  - {id: first, at: 2s, for: 1s, kind: latency, delay: 1ms, target: {group: a, count: 1}}
+  - {id: twin, at: 2s, for: 1s, kind: latency, delay: 1ms, target: {group: a, all: true}}
+  - {id: elsewhere, at: 9s, kind: kill, target: {group: b, all: true}}
+  - {id: scaled, at: 9s, kind: kill, target: {group: c, count: 2}}
+`
+	d := decode(t, Source{Name: "x.yaml", Text: []byte(scenario)})
+	chosen := d.Faults[1].Select.Choose(d.Seed, "first", []chaos.Candidate{{ID: "a-1"}, {ID: "a-2"}, {ID: "a-3"}})
+	text := explain(t, d)
+	for _, want := range []string{
+		"fault first: latency on " + chosen[0] + " of group a\n",
+		"fault twin: latency on every target of group a, chosen at that time among those in service: of a-1, a-2, a-3, as fault first may have changed them\n",
+		"fault second: kill on 50% of the targets of group a, chosen at that time among those in service: of a-1, a-2, a-3, as fault first and fault twin may have changed them\n",
+		"fault elsewhere: kill on b-1, b-10, b-11, b-12, b-2, b-3, b-4, b-5 and 4 more of group b\n",
+		"fault scaled: kill on 2 targets of group c, chosen at that time among those in service: of c-1, c-2, as scaling, 2 to 5 targets, may have changed them\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("explain does not say %q:\n%s", want, text[:1800])
+		}
+	}
+}
