@@ -85,7 +85,7 @@ func (g *Gate) ObservedText() string {
 		if g.Note != "" {
 			return g.Note
 		}
-		return "never happened"
+		return "did not happen"
 	}
 	return Quantity(*g.Observed, g.Unit)
 }
@@ -99,6 +99,10 @@ func Quantity(v float64, unit string) string {
 			return fmt.Sprintf("%.2f s", v/1000)
 		case v >= 10:
 			return fmt.Sprintf("%.0f ms", v)
+		case v == 0:
+			return "0 ms"
+		case v < .1:
+			return fmt.Sprintf("%.0f µs", v*1000)
 		}
 		return fmt.Sprintf("%.2f ms", v)
 	case "%":

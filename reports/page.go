@@ -26,17 +26,18 @@ func page(r *Result) *html.Page {
 		errorRate = 100 * float64(r.Totals.Failed+r.Totals.Dropped) / float64(n)
 	}
 	world := map[string]string{"live": "on real sockets and processes", "sim": "simulated, in virtual time", WorldVegeta: "by vegeta"}[r.World]
+	l := r.Latency.Response
 	p.Facts = []html.Fact{
 		{Label: "Requests", Value: count(r.Totals.Planned), Note: fmt.Sprintf("in %s, %s", duration(r.DurationMS), world)},
 		{Label: "Error rate", Value: Quantity(errorRate, "%"), Note: fmt.Sprintf("%s failed, %s dropped", count(r.Totals.Failed), count(r.Totals.Dropped))},
-		{Label: "Response time p50", Value: Quantity(r.Latency.Response.P50, "ms"), Note: "of succeeded requests"},
-		{Label: "p99", Value: Quantity(r.Latency.Response.P99, "ms"), Note: "max " + Quantity(r.Latency.Response.Max, "ms")},
+		{Label: "Response time p50", Value: l.Percentile(.5, l.P50), Note: "of succeeded requests"},
+		{Label: "p99", Value: l.Percentile(.99, l.P99), Note: "max " + l.Milliseconds(l.Max)},
 		{Label: "Succeeded rate", Value: Quantity(r.Rates.Succeeded, "/s"), Note: "planned " + Quantity(r.Rates.Planned, "/s")},
 	}
 	if r.World == "sim" {
 		p.Facts = append(p.Facts, html.Fact{Label: "Seed", Value: fmt.Sprint(r.Seed), Note: "one seed, one result"})
 	} else if r.World != WorldVegeta {
-		p.Facts = append(p.Facts, html.Fact{Label: "Generator lag p99", Value: Quantity(r.Validity.Lag.P99, "ms"), Note: "trusted up to " + Quantity(r.Validity.LagLimitMS, "ms")})
+		p.Facts = append(p.Facts, html.Fact{Label: "Generator lag p99", Value: r.Validity.Lag.Milliseconds(r.Validity.Lag.P99), Note: "trusted up to " + Quantity(r.Validity.LagLimitMS, "ms")})
 	}
 	add := func(s html.Section, there bool) {
 		if there {
@@ -103,7 +104,7 @@ func trustSection(r *Result) html.Section {
 	}
 	t := &html.Table{Head: []string{"", "observed", "limit"}}
 	t.Rows = [][]html.Cell{
-		{html.Text("generator lateness (offered − due), p50 / p99 / max"), html.Num(fmt.Sprintf("%s / %s / %s", Quantity(v.Lag.P50, "ms"), Quantity(v.Lag.P99, "ms"), Quantity(v.Lag.Max, "ms"))), html.Num("p99 ≤ " + Quantity(v.LagLimitMS, "ms"))},
+		{html.Text("generator lateness (offered − due), p50 / p99 / max"), html.Num(fmt.Sprintf("%s / %s / %s", v.Lag.Milliseconds(v.Lag.P50), v.Lag.Milliseconds(v.Lag.P99), v.Lag.Milliseconds(v.Lag.Max))), html.Num("p99 ≤ " + Quantity(v.LagLimitMS, "ms"))},
 		{html.Text("CPU of the generator, of what it may use"), html.Num(Quantity(v.GeneratorCPU*100, "%")), html.Num("80 %")},
 		{html.Text("planned = sent + dropped + cancelled"), html.Num(fmt.Sprintf("%d = %d + %d + %d", r.Totals.Planned, r.Totals.Sent, r.Totals.Dropped, r.Totals.Cancelled)), html.Text("")},
 	}
@@ -147,7 +148,7 @@ func latencySection(r *Result) html.Section {
 	row := func(name string, f Figures) []html.Cell {
 		c := []html.Cell{html.Text(name)}
 		for _, v := range []float64{f.Mean, f.P50, f.P90, f.P95, f.P99, f.P999, f.Max} {
-			c = append(c, html.Num(Quantity(v, "ms")))
+			c = append(c, html.Num(f.Milliseconds(v)))
 		}
 		return append(c, html.Num(fmt.Sprint(f.Count)))
 	}
@@ -319,7 +320,7 @@ func phasesSection(r *Result) html.Section {
 			f := p.Latency.Response
 			t.Rows = append(t.Rows, append(row,
 				html.Num(count(p.Totals.Planned)), html.Num(count(p.Totals.Succeeded)), html.Num(count(p.Totals.Failed)), html.Num(count(p.Totals.Dropped)),
-				html.Num(Quantity(f.P50, "ms")), html.Num(Quantity(f.P99, "ms")), html.Num(Quantity(f.Max, "ms"))))
+				html.Num(f.Milliseconds(f.P50)), html.Num(f.Milliseconds(f.P99)), html.Num(f.Milliseconds(f.Max))))
 		}
 		return t
 	}
