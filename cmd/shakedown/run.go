@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/scenarios"
 	"github.com/seed-8025779b/shakedown/scenarios/expose"
 	"github.com/seed-8025779b/shakedown/scenarios/library"
@@ -133,6 +131,7 @@ func play(ctx context.Context, d *scenarios.Decoded, f *playFlags) error {
 	opts.Dir = out.dir
 	describe, err := d.Describe()
 	if err != nil {
+		out.discard()
 		return err
 	}
 	streams, err := out.openStreams(formats, describe)
@@ -149,8 +148,8 @@ func play(ctx context.Context, d *scenarios.Decoded, f *playFlags) error {
 	result, err := scenarios.Play(ctx, d.Scenario, opts)
 	stopHint()
 	ui.endStatus()
-	streamed := streams.close()
 	if err != nil {
+		streams.discard()
 		out.discard()
 		if ctx.Err() != nil {
 			ui.say("interrupted before the load began: there is nothing to report")
@@ -159,15 +158,5 @@ func play(ctx context.Context, d *scenarios.Decoded, f *playFlags) error {
 		return err
 	}
 	result.Environment = environment(started)
-	paths, err := out.write(result, formats)
-	if err = errors.Join(streamed, err); err != nil {
-		return fmt.Errorf("%w: the reports could not be written: %w", scenarios.ErrCannotRun, err)
-	}
-	ui.summary(result, paths)
-	if f.json {
-		if err := reports.WriteJSON(os.Stdout, result); err != nil {
-			return err
-		}
-	}
-	return exitOf(result.Verdict)
+	return out.finish(result, formats, streams, ui, f.json)
 }

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/reports"
+)
+
+// A file of requests that could not be written is told of, the others and the verdict are there all the same.
+func TestAStreamThatFailsCostsNoOther(t *testing.T) {
+	out, err := openOutput(t.TempDir(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	formats, err := reports.FindFormats([]string{"vegeta-csv", "vegeta-json", "json"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := out.openStreams(formats, func(uint64) (string, string) { return "GET", "http://127.0.0.1/" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.list[0].file.Close() // what is written to it fails from now on
+	s.sink()(&reports.SampleRow{Sample: &measure.Sample{Due: 1, Offered: 2, Sent: 3, Done: 4}, Phase: "main"})
+	var terminal bytes.Buffer
+	err = out.finish(&reports.Result{Verdict: reports.Passed}, formats, s, &ui{w: &terminal}, false)
+	if err == nil || !strings.Contains(err.Error(), "vegeta.csv is not whole") || strings.Contains(err.Error(), "vegeta.json") {
+		t.Error(err)
+	}
+	if s := terminal.String(); !strings.Contains(s, "PASSED") || !strings.Contains(s, "result.json") || !strings.Contains(s, "vegeta.json") || strings.Contains(s, "vegeta.csv") {
+		t.Errorf("the terminal says\n%s", s)
+	}
+}
