@@ -134,14 +134,14 @@ func play(ctx context.Context, d *scenarios.Decoded, f *playFlags) error {
 		out.discard()
 		return err
 	}
-	streams, err := out.openStreams(formats, describe)
+	started := time.Now()
+	streams, err := out.openStreams(formats, describe, f.world, started)
 	if err != nil {
 		out.discard()
 		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
 	}
 	opts.Samples = streams.sink()
 	ui.begin(d.Scenario, f.world)
-	started := time.Now()
 	stopHint := context.AfterFunc(ctx, func() {
 		ui.say("stopping: faults are reverted and the report is written; interrupt again to leave at once")
 	})

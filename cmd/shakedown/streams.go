@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
 	"github.com/seed-8025779b/shakedown/reports"
@@ -47,8 +48,9 @@ func (f *streamFile) begin() error {
 	return f.Truncate(0)
 }
 
-// openStreams opens the files of the formats that hold every request.
-func (o *output) openStreams(formats []reports.Format, describe func(seq uint64) (method, url string)) (*streams, error) {
+// openStreams opens the files of the formats that hold every request. Stamps of a simulated run count from began;
+// those of a live one from when its load began, which its first request tells.
+func (o *output) openStreams(formats []reports.Format, describe func(seq uint64) (method, url string), world string, began time.Time) (*streams, error) {
 	s := &streams{}
 	for _, format := range formats {
 		if format.Write != nil {
@@ -61,6 +63,9 @@ func (o *output) openStreams(formats []reports.Format, describe func(seq uint64)
 		}
 		file := &streamFile{File: f, existed: o.before[format.File]}
 		w := vegeta.NewResults(file, format.Encoding, describe)
+		if world == "sim" {
+			w.StartAt(began)
+		}
 		s.list = append(s.list, stream{file, func(x *reports.SampleRow) {
 			if !x.Discarded {
 				w.Add(x.Sample)

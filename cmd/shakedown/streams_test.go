@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
@@ -19,7 +22,7 @@ func TestAStreamThatFailsCostsNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := out.openStreams(formats, func(uint64) (string, string) { return "GET", "http://127.0.0.1/" })
+	s, err := out.openStreams(formats, func(uint64) (string, string) { return "GET", "http://127.0.0.1/" }, "live", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,5 +35,31 @@ func TestAStreamThatFailsCostsNoOther(t *testing.T) {
 	}
 	if s := terminal.String(); !strings.Contains(s, "PASSED") || !strings.Contains(s, "result.json") || !strings.Contains(s, "vegeta.json") || strings.Contains(s, "vegeta.csv") {
 		t.Errorf("the terminal says\n%s", s)
+	}
+}
+
+// Two equal simulated runs differ in their environment alone: stamps of vegeta's files count from its start.
+func TestStampsOfASimulatedRunCountFromItsStart(t *testing.T) {
+	began := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	out, err := openOutput(t.TempDir(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	formats, err := reports.FindFormats([]string{"vegeta-csv"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := out.openStreams(formats, func(uint64) (string, string) { return "GET", "http://127.0.0.1/" }, "sim", began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.sink()(&reports.SampleRow{Sample: &measure.Sample{Due: 2 * time.Second, Offered: 2 * time.Second, Sent: 2 * time.Second, Done: 3 * time.Second}})
+	paths, err := s.close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(paths[0])
+	if want := fmt.Sprint(began.Add(2 * time.Second).UnixNano()); err != nil || !strings.HasPrefix(string(b), want+",") {
+		t.Errorf("%s, %v: want %s first", b, err, want)
 	}
 }
