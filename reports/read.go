@@ -34,7 +34,28 @@ func Read(path string) (*Result, error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, describe(b, err))
 	}
+	if err := fillJudged(&r, b); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, describe(b, err))
+	}
 	return &r, nil
+}
+
+// fillJudged completes results of versions that judged every gate unless the run was interrupted, and did not say so.
+func fillJudged(r *Result, b []byte) error {
+	var said struct {
+		Gates []struct {
+			Judged *bool `json:"judged"`
+		} `json:"gates"`
+	}
+	if err := json.Unmarshal(b, &said); err != nil {
+		return err
+	}
+	for i := range said.Gates {
+		if said.Gates[i].Judged == nil {
+			r.Gates[i].Judged = r.Verdict != Interrupted
+		}
+	}
+	return nil
 }
 
 // describe adds the place to an error of encoding/json.
