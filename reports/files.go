@@ -16,7 +16,8 @@ type Format struct {
 	File  string                             // its name in a run's folder
 	Write func(w io.Writer, r *Result) error // nil for a format that holds every request
 
-	// Encoding is of a format that holds every request: only a run can write it, while it goes on.
+	// Encoding is vegeta's, of a format that holds every request; nil for the format "samples". Only a run can write
+	// these, while it goes on.
 	Encoding vegeta.Encoding
 }
 
@@ -30,6 +31,7 @@ func Formats() []Format {
 		{Name: "csv", File: "windows.csv", Write: WriteCSV},
 		{Name: "hgrm", File: "response.hgrm", Write: WriteHgrm},
 		{Name: "hlog", File: "response.hlog", Write: WriteHlog},
+		{Name: "samples", File: "samples.csv"},
 		{Name: "vegeta", File: "vegeta.bin", Encoding: vegeta.Gob},
 		{Name: "vegeta-json", File: "vegeta.json", Encoding: vegeta.JSON},
 		{Name: "vegeta-csv", File: "vegeta.csv", Encoding: vegeta.CSV},

@@ -62,6 +62,11 @@ func (o *output) openStreams(formats []reports.Format, describe func(seq uint64)
 			return nil, err
 		}
 		file := &streamFile{File: f, existed: o.before[format.File]}
+		if format.Encoding == nil {
+			w := reports.NewSamples(file)
+			s.list = append(s.list, stream{file, w.Add, w.Close})
+			continue
+		}
 		w := vegeta.NewResults(file, format.Encoding, describe)
 		if world == "sim" {
 			w.StartAt(began)
