@@ -83,12 +83,3 @@ func (f Figures) Percentile(q, v float64) string {
 	}
 	return s
 }
-
-// plural writes a number with a noun.
-func plural(n int64, noun string) string {
-	s := count(uint64(n)) + " " + noun
-	if n != 1 {
-		s += "s"
-	}
-	return s
-}

@@ -19,13 +19,18 @@ func (g *Gate) ObservedText() string {
 		return "did not happen"
 	}
 	s := Quantity(*g.Observed, g.Unit)
-	if g.Lower != nil && *g.Lower != *g.Observed {
+	if g.bracketed() {
 		s = "between " + Quantity(*g.Lower, g.Unit) + " and " + s + ": the load generator stood still"
 	}
 	if g.Note != "" {
 		s += " (" + g.Note + ")"
 	}
 	return s
+}
+
+// bracketed reports whether the truth lies between two values, because the load generator stood still.
+func (g *Gate) bracketed() bool {
+	return g.Observed != nil && g.Lower != nil && *g.Lower != *g.Observed
 }
 
 // Observed is what a gate observed, for a person. A percentile of too few requests tells of how many it is.
