@@ -32,6 +32,8 @@ func fixture(t testing.TB) *Result {
 	addParts(r)
 	addEnded(r)
 	addFaults(r)
+	r.Requests = []Period{r.Phases[1]}
+	r.Requests[0].Name = "GET /"
 	for i := range r.Gates {
 		switch g := &r.Gates[i]; g.Expr {
 		case "p99[main] < 50ms":

@@ -23,7 +23,7 @@ func ratesSection(r *Result) html.Section {
 func trafficTable(r *Result) *html.Table {
 	t := &html.Table{Head: []string{"judged phases", ""}}
 	row := func(name, value string) {
-		t.Rows = append(t.Rows, []html.Cell{html.Text(name), html.Num(value)})
+		t.Rows = append(t.Rows, []html.Cell{html.Text(name), html.Text(value)})
 	}
 	row("Rate: planned, offered, succeeded", fmt.Sprintf("%s, %s, %s", Quantity(r.Rates.Planned, "/s"), Quantity(r.Rates.Offered, "/s"), Quantity(r.Rates.Succeeded, "/s")))
 	row("Bodies: received, sent", size(r.Bytes.In)+", "+size(r.Bytes.Out))

@@ -11,10 +11,22 @@ import (
 func phasesSection(r *Result) html.Section {
 	s := html.Section{ID: "phases", Title: "Phases and requests", Blocks: []html.Block{{Table: r.periods("phase", r.Phases, true)}}}
 	if len(r.Requests) > 0 {
-		s.Blocks = append(s.Blocks, html.Block{Table: r.periods("request, in the judged phases", r.Requests, false)})
+		s.Blocks = append(s.Blocks, html.Block{Table: r.periods("request, "+r.requestsIn(), r.Requests, false)})
 	}
 	s.Blocks = append(s.Blocks, html.Block{Table: r.periods("interval", r.Windows, true), Fold: "all time intervals"})
 	return s
+}
+
+// requestsIn says of which phases the figures by request are: older versions counted the discarded ones too.
+func (r *Result) requestsIn() string {
+	var n uint64
+	for i := range r.Requests {
+		n += r.Requests[i].Totals.Planned
+	}
+	if n > r.Totals.Planned {
+		return "all phases"
+	}
+	return "judged phases"
 }
 
 // periods is a table of phases, windows or requests. Those of requests have the time of the judged phases in common.

@@ -83,7 +83,7 @@ func trustSection(r *Result) html.Section {
 	}
 	t := &html.Table{Head: []string{"", "observed", "limit"}}
 	row := func(name, observed, limit string) {
-		t.Rows = append(t.Rows, []html.Cell{html.Text(name), html.Num(observed), html.Num(limit)})
+		t.Rows = append(t.Rows, []html.Cell{html.Text(name), html.Text(observed), html.Num(limit)})
 	}
 	row("Delay between scheduled and actual send, p50 / p99 / max",
 		fmt.Sprintf("%s / %s / %s", v.Lag.Milliseconds(v.Lag.P50), v.Lag.Milliseconds(v.Lag.P99), v.Lag.Milliseconds(v.Lag.Max)), "p99 ≤ "+Quantity(v.LagLimitMS, "ms"))
