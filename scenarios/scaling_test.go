@@ -84,8 +84,8 @@ func (w *scriptedWorld) InFlight() int64    { return 0 }
 func (w *scriptedWorld) Settle(func() bool) {}
 func (w *scriptedWorld) Close() error       { return nil }
 
-// scaled plays a group of three targets in two zones that is scaled each second, and returns the player.
-func scaled(t *testing.T, length time.Duration, policy autoscale.Config, faults []chaos.Fault, change func(*scriptedWorld)) (*player, *scriptedWorld) {
+// playScaled plays a group of three targets in two zones that is scaled each second, and returns the player.
+func playScaled(t *testing.T, length time.Duration, policy autoscale.Config, faults []chaos.Fault, change func(*scriptedWorld)) (*player, *scriptedWorld) {
 	t.Helper()
 	policy.Policies = []spec.Choice{{Kind: "target_tracking", Values: spec.Values{"metric": "cpu", "target": .5, "datapoints": 1, "datapoints_in": 1}}}
 	s := &plan.Scenario{
@@ -101,7 +101,7 @@ func scaled(t *testing.T, length time.Duration, policy autoscale.Config, faults 
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newPlayer(s, sched, Options{Progress: func(Progress) {}, Say: func(string) {}})
+	p := newPlayer(s, sched, Options{})
 	w := &scriptedWorld{p: p, late: func(time.Duration) time.Duration { return 0 }, total: map[string]time.Duration{}}
 	p.world = w
 	for n := range 3 {
@@ -111,7 +111,7 @@ func scaled(t *testing.T, length time.Duration, policy autoscale.Config, faults 
 	}
 	w.actions = nil
 	change(w)
-	if err := p.play(t.Context(), sched); err != nil {
+	if err := p.play(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return p, w
@@ -126,7 +126,7 @@ func kill(id, target string, restartAfter time.Duration) chaos.Fault {
 
 // A cooldown of three periods lasts three periods, although ticks come a little early or late.
 func TestCooldownCountsNominalTicks(t *testing.T) {
-	p, w := scaled(t, 11*time.Second, autoscale.Config{Min: 1, Max: 99, Cooldown: 3 * time.Second}, nil, func(w *scriptedWorld) {
+	p, w := playScaled(t, 11*time.Second, autoscale.Config{Min: 1, Max: 99, Cooldown: 3 * time.Second}, nil, func(w *scriptedWorld) {
 		w.busy = .6
 		w.late = func(nominal time.Duration) time.Duration {
 			if nominal%(2*time.Second) == time.Second {
@@ -162,7 +162,7 @@ func TestScaleInWithADeadServer(t *testing.T) {
 		{"for good, and another is too many", 0, .2, []string{"2s retire web-1", "3s retire web-3"}},
 		{"for a while", 3 * time.Second, .3, []string{"5s start web-1", "5s retire web-3"}},
 	} {
-		_, w := scaled(t, 8*time.Second, autoscale.Config{Min: 1, Max: 99}, []chaos.Fault{kill("k", "web-1", tc.restart)}, func(w *scriptedWorld) {
+		_, w := playScaled(t, 8*time.Second, autoscale.Config{Min: 1, Max: 99}, []chaos.Fault{kill("k", "web-1", tc.restart)}, func(w *scriptedWorld) {
 			w.busy = .5 // as wanted
 			w.At(1500*time.Millisecond, func() { w.busy = tc.busy })
 		})
@@ -178,7 +178,7 @@ func TestAddedServersHaveZones(t *testing.T) {
 		ID: "outage", At: 5 * time.Second, Select: chaos.Selector{Group: "web", Zone: "b"},
 		Choice: spec.Choice{Kind: "latency", Values: spec.Values{"delay": time.Second, "share": 1., "probes": true}},
 	}
-	p, w := scaled(t, 6*time.Second, autoscale.Config{Min: 1, Max: 5, Cooldown: time.Minute}, []chaos.Fault{zone}, func(w *scriptedWorld) { w.busy = .7 })
+	p, w := playScaled(t, 6*time.Second, autoscale.Config{Min: 1, Max: 5, Cooldown: time.Minute}, []chaos.Fault{zone}, func(w *scriptedWorld) { w.busy = .7 })
 	if want := []string{"3s start web-4", "3s start web-5", "5s outage on [web-2 web-4]"}; !slices.Equal(w.actions, want) {
 		t.Errorf("%q, want %q", w.actions, want)
 	}
