@@ -5,7 +5,7 @@ GO ?= go
 BIN := shakedown
 export CGO_ENABLED ?= 0
 
-.PHONY: run test race lint fuzz build bench-loadgen bench-balancer clean help
+.PHONY: run test race lint fuzz build bench-loadgen bench-balancer bench-validity clean help
 
 run: build ## play the embedded first scenario
 	./$(BIN) run
@@ -36,6 +36,9 @@ bench-loadgen: build ## compare the load generator with the peers that are insta
 
 bench-balancer: build ## compare the balancer with the peers that are installed
 	$(GO) run ./cmd/bench balancer --shakedown ./$(BIN)
+
+bench-validity: build ## disturb the load generator and look whether its verdicts notice
+	$(GO) run ./cmd/bench validity --shakedown ./$(BIN)
 
 clean: ## remove what was built and the reports of runs
 	rm -rf $(BIN) shakedown-out

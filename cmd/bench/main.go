@@ -3,10 +3,11 @@
 //
 //	go run ./cmd/bench loadgen --shakedown ./shakedown
 //	go run ./cmd/bench balancer --shakedown ./shakedown
+//	go run ./cmd/bench validity --shakedown ./shakedown
 //
 // loadgen, beside wrk, wrk2, vegeta, hey, ab, fortio and k6: CPU per request at full rate, and how evenly a thousand
 // requests a second arrive. balancer, beside HAProxy, nginx and Caddy: CPU per request, large answers, added latency,
-// idle connections. Read the ratios, not the figures: machines differ, and this one may be busy.
+// idle connections. validity: the generator is disturbed, and its verdicts are compared with the truth. Read the ratios, not the figures: machines differ, and this one may be busy.
 package main
 
 import (
@@ -29,9 +30,9 @@ func main() {
 		serve(size)
 		return
 	}
-	benches := map[string]func(binary string, length time.Duration) error{"loadgen": loadgen, "balancer": balancers}
+	benches := map[string]func(binary string, length time.Duration) error{"loadgen": loadgen, "balancer": balancers, "validity": validity}
 	if len(os.Args) < 2 || benches[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench loadgen|balancer [--shakedown PATH] [--for 5s]")
+		fmt.Fprintln(os.Stderr, "usage: bench loadgen|balancer|validity [--shakedown PATH] [--for 5s]")
 		os.Exit(2)
 	}
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
