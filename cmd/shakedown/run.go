@@ -77,7 +77,7 @@ func play(ctx context.Context, stdout io.Writer, d *scenarios.Decoded, f *playFl
 	}
 	opts := scenarios.Options{World: f.world, Exe: exe}
 	ui := newUI(os.Stderr, f.quiet, f.noColor)
-	opts.Progress, opts.Say = ui.progress, ui.say
+	opts.Progress, opts.Say, opts.Announce = ui.progress, ui.say, ui.announce
 	if f.metrics != "" {
 		metrics, err := expose.Listen(f.metrics)
 		if err != nil {
