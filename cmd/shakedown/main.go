@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/seed-8025779b/shakedown/scenarios"
+	"github.com/seed-8025779b/shakedown/scenarios/mask"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
@@ -41,7 +42,7 @@ func run() int {
 	var verdict verdictError
 	if out.err != nil {
 		if err != nil && !errors.As(err, &verdict) && !errors.Is(err, out.err) {
-			fmt.Fprintln(os.Stderr, "shakedown:", err)
+			fmt.Fprintln(os.Stderr, "shakedown:", mask.URLs(err.Error()))
 		}
 		out.tell()
 		return exitCannotRun
@@ -52,7 +53,7 @@ func run() int {
 	case errors.As(err, &verdict):
 		return int(verdict)
 	}
-	fmt.Fprintln(os.Stderr, "shakedown:", err)
+	fmt.Fprintln(os.Stderr, "shakedown:", mask.URLs(err.Error()))
 	if errors.Is(err, scenarios.ErrCannotRun) {
 		return exitCannotRun
 	}

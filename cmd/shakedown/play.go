@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
 	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/scenarios/mask"
 )
 
 // playFlags mean the same for every command that plays something.
@@ -168,14 +169,14 @@ func (s *streams) close() (err error) {
 }
 
 // environment is what differs between two equal runs.
-func environment(started time.Time) reports.Environment {
+func environment(started time.Time, secrets mask.Names) reports.Environment {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
 	return reports.Environment{
 		StartedAt: started, Host: host, OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
-		Version: version(), GoVersion: runtime.Version(), Command: "shakedown " + quoteArgs(os.Args[1:]),
+		Version: version(), GoVersion: runtime.Version(), Command: "shakedown " + quoteArgs(secrets.Command(os.Args[1:])),
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios"
 	"github.com/seed-8025779b/shakedown/scenarios/expose"
 	"github.com/seed-8025779b/shakedown/scenarios/library"
+	"github.com/seed-8025779b/shakedown/scenarios/mask"
 )
 
 func runCommand() *cobra.Command {
@@ -119,7 +120,7 @@ func play(ctx context.Context, stdout io.Writer, d *scenarios.Decoded, f *playFl
 		}
 		return err
 	}
-	result.Environment = environment(started)
+	result.Environment = environment(started, mask.New(d.Mask))
 	paths, err := out.write(result, formats)
 	if err = errors.Join(streamed, err); err != nil {
 		return fmt.Errorf("%w: the reports could not be written: %w", scenarios.ErrCannotRun, err)
