@@ -27,7 +27,7 @@ lint: ## formatting, vet and staticcheck
 
 FUZZTIME ?= 30s
 fuzz: ## fuzz each parser for FUZZTIME
-	@for t in scenarios:FuzzDecode scenarios:FuzzSet reports:FuzzRead reports/gate:FuzzParse balancer/http1:FuzzResponse balancer/http1:FuzzRequest balancer:FuzzProxy balancer/proxyheader:FuzzParse loadgen/vegeta:FuzzTargets; do \
+	@for t in scenarios:FuzzDecode scenarios:FuzzSet reports:FuzzRead reports/gate:FuzzParse balancer/http1:FuzzResponse balancer/http1:FuzzRequest balancer:FuzzProxy balancer/proxyheader:FuzzParse loadgen/vegeta:FuzzTargets loadgen/mix:FuzzParseAttempt; do \
 		$(GO) test ./$${t%%:*} -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; \
 	done
 

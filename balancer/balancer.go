@@ -389,6 +389,20 @@ func (b *Balancer) Drain(groupName, id string) error {
 	return o.with(id, o.g.Drain)
 }
 
+// Watch makes the next failure of each target of such an id be told, whatever failed before: see group.Group.Watch.
+func (b *Balancer) Watch(ids []string) {
+	for _, o := range b.owners() {
+		o.do(func(time.Duration) []group.Effect {
+			for _, id := range ids {
+				if t := o.g.Find(id); t != nil {
+					o.g.Watch(t)
+				}
+			}
+			return nil
+		})
+	}
+}
+
 // SetMaintenance takes a target out for maintenance, or back in.
 func (b *Balancer) SetMaintenance(groupName, id string, on bool) error {
 	o, err := b.group(groupName)

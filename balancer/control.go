@@ -20,6 +20,7 @@ type Command struct {
 	Drain    *Member        `json:"drain,omitempty"` // by id
 	FaultOn  *Fault         `json:"fault_on,omitempty"`
 	FaultOff string         `json:"fault_off,omitempty"`
+	Watch    []string       `json:"watch,omitempty"` // ids of targets whose next failure is to be told; FaultOn does it too
 	Stop     bool           `json:"stop,omitempty"`
 }
 
@@ -137,7 +138,10 @@ func (b *Balancer) obey(cmd *Command, faults Injector, c *control.Conn) error {
 		return b.Add(cmd.Add.Group, cmd.Add.Target)
 	case cmd.Drain != nil:
 		return b.Drain(cmd.Drain.Group, cmd.Drain.ID)
+	case len(cmd.Watch) > 0:
+		b.Watch(cmd.Watch)
 	case cmd.FaultOn != nil:
+		b.Watch(cmd.FaultOn.Targets)
 		return faults.On(cmd.FaultOn.ID, cmd.FaultOn.Kind, cmd.FaultOn.Targets)
 	case cmd.FaultOff != "":
 		return c.Send(Report{Reverted: &Reverted{b.clock.Now(), cmd.FaultOff, faults.Off(cmd.FaultOff)}})

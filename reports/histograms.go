@@ -36,6 +36,12 @@ func WriteCSV(w io.Writer, r *Result) error {
 		return err
 	}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+	known := func(v float64, empty bool) string {
+		if empty {
+			return ""
+		}
+		return number(v)
+	}
 	for _, p := range r.Windows {
 		row := []string{number(p.StartMS), number(p.EndMS)}
 		for _, n := range []uint64{p.Totals.Planned, p.Totals.Sent, p.Totals.Succeeded, p.Totals.Failed, p.Totals.Dropped, p.Totals.Cancelled} {
@@ -44,13 +50,9 @@ func WriteCSV(w io.Writer, r *Result) error {
 		row = append(row, number(p.Rates.Planned), number(p.Rates.Succeeded))
 		l := p.Latency.Response
 		for _, v := range []float64{l.P50, l.P90, l.P99, l.P999, l.Max, p.Latency.Service.P99} {
-			if l.Count == 0 {
-				row = append(row, "")
-				continue
-			}
-			row = append(row, number(v))
+			row = append(row, known(v, l.Empty()))
 		}
-		if err := c.Write(append(row, number(p.Lag.P99))); err != nil {
+		if err := c.Write(append(row, known(p.Lag.P99, p.Lag.Empty()))); err != nil {
 			return err
 		}
 	}

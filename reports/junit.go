@@ -13,58 +13,35 @@ type junitSuite struct {
 	Tests    int         `xml:"tests,attr"`
 	Failures int         `xml:"failures,attr"`
 	Errors   int         `xml:"errors,attr"`
+	Skipped  int         `xml:"skipped,attr"`
 	Time     string      `xml:"time,attr"`
 	Cases    []junitCase `xml:"testcase"`
 }
 
 type junitCase struct {
-	Class   string    `xml:"classname,attr"`
-	Name    string    `xml:"name,attr"`
-	Time    string    `xml:"time,attr"`
-	Failure *junitBad `xml:"failure,omitempty"`
-	Error   *junitBad `xml:"error,omitempty"`
+	Class   string     `xml:"classname,attr"`
+	Name    string     `xml:"name,attr"`
+	Time    string     `xml:"time,attr"`
+	Failure *junitText `xml:"failure,omitempty"`
+	Error   *junitText `xml:"error,omitempty"`
+	Skipped *junitText `xml:"skipped,omitempty"`
+	Output  string     `xml:"system-out,omitempty"` // what was observed, of a gate that passed
 }
 
-type junitBad struct {
+type junitText struct {
 	Message string `xml:"message,attr"`
 	Text    string `xml:",chardata"` // some readers show only the element's text
 }
 
 // WriteJUnit writes one test case a gate, and one for the verdict: a run that can't be trusted is an
-// error, not a failure.
+// error, not a failure. A gate that was not judged, because the run was stopped, is skipped.
 func WriteJUnit(w io.Writer, r *Result) error {
 	s := junitSuite{Name: "shakedown." + r.Name, Time: seconds(r.DurationMS)}
-	names := map[string]int{}
-	add := func(name string, failure, problem *junitBad) {
-		names[name]++
-		if n := names[name]; n > 1 { // readers drop cases of equal names
-			name = fmt.Sprintf("%s (%d)", name, n)
-		}
-		s.Cases = append(s.Cases, junitCase{"shakedown." + r.Name, name, seconds(r.DurationMS), failure, problem})
-		s.Tests++
-		if failure != nil {
-			s.Failures++
-		}
-		if problem != nil {
-			s.Errors++
-		}
+	s.add(r.verdictCase())
+	for i := range r.Gates {
+		s.add(r.gateCase(&r.Gates[i]))
 	}
-	bad := func(text string) *junitBad { return &junitBad{text, text} }
-	switch r.Verdict {
-	case Invalid, Interrupted:
-		add("run", nil, bad(string(r.Verdict)+": "+strings.Join(r.Reasons, "; ")))
-	case Aborted:
-		add("run", bad("aborted: "+strings.Join(r.Reasons, "; ")), nil)
-	default:
-		add("run", nil, nil)
-	}
-	for _, g := range r.Gates {
-		if g.Passed {
-			add(g.Expr, nil, nil)
-		} else {
-			add(g.Expr, bad(g.Expr+": observed "+g.ObservedText()), nil)
-		}
-	}
+	s.uniqueNames()
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
@@ -77,34 +54,61 @@ func WriteJUnit(w io.Writer, r *Result) error {
 	return err
 }
 
+func (r *Result) verdictCase() junitCase {
+	c := junitCase{Name: "run"}
+	text := &junitText{}
+	text.set(string(r.Verdict) + ": " + strings.Join(r.Reasons, "; "))
+	switch r.Verdict {
+	case Invalid, Interrupted:
+		c.Error = text
+	case Aborted:
+		c.Failure = text
+	}
+	return c
+}
+
+func (r *Result) gateCase(g *Gate) junitCase {
+	c := junitCase{Name: g.Expr}
+	text := &junitText{}
+	switch {
+	case r.unjudged(g):
+		text.set("not judged: the run was stopped early")
+		c.Skipped = text
+	case g.Passed:
+		c.Output = r.observation(g)
+	default:
+		text.set(g.Expr + ": " + r.observation(g))
+		c.Failure = text
+	}
+	return c
+}
+
+func (t *junitText) set(s string) { t.Message, t.Text = s, s }
+
+func (s *junitSuite) add(c junitCase) {
+	c.Class, c.Time = s.Name, s.Time
+	s.Cases = append(s.Cases, c)
+	s.Tests++
+	for _, x := range []struct {
+		text  *junitText
+		count *int
+	}{{c.Failure, &s.Failures}, {c.Error, &s.Errors}, {c.Skipped, &s.Skipped}} {
+		if x.text != nil {
+			*x.count++
+		}
+	}
+}
+
+// uniqueNames numbers cases of equal names: readers drop all but one of them.
+func (s *junitSuite) uniqueNames() {
+	names := map[string]int{}
+	for i := range s.Cases {
+		c := &s.Cases[i]
+		names[c.Name]++
+		if n := names[c.Name]; n > 1 {
+			c.Name = fmt.Sprintf("%s (%d)", c.Name, n)
+		}
+	}
+}
+
 func seconds(ms float64) string { return fmt.Sprintf("%.3f", ms/1000) }
-
-// ObservedText is what was observed, for a person.
-func (g *Gate) ObservedText() string {
-	if g.Observed == nil {
-		if g.Note != "" {
-			return g.Note
-		}
-		return "never happened"
-	}
-	return Quantity(*g.Observed, g.Unit)
-}
-
-// Quantity writes a gate's number with its unit, to three digits or so.
-func Quantity(v float64, unit string) string {
-	switch unit {
-	case "ms":
-		switch {
-		case v >= 1000:
-			return fmt.Sprintf("%.2f s", v/1000)
-		case v >= 10:
-			return fmt.Sprintf("%.0f ms", v)
-		}
-		return fmt.Sprintf("%.2f ms", v)
-	case "%":
-		return fmt.Sprintf("%.2f %%", v)
-	case "/s":
-		return fmt.Sprintf("%.1f/s", v)
-	}
-	return fmt.Sprintf("%.4g", v)
-}

@@ -23,10 +23,10 @@ func WriteMarkdown(w io.Writer, r *Result) error {
 	b.WriteString("\n| requests | | response time | |\n|---|---|---|---|\n")
 	t, l := r.Totals, r.Latency.Response
 	for _, row := range [][4]string{
-		{"planned", fmt.Sprint(t.Planned), "p50", Quantity(l.P50, "ms")},
-		{"succeeded", fmt.Sprint(t.Succeeded), "p99", Quantity(l.P99, "ms")},
-		{"failed", fmt.Sprint(t.Failed), "p99.9", Quantity(l.P999, "ms")},
-		{"dropped", fmt.Sprint(t.Dropped), "max", Quantity(l.Max, "ms")},
+		{"planned", fmt.Sprint(t.Planned), "p50", l.Milliseconds(l.P50)},
+		{"succeeded", fmt.Sprint(t.Succeeded), "p99", l.Milliseconds(l.P99)},
+		{"failed", fmt.Sprint(t.Failed), "p99.9", l.Milliseconds(l.P999)},
+		{"dropped", fmt.Sprint(t.Dropped), "max", l.Milliseconds(l.Max)},
 	} {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", row[0], row[1], row[2], row[3])
 	}

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"bytes"
-	"encoding/xml"
 	"flag"
 	"os"
 	"path/filepath"
@@ -11,15 +10,6 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
-
-func fixture(t testing.TB) *Result {
-	t.Helper()
-	r, err := Read("testdata/result.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
 
 // Every output is made from the result alone, and always the same.
 func TestGoldens(t *testing.T) {
@@ -72,44 +62,6 @@ func TestWhatIsWrittenReadsBack(t *testing.T) {
 	}
 	if _, err := WriteFiles(filepath.Join(dir, "nowhere"), r, formats); err == nil {
 		t.Error("a folder that is not there was written into")
-	}
-}
-
-func TestJUnitTellsFailuresFromErrors(t *testing.T) {
-	for verdict, want := range map[Verdict][2]int{Passed: {0, 0}, Failed: {1, 0}, Invalid: {0, 1}, Interrupted: {0, 1}, Aborted: {1, 0}} {
-		r := &Result{Name: "x", Verdict: verdict, Reasons: []string{"because <of> & that"}, Gates: []Gate{{Expr: "p99 < 1s", Passed: verdict != Failed}}}
-		var b bytes.Buffer
-		if err := WriteJUnit(&b, r); err != nil {
-			t.Fatal(err)
-		}
-		var s junitSuite
-		if err := xml.Unmarshal(b.Bytes(), &s); err != nil {
-			t.Fatalf("%v\n%s", err, b.String())
-		}
-		if s.Tests != 2 || s.Failures != want[0] || s.Errors != want[1] {
-			t.Errorf("%s: %d tests, %d failures, %d errors", verdict, s.Tests, s.Failures, s.Errors)
-		}
-	}
-}
-
-func TestStallsOfTheGeneratorAreMarked(t *testing.T) {
-	r := &Result{Validity: Validity{LagLimitMS: 1}}
-	for i, lag := range []float64{.1, 5, 6, .2, 7, .1} {
-		r.Windows = append(r.Windows, Period{StartMS: float64(i) * 1000, EndMS: float64(i+1) * 1000, Lag: Lag{P99: lag}})
-	}
-	got := stalls(r)
-	if len(got) != 2 || got[0].From != 1 || got[0].To != 3 || got[1].From != 4 || got[1].To != 5 {
-		t.Errorf("%+v", got)
-	}
-	for i := range 20 {
-		r.Windows = append(r.Windows, Period{StartMS: float64(10+2*i) * 1000, EndMS: float64(11+2*i) * 1000, Lag: Lag{P99: 5}})
-	}
-	if got := stalls(r); len(got) != 1 || got[0].From != 1 || got[0].To != 49 {
-		t.Errorf("many stalls: %+v", got)
-	}
-	r.Validity.LagLimitMS = 0 // nothing limits it: nothing is late
-	if got := stalls(r); got != nil {
-		t.Errorf("no limit: %+v", got)
 	}
 }
 

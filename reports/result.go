@@ -49,8 +49,8 @@ type Result struct {
 	Rates      Rates             `json:"rates"`
 	Latency    Latency           `json:"latency"`
 	Parts      *Parts            `json:"parts,omitempty"` // absent in results that know nothing of them
-	Errors     map[string]uint64 `json:"errors"`   // by class
-	Statuses   map[string]uint64 `json:"statuses"` // answers by HTTP status
+	Errors     map[string]uint64 `json:"errors"`          // by class
+	Statuses   map[string]uint64 `json:"statuses"`        // answers by HTTP status
 	Bytes      Bytes             `json:"bytes"`
 	Examples   map[string]string `json:"error_examples"`
 	Histograms Histograms        `json:"histograms"`
@@ -89,7 +89,7 @@ type Limit struct {
 type Validity struct {
 	Valid        bool     `json:"valid"`
 	Reasons      []string `json:"reasons"`
-	Lag          Lag      `json:"lag_ms"` // the generator's lateness: offered − due
+	Lag          Lag      `json:"lag_ms"`            // the generator's lateness: offered − due
 	LagLimitMS   float64  `json:"lag_limit_ms"`      // delay of a request by the generator that is tolerated
 	GeneratorCPU float64  `json:"generator_cpu"`     // share of the CPU it may use; 0 in a simulated world
 	Ceiling      float64  `json:"ceiling,omitempty"` // requests a second that it reached against a server that does nothing
@@ -348,9 +348,7 @@ type Gate struct {
 type SampleRow struct {
 	*measure.Sample
 	Phase     string
-	Discarded bool          // the phase is not judged
-	ChargedTo string        // id of the fault that its failure is charged to; empty when there is none
-	Stalled   time.Duration // how much of its response time the generator itself stood still
+	Discarded bool // the phase is not judged
 }
 
 // Event is something that happened.

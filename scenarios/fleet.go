@@ -12,8 +12,8 @@ type fleet struct {
 	groups  []string
 	members []*memberState // those of the start, then as they were launched
 	byID    map[string]*memberState
-	last    map[string]plan.TargetStats // at the last moment of the timeline
-	lastAt  time.Duration
+	last    map[string]plan.TargetStats // at the last moment of the timeline of the target's group
+	lastAt  map[string]time.Duration    // when that was, by group
 	now     *plan.Stats
 }
 
@@ -30,6 +30,7 @@ type memberState struct {
 	inServiceAt  *time.Duration // first admission
 	firstRequest *time.Duration
 	ended        *time.Duration
+	endedBy      string // the fault that ended the latest process; empty when none did
 }
 
 type change struct {
@@ -45,7 +46,7 @@ type trouble struct {
 }
 
 func newFleet(s *plan.Scenario) *fleet {
-	f := &fleet{byID: map[string]*memberState{}, last: map[string]plan.TargetStats{}}
+	f := &fleet{byID: map[string]*memberState{}, last: map[string]plan.TargetStats{}, lastAt: map[string]time.Duration{}}
 	if s.Topology != nil {
 		for i := range s.Topology.Groups {
 			g := &s.Topology.Groups[i]
@@ -85,7 +86,7 @@ func (f *fleet) event(e *plan.Event) {
 		m.generations = append(m.generations, reports.Generation{Generation: e.Generation, PID: e.PID, LaunchedMS: reports.MS(at)})
 	case plan.Exited:
 		m.running = false
-		m.ended = &at
+		m.ended, m.endedBy = &at, e.Fault
 		if n := len(m.generations); n > 0 {
 			g := &m.generations[n-1]
 			g.Exit, g.ExitedMS = e.Detail, reports.MSPtr(&at)
@@ -136,10 +137,8 @@ func (f *fleet) moment(now time.Duration, group string, desired int) reports.Mom
 	if f.now == nil {
 		return mo
 	}
-	if group == f.groups[0] {
-		defer func() { f.lastAt = f.now.At }()
-	}
-	seconds := (f.now.At - f.lastAt).Seconds()
+	seconds := (f.now.At - f.lastAt[group]).Seconds()
+	f.lastAt[group] = f.now.At
 	if u, ok := f.utilisation(group, f.last); ok {
 		mo.Utilisation = &u
 	}

@@ -70,15 +70,6 @@ var ErrCannotRun = errors.New("could not run")
 // Play plays a scenario and judges it. The error is not nil only when there is nothing to report: the
 // topology could not be started. An ended context stops the run early, and the result says so.
 func Play(ctx context.Context, s *plan.Scenario, opts Options) (*reports.Result, error) {
-	if opts.Progress == nil {
-		opts.Progress = func(Progress) {}
-	}
-	if opts.Say == nil {
-		opts.Say = func(string) {}
-	}
-	if opts.Announce == nil {
-		opts.Announce = func(string) {}
-	}
 	sched, err := s.Schedule()
 	if err != nil {
 		return nil, err
@@ -133,6 +124,15 @@ type player struct {
 const binsPerObjective = 8
 
 func newPlayer(s *plan.Scenario, sched profile.Schedule, opts Options) *player {
+	if opts.Progress == nil {
+		opts.Progress = func(Progress) {}
+	}
+	if opts.Say == nil {
+		opts.Say = func(string) {}
+	}
+	if opts.Announce == nil {
+		opts.Announce = func(string) {}
+	}
 	width := min(max(s.Objective.Window/binsPerObjective, 50*time.Millisecond), time.Second)
 	traced := opts.World == "live" && s.Topology != nil && s.Client.Identify
 	return &player{s: s, opts: opts, sched: sched, fleet: newFleet(s), rec: newRecord(s, sched, width, traced, opts.Samples)}

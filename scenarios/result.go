@@ -29,13 +29,17 @@ func (p *player) result() *reports.Result {
 		r.Objective.Latency = append(r.Objective.Latency, reports.Limit{Percentile: q.Q * 100, LimitMS: reports.MS(q.Limit)})
 	}
 	judged := p.periods(r)
-	impacts := p.impacts(false)
-	p.faultResults(r, impacts)
+	measured := &figures{p: p, judged: judged, impacts: p.impacts(false)}
+	lower := measured
+	if p.rec.recorder.Delayed() || len(p.played.Stalls) > 0 {
+		lower = &figures{p: p, judged: judged.Lower(), impacts: p.impacts(true), lower: true}
+	}
+	p.faultResults(r, measured.impacts)
 	p.targetResults(r)
 	p.scalingResults(r)
 	p.eventResults(r)
 	p.validity(r, judged)
-	p.judge(r, &figures{p: p, judged: judged, impacts: impacts}, &figures{p: p, judged: judged.Lower(), impacts: p.impacts(true), lower: true})
+	p.judge(r, measured, lower)
 	r.Warnings = append([]string{}, p.warnings...)
 	p.verdict(r)
 	return r

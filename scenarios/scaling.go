@@ -17,6 +17,7 @@ type scaler struct {
 	policy    autoscale.Policy
 	desired   int
 	next      int // number of the next server
+	ticks     int // so far
 	points    []autoscale.Datapoint
 	keep      int // datapoints that the policies look back on
 	before    map[string]plan.TargetStats
@@ -48,9 +49,12 @@ func (p *player) scheduleScaling() {
 	}
 }
 
-// scale is one tick: signal, decision, and what follows from it.
+// scale is one tick: signal, decision, and what follows from it. It counts as being at its nominal instant, a multiple
+// of the metric's period: a live tick comes a fraction of a millisecond off, which must not make a cooldown a whole
+// period longer.
 func (p *player) scale(sc *scaler) {
-	now := p.world.Now()
+	sc.ticks++
+	now := time.Duration(sc.ticks) * sc.cfg.Timing.MetricPeriod
 	u, ok := p.fleet.utilisation(sc.cfg.Group, sc.before)
 	sc.before = p.fleet.counters()
 	sc.points = append(sc.points, autoscale.Datapoint{At: now, Value: u, Missing: !ok})
@@ -58,12 +62,18 @@ func (p *player) scale(sc *scaler) {
 		sc.points = slices.Delete(sc.points, 0, len(sc.points)-sc.keep)
 	}
 	signal := autoscale.Signal{At: now, Points: slices.Clone(sc.points), Desired: sc.desired}
+	signal.Warming = sc.desired
 	for _, m := range p.fleet.members {
-		if m.Group == sc.cfg.Group && m.inService() {
+		switch {
+		case m.Group != sc.cfg.Group:
+		case m.inService():
 			signal.InService++
+			signal.Warming--
+		case p.lost(sc, m, now):
+			signal.Warming--
 		}
 	}
-	signal.Warming = max(sc.desired-signal.InService, 0)
+	signal.Warming = max(signal.Warming, 0)
 	d := sc.policy.Decide(&signal)
 	sc.decisions = append(sc.decisions, reports.Decision{AtMS: reports.MS(now), Signal: signal, Decision: d})
 	switch {
@@ -72,7 +82,7 @@ func (p *player) scale(sc *scaler) {
 		p.launch(sc, d.Desired-sc.desired, now, d.Breach)
 	case d.Desired < sc.desired:
 		p.say("scale", sc.cfg.Group, "", "", fmt.Sprintf("in from %d to %d: %s", sc.desired, d.Desired, d.Reason))
-		p.retire(sc, sc.desired-d.Desired)
+		p.retire(sc, sc.desired-d.Desired, now)
 	}
 	sc.desired = d.Desired
 }
@@ -87,6 +97,7 @@ func (p *player) launch(sc *scaler, n int, now, breach time.Duration) {
 			if p.stopped {
 				return
 			}
+			p.fleet.member(t) // events know less of it
 			if err := p.world.Do(plan.Start{Target: t, Boot: sc.cfg.Timing.Boot}); err != nil {
 				p.warn("scaling %s: %v", sc.cfg.Group, err)
 			}
@@ -94,11 +105,31 @@ func (p *player) launch(sc *scaler, n int, now, breach time.Duration) {
 	}
 }
 
-// retire takes the newest servers out.
-func (p *player) retire(sc *scaler, n int) {
-	for i := len(p.fleet.members) - 1; i >= 0 && n > 0; i-- {
-		m := p.fleet.members[i]
-		if m.Group == sc.cfg.Group && m.running && !m.retiring {
+// lost reports whether a server counts as desired but has died, and will not be started again.
+func (p *player) lost(sc *scaler, m *memberState, now time.Duration) bool {
+	if m.Group != sc.cfg.Group || m.ended == nil || m.running || m.retiring {
+		return false
+	}
+	for i := range p.s.Faults {
+		// One that could not be started again within its time is lost too.
+		if f := &p.s.Faults[i]; f.ID == m.endedBy {
+			after := f.Values.Duration("restart_after")
+			return after == 0 || now > f.At+after+sc.group.Targets.StartTimeout
+		}
+	}
+	return true
+}
+
+// retire takes servers out: first those that are lost, then the newest.
+func (p *player) retire(sc *scaler, n int, now time.Duration) {
+	for _, lost := range []bool{true, false} {
+		for _, m := range slices.Backward(p.fleet.members) {
+			if n == 0 {
+				return
+			}
+			if m.Group != sc.cfg.Group || m.retiring || p.lost(sc, m, now) != lost || (!lost && !m.running) {
+				continue
+			}
 			m.retiring = true
 			n--
 			if err := p.world.Do(plan.Retire{Group: m.Group, Target: m.ID}); err != nil {

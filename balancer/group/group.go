@@ -62,7 +62,8 @@ type Target struct {
 	up          bool // by active checks
 	ejected     bool
 	until       time.Duration // end of the ejection, or of draining
-	trouble     bool
+	trouble     bool          // it was told that the target fails
+	failedAt    time.Duration // the latest failed probe or exchange
 }
 
 // Effect is something the owner should act on or report.
@@ -81,7 +82,7 @@ type EffectKind string
 // The kinds of effects.
 const (
 	Changed  EffectKind = "changed" // the target's state changed
-	Troubled EffectKind = "trouble" // first failed probe or exchange after none had failed
+	Troubled EffectKind = "trouble" // a probe or exchange failed: see Watch for which are told
 	Opened   EffectKind = "open"    // too few targets are healthy: from now on all of them take traffic
 	Shut     EffectKind = "shut"    // enough are healthy again
 )
@@ -156,7 +157,9 @@ func (g *Group) Probed(now time.Duration, t *Target, passed bool, reason string)
 	case !passed:
 		reason = "check failed: " + reason
 	}
-	if !passed {
+	if passed {
+		t.succeeded(now)
+	} else {
 		out = g.troubled(now, t, reason)
 	}
 	return append(out, g.settle(now, t, reason)...)
@@ -252,7 +255,7 @@ func (g *Group) move(now time.Duration, t *Target, to State, reason string) []Ef
 	}
 	t.state = to
 	if to == Healthy {
-		t.trouble = false
+		t.trouble = false // its next failure is the first of what takes it out again
 		t.since, t.warming = now, !t.founder
 		t.founder, g.served = false, true
 	}
@@ -276,12 +279,4 @@ func (g *Group) move(now time.Duration, t *Target, to State, reason string) []Ef
 // could change something.
 func (g *Group) listen(t *Target) {
 	t.attentive.Store(t.state == Draining || t.outlier.Failing() || t.trouble)
-}
-
-func (g *Group) troubled(now time.Duration, t *Target, reason string) []Effect {
-	if t.trouble {
-		return nil
-	}
-	t.trouble = true
-	return []Effect{{At: now, Target: t.ID, Kind: Troubled, Reason: reason, LastRouted: time.Duration(t.lastRouted.Load())}}
 }

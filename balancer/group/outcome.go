@@ -47,6 +47,8 @@ func (g *Group) Answered(now time.Duration, t *Target, o Outcome, reason string)
 	var out []Effect
 	if o.failed() {
 		out = g.troubled(now, t, reason)
+	} else {
+		t.succeeded(now)
 	}
 	if c := g.Config().Outliers; c != nil && !t.ejected {
 		if why := t.outlier.Observe(c, o.failed(), o != ServerError); why != "" && g.eject(now, t) {

@@ -1,7 +1,7 @@
 // Package inject carries faults out in a live run.
 //
 // Wire holds the faults in force on a balancer's connections; they live in the memory of that process, so
-// that whatever ends it reverts them too. Kill ends a process group.
+// that whatever ends it reverts them too. Process and Held end process groups, and never another than is meant.
 package inject
 
 import (

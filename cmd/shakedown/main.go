@@ -41,10 +41,9 @@ func run() int {
 	err = root.ExecuteContext(ctx)
 	var verdict verdictError
 	if out.err != nil {
-		if err != nil && !errors.As(err, &verdict) && !errors.Is(err, out.err) {
-			fmt.Fprintln(os.Stderr, "shakedown:", mask.URLs(err.Error()))
+		if told := out.tell(err); told != "" {
+			fmt.Fprintln(os.Stderr, "shakedown:", mask.URLs(told))
 		}
-		out.tell()
 		return exitCannotRun
 	}
 	switch {

@@ -3,17 +3,19 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
 	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/scenarios"
 	"github.com/seed-8025779b/shakedown/scenarios/mask"
 )
 
@@ -117,55 +119,28 @@ func (o *output) discard() {
 	}
 }
 
-func (o *output) write(r *reports.Result, formats []reports.Format) ([]string, error) {
-	return reports.WriteFiles(o.dir, r, formats)
+// write writes the result's files, and adds to them those that were written while the run went on. It returns the
+// paths of what is there and whole, and what went wrong with the rest, joined.
+func (o *output) write(r *reports.Result, formats []reports.Format, s *streams) ([]string, error) {
+	streamed, streamErr := s.close() // first: what waits to be written has its place on the disk already
+	paths, err := reports.WriteFiles(o.dir, r, formats)
+	return append(paths, streamed...), errors.Join(err, streamErr)
 }
 
-// streams are the files that hold every request, written while the run goes on.
-type streams struct {
-	files   []*os.File
-	writers []*vegeta.Results
-}
-
-// openStreams begins the files of the formats that hold every request.
-func (o *output) openStreams(formats []reports.Format, describe func(seq uint64) (method, url string)) (*streams, error) {
-	s := &streams{}
-	for _, format := range formats {
-		if format.Encoding == nil {
-			continue
-		}
-		f, err := os.Create(filepath.Join(o.dir, format.File))
-		if err != nil {
-			return nil, errors.Join(err, s.close())
-		}
-		s.files = append(s.files, f)
-		s.writers = append(s.writers, vegeta.NewResults(f, format.Encoding, describe))
-	}
-	return s, nil
-}
-
-// sink takes samples in; nil when nobody wants them.
-func (s *streams) sink() func(*reports.SampleRow) {
-	if len(s.writers) == 0 {
-		return nil
-	}
-	return func(x *reports.SampleRow) {
-		if x.Discarded {
-			return
-		}
-		for _, w := range s.writers {
-			w.Add(x.Sample)
+// finish writes what was asked for and says what the run came to, which a full disk does not prevent. An output
+// that is missing makes it exit with 5 whatever the verdict: whoever waits for the file would be misled.
+func (o *output) finish(stdout io.Writer, r *reports.Result, formats []reports.Format, s *streams, u *ui, toStdout bool) error {
+	paths, err := o.write(r, formats, s)
+	u.summary(r, paths)
+	if toStdout {
+		if wrong := reports.WriteJSON(stdout, r); wrong != nil && !errors.Is(wrong, syscall.EPIPE) { // nobody reads it: main knows
+			err = errors.Join(err, fmt.Errorf("standard output: %w", wrong))
 		}
 	}
-}
-
-// close ends the files and tells the first error of any.
-func (s *streams) close() (err error) {
-	for i, w := range s.writers {
-		err = errors.Join(err, w.Close(), s.files[i].Close())
+	if err != nil {
+		return fmt.Errorf("%w: not every output could be written; the verdict is %s: %w", scenarios.ErrCannotRun, r.Verdict, err)
 	}
-	s.writers = nil
-	return err
+	return exitOf(r.Verdict)
 }
 
 // environment is what differs between two equal runs.

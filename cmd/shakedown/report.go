@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,12 +34,10 @@ writes their reports: beside each result, or with --out into a folder.`,
 			if f.out != "" && len(args) > 1 {
 				return fmt.Errorf("--out takes one result: the reports of %d would overwrite each other", len(args))
 			}
-			for _, arg := range args {
-				if err := render(cmd.OutOrStdout(), arg, f.out, formats); err != nil {
-					return err
-				}
+			for _, arg := range args { // one that can't be rendered costs no other
+				err = errors.Join(err, render(cmd.OutOrStdout(), arg, f.out, formats))
 			}
-			return nil
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&f.out, "out", "", "folder to write into (default: beside the result)")
@@ -65,11 +64,11 @@ func render(stdout io.Writer, arg, out string, formats []reports.Format) error {
 		dir = o.dir
 	}
 	paths, err := reports.WriteFiles(dir, r, formats)
-	if err != nil {
-		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
-	}
 	for _, p := range paths {
 		fmt.Fprintln(stdout, p)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/scenarios"
 	"github.com/seed-8025779b/shakedown/scenarios/expose"
 	"github.com/seed-8025779b/shakedown/scenarios/library"
@@ -95,24 +93,25 @@ func play(ctx context.Context, stdout io.Writer, d *scenarios.Decoded, f *playFl
 	opts.Dir = out.dir
 	describe, err := d.Describe()
 	if err != nil {
+		out.discard()
 		return err
 	}
-	streams, err := out.openStreams(formats, describe)
+	started := time.Now()
+	streams, err := out.openStreams(formats, describe, f.world, started)
 	if err != nil {
 		out.discard()
 		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
 	}
 	opts.Samples = streams.sink()
 	ui.begin(d.Scenario, f.world)
-	started := time.Now()
 	stopHint := context.AfterFunc(ctx, func() {
 		ui.say("stopping: faults are reverted and the report is written; interrupt again to leave at once")
 	})
 	result, err := scenarios.Play(ctx, d.Scenario, opts)
 	stopHint()
 	ui.endStatus()
-	streamed := streams.close()
 	if err != nil {
+		streams.discard()
 		out.discard()
 		if ctx.Err() != nil {
 			ui.say("interrupted before the load began: there is nothing to report")
@@ -121,15 +120,5 @@ func play(ctx context.Context, stdout io.Writer, d *scenarios.Decoded, f *playFl
 		return err
 	}
 	result.Environment = environment(started, mask.New(d.Mask))
-	paths, err := out.write(result, formats)
-	if err = errors.Join(streamed, err); err != nil {
-		return fmt.Errorf("%w: the reports could not be written: %w", scenarios.ErrCannotRun, err)
-	}
-	ui.summary(result, paths)
-	if f.json {
-		if err := reports.WriteJSON(stdout, result); err != nil {
-			return err
-		}
-	}
-	return exitOf(result.Verdict)
+	return out.finish(stdout, result, formats, streams, ui, f.json)
 }

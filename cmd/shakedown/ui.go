@@ -96,7 +96,7 @@ func (u *ui) progress(p scenarios.Progress) {
 	defer u.mu.Unlock()
 	line := fmt.Sprintf("%3.0fs, %s left  %-10s  %d of %d sent, %d in flight, %d failed  p50 %s  p99 %s  lag %s",
 		p.Now.Seconds(), max(p.Length-p.Now, 0).Round(time.Second), p.Phase, p.Sent, p.Planned, p.InFlight, p.Failed+p.Dropped,
-		reports.Quantity(reports.MS(p.P50), "ms"), reports.Quantity(reports.MS(p.P99), "ms"), reports.Quantity(reports.MS(p.Lag), "ms"))
+		measured(p.P50), measured(p.P99), measured(p.Lag))
 	switch {
 	case u.terminal:
 		u.clear()
@@ -105,6 +105,14 @@ func (u *ui) progress(p scenarios.Progress) {
 		u.last = p.Now
 		fmt.Fprintln(u.w, line)
 	}
+}
+
+// measured writes a time that a histogram holds; its least value is 1 µs, so that 0 says that there is none.
+func measured(d time.Duration) string {
+	if d == 0 {
+		return reports.Dash
+	}
+	return reports.Quantity(reports.MS(d), "ms")
 }
 
 // summary says what the run came to.
@@ -138,7 +146,7 @@ func (u *ui) summary(r *reports.Result, paths []string) {
 	}
 	t, l := r.Totals, r.Latency.Response
 	fmt.Fprintf(&b, "  %d planned, %d succeeded, %d failed, %d dropped, %d cancelled", t.Planned, t.Succeeded, t.Failed, t.Dropped, t.Cancelled)
-	fmt.Fprintf(&b, "; response time p50 %s, p99 %s, max %s\n", reports.Quantity(l.P50, "ms"), reports.Quantity(l.P99, "ms"), reports.Quantity(l.Max, "ms"))
+	fmt.Fprintf(&b, "; response time p50 %s, p99 %s, max %s\n", l.Milliseconds(l.P50), l.Milliseconds(l.P99), l.Milliseconds(l.Max))
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(&b, "  note: %s\n", warning)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
 
@@ -18,8 +19,8 @@ type Config struct {
 	Mix    *mix.Mix
 
 	Timeout     time.Duration // from the due time to the end of the exchange
-	MinAttempt  time.Duration // least time left of Timeout for a request to be sent; with less it is dropped
-	FailPause   time.Duration // how long a user of a closed loop pauses after a failure, besides its think time
+	MinAttempt  time.Duration // least time left of Timeout when a connection becomes free, from 0 to Timeout; with less a request is dropped, not sent
+	FailPause   time.Duration // how long a user of a closed loop pauses after a failure, in addition to its think time; 0: not at all
 	Stages      Timeouts
 	Connections int  // exchanges at once; more wait in order of due time
 	PerConn     int  // exchanges before a connection is replaced; 0: no limit
@@ -28,6 +29,33 @@ type Config struct {
 	HTTP2       bool // by ALPN with https, by prior knowledge with http
 	Redirects   int  // how many are followed; 0: an answer that redirects is the answer
 	Connect     Connect
+}
+
+// DefaultMinAttemptShare is the share of the timeout that Config.MinAttempt is when nobody sets it: an exchange
+// that has only a twentieth of its time left would hardly ever end within it, and would take the connection from
+// a request that could.
+const DefaultMinAttemptShare = .05
+
+// DefaultFailPause is Config.FailPause when nobody sets it. A refusal takes some 25 µs: without a pause a few
+// users whose requests are refused send tens of thousands a second. It is the base delay of the AWS SDK for
+// Java's retries.
+const DefaultFailPause = 100 * time.Millisecond
+
+// DefaultMinAttempt returns Config.MinAttempt for a timeout.
+func DefaultMinAttempt(timeout time.Duration) time.Duration {
+	return time.Duration(float64(timeout) * DefaultMinAttemptShare)
+}
+
+// LastStart returns the instant from which it is of no use to send a request that waits for a connection.
+func (c *Config) LastStart(due time.Duration) time.Duration { return due + c.Timeout - c.MinAttempt }
+
+// Drop ends the sample of a request that found no free connection before LastStart. It ends at that instant,
+// whenever its sample is delivered; one that was offered later still ends when it was offered.
+func (c *Config) Drop(s *measure.Sample) {
+	s.Done = max(c.LastStart(s.Due), s.Offered)
+	s.Wait = s.Done - s.Offered
+	s.Outcome, s.Class = measure.Dropped, measure.NoConnection
+	s.Detail = fmt.Sprintf("waited %v for one of %d connections to become free", s.Wait.Round(time.Millisecond), c.Connections)
 }
 
 // Timeouts bound single stages of an exchange; 0 leaves a stage to the timeout of the whole.
@@ -61,6 +89,3 @@ func Address(u *url.URL) string {
 // Prefix is what stands before every request's path: the target's own path without a closing slash. The path
 // "/" of a target that has a path means the target itself.
 func Prefix(u *url.URL) string { return strings.TrimSuffix(u.EscapedPath(), "/") }
-
-// Itself returns the request target of the URL as it stands: for requests whose path is "/".
-func Itself(u *url.URL) string { return u.RequestURI() }

@@ -196,6 +196,16 @@ func (r *Recorder) Judged() (*Tally, *Parts) {
 	return t, parts
 }
 
+// Delayed reports whether the generator itself delayed any request, in whatever phase.
+func (r *Recorder) Delayed() bool {
+	for _, t := range r.tallies {
+		if t.Delayed() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Requests returns the figures by request name, of the phases that are not discarded.
 func (r *Recorder) Requests() map[string]*Tally { return r.requests }
 

@@ -2,20 +2,24 @@
 //
 // Vegeta stamps a request when a worker takes it and pools connections without telling; so its client gets
 // a RoundTripper of ours, which reads the sequence number that vegeta sends along, knows when that request
-// was due, owns the queue for connections, and traces the stages of the exchange.
+// was due, owns the queue for connections, and traces the stages of the exchange. Closed loops, which vegeta
+// has none of, use the same RoundTripper.
+//
+// Requests are sent again by the rule of package wire: once, on a new connection, when the server has closed a
+// reused one without a byte of an answer, and the request is idempotent or no byte of it had left. With HTTP/2
+// a request is sent again, once, when the server says that it has not processed it (GOAWAY, REFUSED_STREAM).
+// Sample.Reconnect counts what was sent again, Sent is the stamp of the last time. A redirect begins a new
+// request: each may be sent again once, and Sent is of the first.
 //
 // Besides HTTP/1.1 it speaks HTTP/2 and follows redirects. Limits: by net/http, some 26 to 60 µs of CPU a
 // request; with HTTP/2 the exchanges share connections, as many as the server's limit of streams asks for;
-// redirects lead to other hosts too. net/http may by itself repeat an idempotent request when a kept
-// connection turns out to be closed before any byte of an answer: such a request is one sample, as a user
-// would see it.
+// redirects lead to other hosts too.
 package vegeta
 
 import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -24,7 +28,6 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
-	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -41,6 +44,7 @@ type Engine struct {
 	dial     client.Dialer
 	tls      *tls.Config
 	inFlight atomic.Int64
+	ids      client.IDs // of targets and faults, as the balancer reports them
 }
 
 // Lacks says what the configuration asks for and this engine does not have, or "".
@@ -85,44 +89,11 @@ func (e *Engine) url(path string) (*url.URL, error) {
 	return &u, nil
 }
 
-// connections makes the transport that carries the exchanges.
-func (e *Engine) connections() *http.Transport {
-	t := &http.Transport{
-		DialContext:         e.dial,
-		TLSClientConfig:     e.tls,
-		TLSHandshakeTimeout: e.cfg.Stages.TLS,
-		MaxIdleConnsPerHost: e.cfg.Connections,
-		IdleConnTimeout:     90 * time.Second,
-		DisableCompression:  true,
-		Protocols:           &http.Protocols{},
-
-		MaxResponseHeaderBytes: http1.MaxHead,
-	}
-	if limit := e.cfg.Stages.Connect; limit > 0 {
-		t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, limit)
-			defer cancel()
-			return e.dial(ctx, network, address)
-		}
-	}
-	if !e.cfg.HTTP2 {
-		t.Protocols.SetHTTP1(true)
-	} else {
-		t.Protocols.SetHTTP2(e.base.Scheme == "https")
-		t.Protocols.SetUnencryptedHTTP2(e.base.Scheme == "http")
-	}
-	return t
-}
-
 // Play implements loadgen.Engine.
 func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock, sink func(*measure.Sample)) error {
-	base := e.connections()
-	defer base.CloseIdleConnections()
+	t := newTransport(ctx, e, clock, sink)
 	defer e.inFlight.Store(0)
-	t := &transport{
-		e: e, ctx: ctx, clock: clock, sink: sink, queue: newQueue(e.cfg.Connections), due: map[uint64]time.Duration{},
-		base: &http.Client{Transport: base, CheckRedirect: e.redirect},
-	}
+	defer t.closeConnections()
 	a := vegeta.NewAttacker(vegeta.Client(&http.Client{
 		Transport: t,
 	}))
@@ -140,21 +111,15 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 		tgt.Method, tgt.URL = http.MethodGet, e.base.String() // the transport makes the real request
 		return nil
 	}
+	var stretches sync.WaitGroup
+	for _, stretch := range s.Closed {
+		stretches.Go(func() { client.PlayUsers(ctx, clock, stretch, e.cfg.FailPause, t.user) })
+	}
 	for r := range a.Attack(targeter, &pacer{t, s.Walk(), waiter}, 0, "") {
 		_ = r // its sample was delivered by the transport, which knows more
 	}
-	return nil
-}
-
-// redirect decides whether one more redirect is followed. When none is, the answer that redirects is the
-// answer; one too many is a failure.
-func (e *Engine) redirect(_ *http.Request, via []*http.Request) error {
-	switch {
-	case e.cfg.Redirects == 0:
-		return http.ErrUseLastResponse
-	case len(via) > e.cfg.Redirects:
-		return fmt.Errorf("redirected more than %d times: redirects exceeded", e.cfg.Redirects)
-	}
+	t.cancelLeft()
+	stretches.Wait()
 	return nil
 }
 
@@ -168,40 +133,12 @@ type pacer struct {
 
 func (p *pacer) Pace(time.Duration, uint64) (wait time.Duration, stop bool) {
 	seq, due, ok := p.walk.Next()
-	if ok {
-		p.t.expect(seq, due)
-		p.t.e.inFlight.Add(1)
-		ok = p.waiter.Wait(p.t.ctx, due) == nil
+	if !ok || p.waiter.Wait(p.t.ctx, due) != nil {
+		return 0, true
 	}
-	return 0, !ok
+	p.t.expect(seq, due)
+	return 0, false
 }
 
 // Rate is only asked for by vegeta's own reports.
 func (p *pacer) Rate(time.Duration) float64 { return 0 }
-
-// transport carries out one request for each that vegeta's client hands it.
-type transport struct {
-	e     *Engine
-	ctx   context.Context // of the play
-	clock pace.Clock
-	sink  func(*measure.Sample)
-	queue *queue
-	base  *http.Client
-
-	mu  sync.Mutex
-	due map[uint64]time.Duration // of the requests released and not yet taken up
-}
-
-func (t *transport) expect(seq uint64, due time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.due[seq] = due
-}
-
-func (t *transport) take(seq uint64) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	due := t.due[seq]
-	delete(t.due, seq)
-	return due
-}

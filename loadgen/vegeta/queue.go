@@ -7,63 +7,69 @@ import (
 	"time"
 )
 
-// queue hands out a fixed number of permits, in order of due time: the connections of a client.
+// queue hands out a fixed number of connections, in order of due time; the one that was given back last is
+// handed out first, so that the excess stays idle.
 type queue struct {
 	mu      sync.Mutex
-	free    int
+	free    []*connection
+	unmade  int // how many may still be made
+	open    func() *connection
 	waiting waiters
 }
 
 type waiter struct {
 	due     time.Duration
-	granted chan struct{}
+	granted chan *connection
 	index   int // in the heap; -1 once granted
 }
 
-func newQueue(permits int) *queue { return &queue{free: permits} }
+func newQueue(size int, open func() *connection) *queue { return &queue{unmade: size, open: open} }
 
-// acquire waits for a permit until the context ends; it reports whether it got one.
-func (q *queue) acquire(ctx context.Context, due time.Duration) bool {
-	if ctx.Err() != nil {
-		return false
-	}
+// acquire returns a connection, for which it waits until the context ends; nil when there was none until then.
+// It reports whether it had to wait.
+func (q *queue) acquire(ctx context.Context, due time.Duration) (c *connection, waited bool) {
 	q.mu.Lock()
-	if q.free > 0 {
-		q.free--
+	if n := len(q.free); n > 0 {
+		c, q.free = q.free[n-1], q.free[:n-1]
 		q.mu.Unlock()
-		return true
+		return c, false
 	}
-	w := &waiter{due: due, granted: make(chan struct{})}
+	if q.unmade > 0 {
+		q.unmade--
+		q.mu.Unlock()
+		return q.open(), false
+	}
+	w := &waiter{due: due, granted: make(chan *connection, 1)}
 	heap.Push(&q.waiting, w)
 	q.mu.Unlock()
 	select {
-	case <-w.granted:
-		return true
+	case c := <-w.granted:
+		return c, true
 	case <-ctx.Done():
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if w.index >= 0 {
 		heap.Remove(&q.waiting, w.index)
-		return false
+		return nil, true
 	}
-	q.pass() // the permit came at the same moment: the next one takes it
-	return false
+	q.pass(<-w.granted) // it came at the same moment: the next one takes it
+	return nil, true
 }
 
-func (q *queue) release() {
+func (q *queue) release(c *connection) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.pass()
+	q.pass(c)
 }
 
-// pass gives a permit to the waiter that was due first, or back to the free ones.
-func (q *queue) pass() {
+// pass gives a connection to the waiter that was due first, or back to the free ones.
+func (q *queue) pass(c *connection) {
 	if len(q.waiting) == 0 {
-		q.free++
+		q.free = append(q.free, c)
 		return
 	}
-	close(heap.Pop(&q.waiting).(*waiter).granted)
+	heap.Pop(&q.waiting).(*waiter).granted <- c
 }
 
 // waiters is a heap by due time.

@@ -47,6 +47,10 @@ func NewResults(w io.Writer, encoding Encoding, describe func(seq uint64) (metho
 	return r
 }
 
+// StartAt sets when the run began. Without it the first sample tells: it has just ended. A simulated run needs it,
+// because its time is not the clock's.
+func (r *Results) StartAt(t time.Time) { r.start = t }
+
 // Add takes in a sample. It is for one goroutine at a time.
 func (r *Results) Add(s *measure.Sample) {
 	if r.start.IsZero() {

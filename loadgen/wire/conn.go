@@ -1,10 +1,6 @@
 package wire
 
 import (
-	"context"
-	"crypto/tls"
-	"errors"
-	"io"
 	"net"
 	"strconv"
 	"sync"
@@ -17,13 +13,8 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
-const (
-	// bufferSize is what a connection reads at once; a head that does not fit grows it.
-	bufferSize = 8 << 10
-	// staleAfter is how long a connection may have been idle before it is looked at: a server that closed it
-	// meanwhile would fail a request that it never saw.
-	staleAfter = time.Millisecond
-)
+// bufferSize is what a connection reads at once; a head that does not fit grows it.
+const bufferSize = 8 << 10
 
 // conn is one connection's worth of exchanges. It belongs to its goroutine, but for interrupt.
 type conn struct {
@@ -36,11 +27,12 @@ type conn struct {
 	sample measure.Sample // reused: a sink does not keep it
 	res    http1.Response
 	body   http1.Body
-	last   time.Duration // end of the last exchange
 	check  mix.Check
 	jar    *jar // nil when cookies are not kept
 	stage  neterr.Stage
-	served int // exchanges on this connection
+	more   [1]byte // what holdsMore reads
+	served int     // exchanges on this connection, since it was made
+	left   bool    // a byte of the request may have left
 
 	onHeader func(name, value []byte) // header and check.Data, bound once
 	onData   func([]byte)
@@ -49,6 +41,7 @@ type conn struct {
 	nc net.Conn
 
 	watch *socket.Watch
+	tap   *tap // below TLS; nil without it
 }
 
 func (p *play) connection() *conn {
@@ -63,10 +56,16 @@ func (p *play) connection() *conn {
 // header takes in a header of the answer.
 func (c *conn) header(name, value []byte) {
 	c.check.Header(name, value)
+	if c.p.e.cfg.Identify && http1.Is(name, mix.AttemptName) {
+		c.p.e.ids.ReadAttempt(value, &c.sample)
+	}
 	if c.jar != nil {
 		c.jar.header(name, value)
 	}
 }
+
+// forgetAttempts empties what a header of an answer that does not count has set.
+func (c *conn) forgetAttempts() { c.sample.Attempts, c.sample.Target, c.sample.Fault = 0, "", "" }
 
 // run carries out requests until there are none.
 func (c *conn) run() {
@@ -77,7 +76,7 @@ func (c *conn) run() {
 			// the waking of this goroutine included.
 			j.offered = c.p.clock.Now()
 		}
-		c.exchange(j)
+		c.carryOut(j)
 	}
 }
 
@@ -102,40 +101,44 @@ func (c *conn) close() {
 	}
 }
 
+// begin makes the sample of a request.
 func (c *conn) begin(j job) *prepared {
 	i := c.p.e.cfg.Mix.Index(j.seq)
 	r := &c.p.e.prepared[i]
-	c.sample = measure.Sample{Seq: j.seq, Request: r.name, Due: j.due, Offered: j.offered}
+	c.sample = measure.Sample{Seq: j.seq, Request: r.name, Due: j.due, Offered: j.offered, Wait: j.wait}
 	return r
 }
 
-// drop tells of a request that found no free connection in time.
+// drop ends a request that found no free connection in time.
 func (c *conn) drop(j job) {
 	c.begin(j)
-	s := &c.sample
-	s.Outcome, s.Class, s.Detail = measure.Dropped, measure.NoConnection, "no connection became free before the timeout"
-	s.Done = j.due + c.p.e.cfg.Timeout
-	c.deliver()
+	c.p.e.cfg.Drop(&c.sample)
+	c.finishSample()
 }
 
-func (c *conn) deliver() {
+// finishSample hands the sample over. What had not ended when the play was cancelled is neither success nor
+// failure; a request that was dropped had ended at the instant it was dropped at.
+func (c *conn) finishSample() {
 	s := &c.sample
-	if s.Outcome != measure.Succeeded && c.p.cancelled.Load() {
+	ended := s.Outcome == measure.Succeeded || (s.Outcome == measure.Dropped && s.Done <= time.Duration(c.p.cancelledAt.Load()))
+	if !ended && c.p.cancelled.Load() {
 		s.Outcome, s.Class, s.Detail = measure.Cancelled, "", ""
 	}
 	c.p.sink(s)
 	c.p.e.inFlight.Add(-1)
 }
 
-// exchange carries out one request.
-func (c *conn) exchange(j job) {
+// carryOut sends one request, reads its answer, and finishes its sample.
+func (c *conn) carryOut(j job) {
 	r := c.begin(j)
 	s := &c.sample
 	err := c.roundTrip(r, j)
 	s.Done = c.p.clock.Now()
-	c.last = s.Done
 	if err != nil {
 		c.close()
+		if s.Status == 0 {
+			c.forgetAttempts() // of a head that did not end
+		}
 		s.Outcome = measure.Failed
 		s.Class, s.Detail = neterr.Classify(err, c.stage, s, &c.p.e.cfg)
 	} else if failure, expected := c.check.Failure(s.Status); failure != "" {
@@ -143,7 +146,7 @@ func (c *conn) exchange(j job) {
 	} else if class := measure.ClassOfStatus(s.Status); class != "" && !expected {
 		s.Outcome, s.Class, s.Detail = measure.Failed, class, statusDetail(s.Status)
 	}
-	c.deliver()
+	c.finishSample()
 }
 
 // statusDetail does not allocate for the statuses that a failing system answers by the thousand.
@@ -159,166 +162,4 @@ func statusDetail(status int) string {
 		return "status 504"
 	}
 	return "status " + strconv.Itoa(status)
-}
-
-func (c *conn) roundTrip(r *prepared, j job) error {
-	p := c.p
-	c.stage = neterr.Waiting
-	deadline := time.Now().Add(j.due + p.e.cfg.Timeout - p.clock.Now())
-	if c.nc != nil && p.clock.Now()-c.last > staleAfter && !c.watch.Quiet() {
-		c.close()
-	}
-	if c.nc == nil {
-		if err := c.dial(deadline); err != nil {
-			return err
-		}
-	}
-	if err := c.nc.SetDeadline(deadline); err != nil {
-		return err
-	}
-	if p.cancelled.Load() {
-		return context.Canceled
-	}
-	c.check.Reset(r.expect)
-	out := c.write(r, j.seq)
-	c.stage = neterr.Waiting
-	c.sample.Sent = p.clock.Now()
-	if _, err := c.nc.Write(out); err != nil {
-		return err
-	}
-	if err := c.receive(r.isHead, deadline); err != nil {
-		return err
-	}
-	if c.served++; c.served == p.e.cfg.PerConn {
-		c.close()
-	}
-	return nil
-}
-
-// receive reads one response, and whatever 1xx go before it.
-func (c *conn) receive(head bool, deadline time.Time) error {
-	c.buf = c.buf[:0]
-	if limit := c.p.e.cfg.Stages.FirstByte; limit > 0 {
-		first := time.Now().Add(limit)
-		if first.Before(deadline) {
-			if err := c.nc.SetReadDeadline(first); err != nil {
-				return err
-			}
-			if err := c.read(); err != nil {
-				return err
-			}
-			if err := c.nc.SetReadDeadline(deadline); err != nil {
-				return err
-			}
-		}
-	}
-	var onHeader func(name, value []byte)
-	if c.jar != nil || c.check.WantsHeaders() {
-		onHeader = c.onHeader
-	}
-	for {
-		n, err := http1.ParseResponse(c.buf, head, &c.res, onHeader)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			if err := c.read(); err != nil {
-				return err
-			}
-			continue
-		}
-		c.buf = c.buf[:copy(c.buf, c.buf[n:])]
-		if c.res.Status >= 200 || c.res.Status == 101 {
-			break
-		}
-	}
-	c.sample.Status = c.res.Status
-	c.body.Start(&c.res)
-	for {
-		var onData func([]byte)
-		if c.check.WantsBody() {
-			onData = c.onData
-		}
-		n, data, err := c.body.Feed(c.buf, onData)
-		c.sample.BytesIn += data
-		if err != nil {
-			return err
-		}
-		if c.body.Ended() {
-			if c.res.Close || n < len(c.buf) || c.res.Status == 101 { // or it said something unasked
-				c.close()
-			}
-			return nil
-		}
-		c.buf = c.buf[:0]
-		if err := c.read(); err != nil {
-			if errors.Is(err, io.EOF) && c.body.UntilClose() {
-				c.close()
-				return nil
-			}
-			return err
-		}
-	}
-}
-
-// read appends what has come to the buffer.
-func (c *conn) read() error {
-	if len(c.buf) == cap(c.buf) {
-		c.buf = append(make([]byte, 0, 2*cap(c.buf)), c.buf...) // a large head; the parser bounds it
-	}
-	n, err := c.nc.Read(c.buf[len(c.buf):cap(c.buf)])
-	if n > 0 {
-		if c.stage == neterr.Waiting {
-			c.sample.First, c.stage = c.p.clock.Now(), neterr.Reading
-		}
-		c.buf = c.buf[:len(c.buf)+n]
-		return nil
-	}
-	if err == nil {
-		return io.ErrNoProgress
-	}
-	return err
-}
-
-// dial makes a new connection. Names are resolved each time, so that a change is followed.
-func (c *conn) dial(deadline time.Time) error {
-	e, clock := c.p.e, c.p.clock
-	began := clock.Now()
-	c.stage, c.served = neterr.Connecting, 0
-	ctx, cancel := c.within(deadline, e.cfg.Stages.Connect)
-	defer cancel()
-	nc, err := e.dial(ctx, "tcp", e.address)
-	if err != nil {
-		return err
-	}
-	if c.watch, err = socket.New(nc); err != nil {
-		nc.Close()
-		return err
-	}
-	connected := clock.Now()
-	c.sample.Connect = connected - began
-	if e.tls != nil {
-		c.stage = neterr.Securing
-		ctx, cancel := c.within(deadline, e.cfg.Stages.TLS)
-		defer cancel()
-		t := tls.Client(nc, e.tls)
-		if err := t.HandshakeContext(ctx); err != nil {
-			nc.Close()
-			return err
-		}
-		nc = t
-		c.sample.Handshake = clock.Now() - connected
-	}
-	c.set(nc)
-	return nil
-}
-
-// within bounds a stage by the deadline of the whole, and by its own limit when it has one.
-func (c *conn) within(deadline time.Time, limit time.Duration) (context.Context, context.CancelFunc) {
-	if limit > 0 {
-		if own := time.Now().Add(limit); own.Before(deadline) {
-			deadline = own
-		}
-	}
-	return context.WithDeadline(c.p.ctx, deadline)
 }

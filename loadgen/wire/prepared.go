@@ -6,15 +6,17 @@ import (
 	"net/textproto"
 	"strconv"
 
+	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
 
 // prepared is a kind of request, as far as it is the same each time.
 type prepared struct {
-	name   string
-	isHead bool
-	expect *mix.Expect
+	name       string
+	isHead     bool
+	idempotent bool
+	expect     *mix.Expect
 
 	plain bool   // nothing is filled in: head and body are what is sent
 	head  []byte // whole header lines, without the empty one that ends them
@@ -31,12 +33,12 @@ type prepared struct {
 func (e *Engine) prepare(i int) (prepared, error) {
 	r, t := e.cfg.Mix.Requests()[i], e.cfg.Mix.Texts(i)
 	p := prepared{
-		name: r.Name, isHead: r.Method == http.MethodHead, expect: r.Expect, text: t, path: &t.Path,
+		name: r.Name, isHead: r.Method == http.MethodHead, idempotent: http1.Idempotent(r.Method), expect: r.Expect, text: t, path: &t.Path,
 		start:  []byte(r.Method + " " + client.Prefix(e.base)),
 		length: r.Body != "" || r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch,
 	}
 	if path, ok := t.Path.Plain(); ok && (path == "" || path == "/") {
-		p.start, p.path = []byte(r.Method+" "+client.Itself(e.base)), &mix.Text{}
+		p.start, p.path = []byte(r.Method+" "+e.base.RequestURI()), &mix.Text{}
 	}
 	host, agent := e.base.Host, "User-Agent: shakedown\r\n"
 	_, plain := t.Path.Plain()

@@ -2,8 +2,19 @@
 // the steady state: one goroutine a connection, one locked thread that paces.
 //
 // There is no pipelining. A connection's exchanges follow each other; a request that finds none free waits
-// in order of its due time, and is dropped at due + timeout. Responses are parsed strictly: what is ambiguous
-// counts as malformed.
+// in order of its due time. One that gets none before client.Config.LastStart is dropped: it ends at that
+// instant, though its sample may be delivered when a connection becomes free. Responses are parsed strictly:
+// what is ambiguous counts as malformed.
+//
+// A server may close an idle connection at any time, or send something that nobody asked for. Before a request
+// is written the connection is looked at, and replaced if the server has done either. When the server closes or
+// resets a reused connection after that, without a byte of an answer, the request is sent once more, on a new
+// connection, if it is idempotent (RFC 9110, 9.2.2) or no byte of it had left; Sample.Reconnect counts it, and
+// Sent is the stamp of the last attempt. Any other request is never sent twice. What cannot be told apart is an
+// answer that nobody asked for and that arrives after the next request was written.
+//
+// A user of a closed loop sends its next request when the last one has ended; after a failure it pauses, for
+// client.Config.FailPause, in addition to its think time.
 //
 // Limits: HTTP/1.1 over TCP or TLS; redirects are not followed; bodies are read and counted, not kept.
 package wire
@@ -35,6 +46,7 @@ type Engine struct {
 	tls      *tls.Config // nil for http
 	prepared []prepared  // by place in the mix
 	inFlight atomic.Int64
+	ids      client.IDs // of targets and faults, as the balancer reports them
 }
 
 // Lacks says what the configuration asks for and this engine does not have, or "".
@@ -80,7 +92,8 @@ func (e *Engine) InFlight() int64 { return e.inFlight.Load() }
 // job is one request on its way to a connection.
 type job struct {
 	seq          uint64
-	due, offered time.Duration
+	due, offered time.Duration // offered: 0 while it has not had to wait
+	wait         time.Duration // for a free connection
 }
 
 // play is one playing of a schedule.
@@ -91,7 +104,8 @@ type play struct {
 	sink  func(*measure.Sample)
 	conns sync.WaitGroup
 
-	cancelled atomic.Bool
+	cancelled   atomic.Bool
+	cancelledAt atomic.Int64 // by the clock; set before cancelled
 
 	mu      sync.Mutex
 	all     []*conn
@@ -115,8 +129,8 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 		p.cancel()
 	})
 	defer stop()
-	for _, closed := range s.Closed {
-		p.conns.Go(func() { p.playClosed(closed) })
+	for _, stretch := range s.Closed {
+		p.conns.Go(func() { client.PlayUsers(ctx, clock, stretch, e.cfg.FailPause, p.user) })
 	}
 	for w := s.Walk(); ; {
 		seq, due, ok := w.Next()
@@ -155,7 +169,7 @@ func (p *play) offer(j job) {
 }
 
 // next returns the connection's next request; false when there will be none. A request whose time has run
-// out in the queue is dropped here: connections come by at least as often as requests time out.
+// out in the queue is dropped here: connections become free at least as often as requests time out.
 func (p *play) next(c *conn) (job, bool) {
 	for {
 		p.mu.Lock()
@@ -171,7 +185,9 @@ func (p *play) next(c *conn) (job, bool) {
 			return j, ok
 		}
 		p.mu.Unlock()
-		if p.clock.Now() < j.due+p.e.cfg.Timeout {
+		now := p.clock.Now()
+		if now < p.e.cfg.LastStart(j.due) {
+			j.wait = now - j.offered
 			return j, true
 		}
 		c.drop(j)
@@ -191,6 +207,7 @@ func (p *play) finish() {
 
 // cancel interrupts what the connections do.
 func (p *play) cancel() {
+	p.cancelledAt.Store(int64(p.clock.Now()))
 	p.cancelled.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,12 +2,15 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -18,7 +21,7 @@ import (
 
 // raw is a server that answers each request head with the same bytes, without allocating, so that what is
 // allocated is the engine's.
-func raw(t *testing.T, answer string) string {
+func raw(t testing.TB, answer string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -50,7 +53,7 @@ func raw(t *testing.T, answer string) string {
 	return "http://" + l.Addr().String()
 }
 
-func engine(t *testing.T, target string, connections int) *Engine {
+func engine(t testing.TB, target string, connections int) *Engine {
 	t.Helper()
 	m, err := mix.New(1, mix.Set{Requests: []mix.Request{
 		{Name: "a", Method: "GET", Path: "/a", Weight: 1},
@@ -68,7 +71,7 @@ func engine(t *testing.T, target string, connections int) *Engine {
 
 // In the steady state a request allocates nothing, in open and in closed loop.
 func TestRequestsDoNotAllocate(t *testing.T) {
-	url := raw(t, "HTTP/1.1 200 OK\r\nServer: raw\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+	url := raw(t, "HTTP/1.1 200 OK\r\nServer: raw\r\nShakedown-Attempt: 1;web-3;slow\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
 	pause := profile.New(profile.Pause{Seconds: 1})
 	for name, s := range map[string]profile.Schedule{
 		"open":   {Profile: profile.New(profile.Hold{PerSecond: 4000, Seconds: 1}), Arrivals: profile.Poisson, Seed: 1},
@@ -97,6 +100,32 @@ func TestRequestsDoNotAllocate(t *testing.T) {
 			t.Errorf("%s: %.2f allocations a request", name, per)
 		}
 	}
+}
+
+// What a request costs, the server's part in it included: the requests of one user over loopback.
+func BenchmarkRequests(b *testing.B) {
+	url := raw(b, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	cpu := func() (sum int64) {
+		var u unix.Rusage
+		if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return u.Utime.Nano() + u.Stime.Nano()
+	}
+	s := profile.Schedule{Profile: profile.New(profile.Pause{Seconds: 1}), Closed: []profile.Closed{{To: time.Hour, Users: 1}}}
+	n := 0
+	b.ReportAllocs()
+	before := cpu()
+	if err := engine(b, url, 1).Play(ctx, s, pace.NewClock(pace.Monotonic()), func(s *measure.Sample) {
+		if n++; n == b.N {
+			cancel()
+		}
+	}); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(cpu()-before)/float64(b.N), "cpu-ns/op")
 }
 
 func TestRequestsAsTheyAreSent(t *testing.T) {

@@ -27,6 +27,12 @@ func (i Ink) RGBA() (r, g, b, a uint32) {
 	return color.RGBA{x[0], x[1], x[2], 255}.RGBA()
 }
 
+// shade is the colour of an area through which another one shows.
+type shade struct{ Ink }
+
+// shadeOpacity is the opacity of shades.
+const shadeOpacity = "0.6"
+
 // canvas is a vg.Canvas that writes clean SVG: presentation attributes and classes, no style attributes,
 // which a strict Content-Security-Policy would block; no prolog; pixels; the y axis flipped while writing,
 // not by a transformation.
@@ -38,6 +44,7 @@ type canvas struct {
 
 type state struct {
 	ink    Ink
+	shade  bool // fills let what is below them show through
 	width  vg.Length
 	dashes []vg.Length
 	m      matrix
@@ -73,6 +80,11 @@ func (c *canvas) Push()                                  { c.stack = append(c.st
 func (c *canvas) Pop()                                   { c.stack = c.stack[:len(c.stack)-1] }
 
 func (c *canvas) SetColor(col color.Color) {
+	s, isShade := col.(shade)
+	c.top().shade = isShade
+	if isShade {
+		col = s.Ink
+	}
 	if ink, ok := col.(Ink); ok {
 		c.top().ink = ink
 		return
@@ -161,9 +173,14 @@ func (c *canvas) Stroke(p vg.Path) {
 }
 
 func (c *canvas) Fill(p vg.Path) {
-	if len(p) > 0 {
-		fmt.Fprintf(&c.buf, `<path%s fill="%s" d="%s"/>`+"\n", class("f-", c.top().ink), c.top().ink.Hex, c.path(p))
+	if len(p) == 0 {
+		return
 	}
+	opacity := ""
+	if c.top().shade {
+		opacity = ` fill-opacity="` + shadeOpacity + `"`
+	}
+	fmt.Fprintf(&c.buf, `<path%s fill="%s"%s d="%s"/>`+"\n", class("f-", c.top().ink), c.top().ink.Hex, opacity, c.path(p))
 }
 
 func (c *canvas) FillString(f font.Face, pt vg.Point, text string) {

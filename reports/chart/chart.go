@@ -27,12 +27,16 @@ type Series struct {
 	Dashed bool
 }
 
-// Band is a stretch of the x axis that is shaded and labelled.
+// Band is something that lasted for one or more stretches of the x axis. They are shaded, and shown as strips above the
+// plot, where bands that overlap stand below each other with their labels.
 type Band struct {
-	From, To float64
-	Label    string
-	Ink      Ink
+	Label string
+	Inks  BandInks
+	Spans []Span
 }
+
+// Span is a stretch of the x axis.
+type Span struct{ From, To float64 }
 
 // Figure is one chart.
 type Figure struct {
@@ -60,7 +64,7 @@ const (
 	NarrowWidth, NarrowHeight = 360, 230
 )
 
-// SVG draws the figure at a size in pixels.
+// SVG draws the figure at a size in pixels; the bands' strips make it higher.
 func (f *Figure) SVG(width, height float64) string {
 	if f.Stacked && f.LogY {
 		linear := *f
@@ -98,13 +102,17 @@ func (f *Figure) SVG(width, height float64) string {
 	} else {
 		f.addLines(p)
 	}
-	for i, b := range f.Bands {
-		p.Add(&bandLabel{band{b}, i})
-	}
-	c := newCanvas(width, height)
-	// The margin keeps the last tick's label inside.
-	p.Draw(draw.Crop(draw.New(c), 0, -14, 2, -4))
+	strips, lanes := f.layOut(p, area(newCanvas(width, height), 0))
+	c := newCanvas(width, height+float64(lanes*laneHeight))
+	inside := area(c, lanes)
+	p.Draw(inside)
+	drawStrips(p.DataCanvas(inside), strips)
 	return c.svg(f.Title, f.Desc)
+}
+
+// area is where the plot is drawn, below so many lanes of strips. The margin keeps the last tick's label inside.
+func area(c *canvas, lanes int) draw.Canvas {
+	return draw.Crop(draw.New(c), 0, -14, 2, -4-vg.Length(lanes*laneHeight))
 }
 
 func style(p *plot.Plot) {
@@ -116,7 +124,8 @@ func style(p *plot.Plot) {
 		a.Tick.Length = 4
 		a.Padding = 0
 	}
-	p.Y.LineStyle.Width, p.Y.Tick.LineStyle.Width, p.Y.Tick.Length = 0, 0, 0
+	p.Y.LineStyle.Width, p.Y.Tick.LineStyle.Width = 0, 0
+	p.Y.Tick.Length = 6 // nothing is drawn there: it keeps the labels off the plot
 	p.BackgroundColor = nil
 }
 
@@ -225,6 +234,9 @@ func (f *Figure) addLayers(p *plot.Plot) {
 // Keys lists the series for a legend.
 func (f *Figure) Keys() []Series { return f.Series }
 
+// describedSpans is how many stretches of a band a description tells one by one.
+const describedSpans = 3
+
 // Describe makes the figure's description from what it shows.
 func (f *Figure) Describe() string {
 	s := f.Title + ":"
@@ -235,7 +247,13 @@ func (f *Figure) Describe() string {
 		s += " " + x.Name
 	}
 	for _, b := range f.Bands {
-		s += fmt.Sprintf("; %s from %s to %s", b.Label, f.XUnit.format(b.From), f.XUnit.format(b.To))
+		for i, x := range b.Spans {
+			if i == describedSpans {
+				s += fmt.Sprintf(" and %d times more", len(b.Spans)-i)
+				break
+			}
+			s += fmt.Sprintf("; %s from %s to %s", b.Label, f.XUnit.format(x.From), f.XUnit.format(x.To))
+		}
 	}
 	return s + "."
 }

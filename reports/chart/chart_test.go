@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/plot"
 	"pgregory.net/rapid"
 )
 
@@ -40,7 +41,9 @@ func TestAnyDataDraws(t *testing.T) {
 		f := &Figure{
 			Title: "a <title> & more", Unit: Unit(rapid.IntRange(0, 5).Draw(t, "unit")), XUnit: Seconds, XMax: rapid.Float64Range(.001, 1e6).Draw(t, "xmax"),
 			LogY: rapid.Bool().Draw(t, "log"), Steps: rapid.Bool().Draw(t, "steps"), Stacked: rapid.Bool().Draw(t, "stacked"),
-			Bands: []Band{{From: .1, To: .5, Label: "kill <one>", Ink: BandColor(0)}, {From: 2e6, To: 3e6, Label: "outside", Ink: BandColor(1)}},
+			Bands: []Band{
+				{Label: "kill <one>", Inks: BandColor(0), Spans: []Span{{.1, .5}, {.2, .3}, {math.NaN(), 1}}}, {Label: "outside", Inks: BandColor(1), Spans: []Span{{2e6, 3e6}}},
+			},
 			Marks: []Mark{{Y: 1, Label: "objective"}},
 		}
 		n := rapid.IntRange(0, 20).Draw(t, "n")
@@ -67,6 +70,57 @@ func TestSeriesCarryTheirInkAndGaps(t *testing.T) {
 	svg := f.SVG(WideWidth, WideHeight)
 	if n := strings.Count(svg, `class="l-tail"`); n != 2 {
 		t.Errorf("%d lines: a gap was drawn across\n%s", n, svg)
+	}
+}
+
+// Bands that overlap stand in lanes of their own, with labels that do not meet; what has room shares a lane.
+func TestOverlappingBandsCanEachBeSeen(t *testing.T) {
+	f := &Figure{Title: "t", XMax: 100, Series: []Series{{Name: "x", Ink: Tail, Points: []Point{{0, 1}, {100, 2}}}}, Bands: []Band{
+		{Label: "load generator paused", Inks: Stalled, Spans: []Span{{10, 11}, {30, 31}, {99.9, 100}}},
+		{Label: "kill-one", Inks: BandColor(0), Spans: []Span{{10, 40}}},
+		{Label: "slow", Inks: BandColor(1), Spans: []Span{{20, 50}}},
+		{Label: "later", Inks: BandColor(2), Spans: []Span{{60, 70}}},
+		{Label: "at the very end of the run, and with a long name", Inks: BandColor(3), Spans: []Span{{99, 100}}},
+	}}
+	for _, width := range []float64{WideWidth, NarrowWidth} {
+		p := plot.New()
+		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, 100, 0, 2
+		c := area(newCanvas(width, 200), 0)
+		strips, lanes := f.layOut(p, c)
+		if len(strips) != len(f.Bands) {
+			t.Fatalf("%d strips", len(strips))
+		}
+		for i, a := range strips {
+			if a.label == "" || a.lane >= lanes || a.labelX < 0 || float64(a.labelX+labelWidth(a.label)) > width {
+				t.Errorf("%v: %+v of %d lanes", width, a, lanes)
+			}
+			for _, b := range strips[:i] {
+				if a.lane == b.lane && meets(a.occupied(), b.occupied()) {
+					t.Errorf("%v: %s and %s meet in lane %d", width, a.label, b.label, a.lane)
+				}
+			}
+		}
+		if width == WideWidth && (strips[3].lane != 0 || lanes != 3) {
+			t.Errorf("later stands in lane %d of %d", strips[3].lane, lanes)
+		}
+		if n := strings.Count(f.SVG(width, 200), `fill-opacity="0.6"`); n != 7 {
+			t.Errorf("%d shades", n)
+		}
+	}
+}
+
+// Beyond the lanes there are, bands are shown without a label.
+func TestManyBands(t *testing.T) {
+	f := &Figure{Title: "t", XMax: 100, Series: []Series{{Name: "x", Ink: Tail, Points: []Point{{0, 1}, {100, 2}}}}}
+	for range 30 {
+		f.Bands = append(f.Bands, Band{Label: "the same time for all", Inks: BandColor(0), Spans: []Span{{1, 90}}})
+	}
+	svg := f.SVG(WideWidth, 200)
+	if n := strings.Count(svg, ">the same time for all<"); n != maxLanes {
+		t.Errorf("%d labels", n)
+	}
+	if !strings.Contains(svg, `viewBox="0 0 1000 `+number(200+maxLanes*laneHeight)+`"`) {
+		t.Error("the figure has not grown by its lanes")
 	}
 }
 

@@ -32,37 +32,36 @@ func (l *layer) Plot(c draw.Canvas, p *plot.Plot) {
 	c.Fill(path)
 }
 
-// band shades a stretch of the x axis.
+// band shades a band's stretches in the plot; shades that overlap mix.
 type band struct{ Band }
 
-func (b *band) left(c *draw.Canvas, p *plot.Plot) vg.Length {
-	tx, _ := p.Transforms(c)
-	return max(tx(max(b.From, p.X.Min)), c.Min.X)
-}
-
 func (b *band) Plot(c draw.Canvas, p *plot.Plot) {
-	tx, _ := p.Transforms(&c)
-	left, right := b.left(&c, p), min(tx(min(b.To, p.X.Max)), c.Max.X)
-	if right <= left {
-		right = left + 1
+	for _, x := range b.Spans {
+		left, right, ok := edges(c, p, x)
+		if !ok {
+			continue
+		}
+		c.SetColor(shade{b.Inks.Shade})
+		c.Fill(vg.Rectangle{Min: vg.Point{X: left, Y: c.Min.Y}, Max: vg.Point{X: right, Y: c.Max.Y}}.Path())
 	}
-	c.SetColor(b.Ink)
-	c.Fill(vg.Rectangle{Min: vg.Point{X: left, Y: c.Min.Y}, Max: vg.Point{X: right, Y: c.Max.Y}}.Path())
 }
 
-// bandLabel is a band's label, above everything else. Labels of neighbours stand in rows, so that they do
-// not overlap.
-type bandLabel struct {
-	band
-	row int
-}
+// leastWidth is the width in pixels at which the shortest stretch still shows.
+const leastWidth = 1.5
 
-// labelRows is in how many rows the bands' labels stand.
-const labelRows = 3
-
-func (b *bandLabel) Plot(c draw.Canvas, p *plot.Plot) {
-	at := vg.Point{X: b.left(&c, p) + 3, Y: c.Max.Y - vg.Length(11+12*(b.row%labelRows))}
-	label(c, at, b.Label, Ink{b.Ink.Name + "-text", "#6e4b00"})
+// edges returns where a stretch begins and ends in the plot; false when it lies outside.
+func edges(c draw.Canvas, p *plot.Plot, x Span) (left, right vg.Length, ok bool) {
+	from, to := max(x.From, p.X.Min), min(x.To, p.X.Max)
+	if !(from <= to) {
+		return 0, 0, false
+	}
+	tx, _ := p.Transforms(&c)
+	left, right = tx(from), tx(to)
+	if right-left < leastWidth {
+		left = min(left, c.Max.X-leastWidth)
+		right = left + leastWidth
+	}
+	return left, right, true
 }
 
 // mark is a dashed horizontal line with a label.

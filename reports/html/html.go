@@ -61,10 +61,11 @@ type Block struct {
 	Fold   string // when set, the block is folded away under this title
 }
 
-// Table is a table. A cell's tone colours it.
+// Table is a table. A cell's tone colours it. Notes stand below it.
 type Table struct {
-	Head []string
-	Rows [][]Cell
+	Head  []string
+	Rows  [][]Cell
+	Notes []string
 }
 
 // Cell is one cell.

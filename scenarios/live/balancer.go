@@ -20,6 +20,7 @@ import (
 // balancerChild is the balancer's process.
 type balancerChild struct {
 	conn    *control.Conn
+	process *inject.Process
 	pid     int
 	address string
 	problem string // it said that it can't run
@@ -35,8 +36,8 @@ func (b *balancerChild) send(c balancer.Command) {
 }
 
 func (b *balancerChild) kill() {
-	if b.pid != 0 && !b.gone {
-		_ = inject.Kill(b.pid) // refuses only what is not a child's group
+	if b.process != nil && !b.gone {
+		_ = b.process.Kill() // refuses only what has ended
 	}
 }
 
@@ -55,7 +56,7 @@ func (w *World) startBalancer(ctx context.Context) error {
 	w.balancer = b
 	conn, err := w.spawn(child{
 		command: "balance", output: &b.output,
-		started: func(pid int) { b.pid = pid },
+		started: func(p *inject.Process) { b.process, b.pid = p, p.ID().PID },
 		exited:  w.balancerGone,
 		receive: func(c *control.Conn) error {
 			var r balancer.Report
@@ -87,7 +88,7 @@ func (w *World) startBalancer(ctx context.Context) error {
 type child struct {
 	command string
 	output  *tail
-	started func(pid int)
+	started func(*inject.Process)
 	exited  func(status string)
 	receive func(*control.Conn) error // takes one message in; an error ends the channel
 }
@@ -118,31 +119,31 @@ func (w *World) spawn(ch child) (*control.Conn, error) {
 	return conn, nil
 }
 
-// launch starts a process under the guardian's eye. When its leader ends, the rest of its group is killed.
+// launch starts a process under the guardian's eye. When it ends, the rest of its group is killed.
 // Its exit is told only once its last words have been taken in, which drained tells; nil when it has none.
-func (w *World) launch(cmd *exec.Cmd, drained <-chan struct{}, started func(pid int), exited func(status string)) error {
+func (w *World) launch(cmd *exec.Cmd, drained <-chan struct{}, started func(*inject.Process), exited func(status string)) error {
 	cmd.Env = slices.Concat(os.Environ(), cmd.Env, []string{RunVariable + "=" + w.run})
 	// Grandchildren may keep the output pipe open after the leader's end; Wait must not wait for them.
 	cmd.WaitDelay = 100 * time.Millisecond
 	if err := w.spawner.start(cmd); err != nil {
 		return err
 	}
-	pid := cmd.Process.Pid
-	started(pid)
-	w.guardian.tell(guardMessage{Add: pid})
+	process := inject.NewProcess(cmd)
+	id := process.ID()
+	started(process)
+	w.guardian.tell(guardMessage{Add: &id})
 	w.work.Go(func() {
-		err := cmd.Wait()
+		err := process.Wait()
 		status := cmd.ProcessState.String()
 		if err != nil && cmd.ProcessState.Success() && !errors.Is(err, exec.ErrWaitDelay) {
 			status += " (" + err.Error() + ")"
 		}
-		_ = inject.Kill(pid) // what the leader left behind; a group that is gone is no error
 		if drained != nil {
 			<-drained
 		}
 		w.post(func() {
 			if !w.closing { // at the end the guardian is dismissed with its list
-				w.guardian.tell(guardMessage{Remove: pid})
+				w.guardian.tell(guardMessage{Remove: &id})
 			}
 			exited(status)
 		})

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,23 +27,30 @@ const RunVariable = "SHAKEDOWN_RUN"
 func Guard(run string, pipe io.Reader) error {
 	// The player's terminal and its signals are not for us: we must outlive it by a moment.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	groups := map[int]bool{}
+	groups := map[inject.ID]*inject.Held{}
 	lines := bufio.NewScanner(pipe)
 	for lines.Scan() {
 		var m guardMessage
 		if json.Unmarshal(lines.Bytes(), &m) != nil {
 			continue // half a line: the player died while it wrote
 		}
-		if m.Add != 0 {
-			groups[m.Add] = true
+		if m.Add != nil {
+			// One that has ended already has nobody in its group: the player kills what is left before it reaps.
+			if h, err := inject.Hold(*m.Add); err == nil {
+				groups[*m.Add] = h
+			}
 		}
-		delete(groups, m.Remove)
+		if m.Remove != nil && groups[*m.Remove] != nil {
+			groups[*m.Remove].Close()
+			delete(groups, *m.Remove)
+		}
 	}
 	var firstErr error
-	for pgid := range groups {
-		if err := inject.Kill(pgid); err != nil && firstErr == nil {
+	for _, h := range groups {
+		if err := h.Kill(); err != nil && firstErr == nil {
 			firstErr = err
 		}
+		h.Close()
 	}
 	if err := sweep(run); err != nil && firstErr == nil {
 		firstErr = err
@@ -51,8 +59,8 @@ func Guard(run string, pipe io.Reader) error {
 }
 
 type guardMessage struct {
-	Add    int `json:"add,omitempty"`
-	Remove int `json:"remove,omitempty"`
+	Add    *inject.ID `json:"add,omitempty"`
+	Remove *inject.ID `json:"remove,omitempty"`
 }
 
 // sweepFor bounds the sweep: a process that forks faster than it is killed must not keep us for ever.
@@ -69,8 +77,8 @@ func sweep(run string) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%d processes of the run are still there: %v", len(pids), pids)
 		}
-		for _, pid := range pids {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // gone already, most likely: the next look tells
+		for _, pid := range pids { // one that is gone already is not seen at the next look
+			inject.KillIf(pid, func() bool { return isMarked(fmt.Sprintf("/proc/%d", pid), run) })
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -83,22 +91,23 @@ func marked(run string) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	mark := RunVariable + "=" + run
 	var pids []int
 	for _, dir := range dirs {
-		env, err := os.ReadFile(filepath.Join(dir, "environ"))
-		if err != nil {
-			continue // gone, or another user's
-		}
-		for _, v := range strings.Split(string(env), "\x00") {
-			if v == mark {
-				pid, _ := strconv.Atoi(filepath.Base(dir)) // the pattern admits digits only
-				pids = append(pids, pid)
-				break
-			}
+		if isMarked(dir, run) {
+			pid, _ := strconv.Atoi(filepath.Base(dir)) // the pattern admits digits only
+			pids = append(pids, pid)
 		}
 	}
 	return pids, nil
+}
+
+// isMarked reports whether the process of that directory in /proc carries the run's mark.
+func isMarked(dir, run string) bool {
+	env, err := os.ReadFile(filepath.Join(dir, "environ"))
+	if err != nil {
+		return false // gone, or another user's
+	}
+	return slices.Contains(strings.Split(string(env), "\x00"), RunVariable+"="+run)
 }
 
 // guardian is the player's end.

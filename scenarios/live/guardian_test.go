@@ -8,10 +8,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-8025779b/shakedown/chaos/inject"
 )
 
 // sleeper starts a process in a group of its own, marked or not, and returns what tells its end.
-func sleeper(t *testing.T, mark string) (pid int, ended chan error) {
+func sleeper(t *testing.T, mark string) (id inject.ID, ended chan error) {
 	t.Helper()
 	cmd := exec.Command("sleep", "60")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -19,10 +21,11 @@ func sleeper(t *testing.T, mark string) (pid int, ended chan error) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p := inject.NewProcess(cmd)
 	ended = make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	return cmd.Process.Pid, ended
+	go func() { ended <- p.Wait() }()
+	t.Cleanup(func() { _ = p.Kill() })
+	return p.ID(), ended
 }
 
 func TestGuardKillsWhatItWasToldOfAndWhatIsMarked(t *testing.T) {
@@ -30,14 +33,18 @@ func TestGuardKillsWhatItWasToldOfAndWhatIsMarked(t *testing.T) {
 	_, marked := sleeper(t, RunVariable+"="+run)
 	told, toldEnded := sleeper(t, "X=1")
 	removed, removedEnded := sleeper(t, "X=1")
+	reused, reusedEnded := sleeper(t, "X=1")
 	_, otherRun := sleeper(t, RunVariable+"="+newRunID())
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() { done <- Guard(run, r) }()
 	g := &guardian{pipe: w}
-	g.tell(guardMessage{Add: told})
-	g.tell(guardMessage{Add: removed})
-	g.tell(guardMessage{Remove: removed})
+	g.tell(guardMessage{Add: &told})
+	g.tell(guardMessage{Add: &removed})
+	g.tell(guardMessage{Remove: &removed})
+	// The number of a child that has ended may be another process's by now: here, as another began at another time.
+	reused.Start++
+	g.tell(guardMessage{Add: &reused})
 	if _, err := io.WriteString(w, `{"add": 12`); err != nil { // the player died in mid-word
 		t.Fatal(err)
 	}
@@ -55,7 +62,7 @@ func TestGuardKillsWhatItWasToldOfAndWhatIsMarked(t *testing.T) {
 			t.Errorf("%s ended with %v", name, err)
 		}
 	}
-	for name, ended := range map[string]chan error{"removed": removedEnded, "another run's": otherRun} {
+	for name, ended := range map[string]chan error{"removed": removedEnded, "another run's": otherRun, "one with the number of a child": reusedEnded} {
 		select {
 		case err := <-ended:
 			t.Errorf("%s was killed: %v", name, err)

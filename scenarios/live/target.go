@@ -24,7 +24,8 @@ type target struct {
 	w          *World
 	group      *plan.Group
 	generation int
-	pid        int // 0 when no process of ours runs
+	process    *inject.Process // nil when none of ours runs
+	pid        int             // of the process; 0 for none
 	conn       *control.Conn
 	output     *tail
 	logPath    string
@@ -64,7 +65,9 @@ func (t *target) describe(err error) error {
 	return fmt.Errorf("%w\n  it printed nothing", err)
 }
 
-func (t *target) running() bool { return t.pid != 0 }
+func (t *target) running() bool { return t.process != nil }
+
+func (t *target) started(p *inject.Process) { t.process, t.pid = p, p.ID().PID }
 
 // start starts a target, or starts it again at the same address.
 func (w *World) start(a plan.Start) error {
@@ -120,7 +123,7 @@ func (t *target) startBuiltin(boot time.Duration) error {
 	generation := t.generation
 	conn, err := w.spawn(child{
 		command: "backend", output: t.output,
-		started: func(pid int) { t.pid = pid },
+		started: t.started,
 		exited:  t.exited(generation),
 		receive: func(c *control.Conn) error {
 			var r backend.Report
@@ -191,7 +194,7 @@ func (t *target) startCommand() error {
 	out := io.MultiWriter(log, t.output)
 	cmd.Stdout, cmd.Stderr = out, out
 	exited := t.exited(t.generation)
-	if err := w.launch(cmd, nil, func(pid int) { t.pid = pid }, func(status string) {
+	if err := w.launch(cmd, nil, t.started, func(status string) {
 		log.Close()
 		exited(status)
 	}); err != nil {
@@ -252,7 +255,7 @@ func (t *target) exited(generation int) func(status string) {
 		}
 		w := t.w
 		pid := t.pid
-		t.pid, t.conn = 0, nil
+		t.process, t.pid, t.conn = nil, 0, nil
 		e := plan.Event{
 			Kind: plan.Exited, Group: t.Group, Target: t.ID, Generation: generation, PID: pid, Fault: t.killedBy, Detail: status,
 		}
@@ -271,8 +274,12 @@ func (w *World) kill(a plan.Kill) error {
 	if t == nil || !t.running() {
 		return fmt.Errorf("kill %s: %w", a.Target, errGone)
 	}
+	w.balancer.send(balancer.Command{Watch: []string{t.ID}})
+	if err := t.process.Kill(); err != nil { // it has just ended by itself: that is told in a moment
+		return fmt.Errorf("kill %s: %w", a.Target, err)
+	}
 	t.killedBy = a.Fault
-	return inject.Kill(t.pid)
+	return nil
 }
 
 // terminate asks the process to end.
@@ -282,12 +289,12 @@ func (t *target) terminate() {
 	case t.conn != nil:
 		_ = t.conn.Send(backend.Command{Stop: true}) // one that is gone is seen by its exit
 	default:
-		_ = syscall.Kill(-t.pid, syscall.SIGTERM) // gone already is fine
+		_ = t.process.Signal(syscall.SIGTERM) // gone already is fine
 	}
 }
 
 func (t *target) killGroup() {
 	if t.running() {
-		_ = inject.Kill(t.pid) // gone already is fine
+		_ = t.process.Kill() // gone already is fine
 	}
 }

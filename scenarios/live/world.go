@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/chaos/inject"
 	"github.com/seed-8025779b/shakedown/loadgen"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
@@ -132,12 +133,16 @@ func (w *World) guardianGone(g *guardian) {
 		w.emit(plan.Event{Kind: plan.Note, Detail: "no guardian: " + err.Error()})
 		return
 	}
-	if w.balancer != nil && w.balancer.pid != 0 {
-		w.guardian.tell(guardMessage{Add: w.balancer.pid})
+	watch := func(p *inject.Process) {
+		id := p.ID()
+		w.guardian.tell(guardMessage{Add: &id})
+	}
+	if w.balancer != nil && w.balancer.process != nil && !w.balancer.gone {
+		watch(w.balancer.process)
 	}
 	for _, t := range w.targets {
-		if t.pid != 0 {
-			w.guardian.tell(guardMessage{Add: t.pid})
+		if t.running() {
+			watch(t.process)
 		}
 	}
 }

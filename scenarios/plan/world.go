@@ -80,7 +80,7 @@ const (
 	Launched EventKind = "launched"  // a target's process started
 	Exited   EventKind = "exited"    // it ended; Detail is its exit status
 	Changed  EventKind = "state"     // the balancer's view of a target changed
-	Trouble  EventKind = "trouble"   // first failed probe or exchange after none had failed
+	Trouble  EventKind = "trouble"   // a probe or exchange failed, the first after an injection or after some time without a failure
 	Reverted EventKind = "reverted"  // a wire fault is no longer in force
 	Measured EventKind = "stats"     // the world's counters
 	Note     EventKind = "note"      // something worth knowing that needs no action

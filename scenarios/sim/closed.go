@@ -26,12 +26,24 @@ func (w *World) beginClosed(c profile.Closed) {
 	}
 }
 
-// use sends a user's next request, or ends the user.
-func (w *World) use(u *user) {
-	if w.now >= u.until {
+// pause lets the user of a request that has ended think, and after a failure pause besides, before the next one. A user
+// does not think past the end of its stretch.
+func (w *World) pause(r *request) {
+	u := r.user
+	pause := u.think
+	if r.Outcome != measure.Succeeded {
+		pause += w.s.Client.FailPause
+	}
+	next := max(w.now+pause, r.Due+leastTurn)
+	if next >= u.until {
 		w.users--
 		return
 	}
+	w.At(next, func() { w.use(u) })
+}
+
+// use sends a user's next request.
+func (w *World) use(u *user) {
 	r := &request{Sample: measure.Sample{Seq: *u.seq, Due: w.now, Offered: w.now}, pick: pick.Request{Seq: *u.seq}, user: u}
 	*u.seq++
 	w.arrive(r)

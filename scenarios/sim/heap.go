@@ -21,6 +21,7 @@ const (
 	serviced
 	finish   // the answer has reached the client
 	deadline // the client gives up
+	drop     // no connection became free in time to be of use
 )
 
 // queue is a binary heap of items by time, then by order. Items are values: a push allocates nothing but

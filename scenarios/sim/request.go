@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -44,6 +46,8 @@ func (w *World) handle(it *item) {
 		w.finish(it.r)
 	case deadline:
 		w.giveUp(it.r)
+	case drop:
+		w.drop(it.r)
 	}
 }
 
@@ -64,18 +68,42 @@ func (w *World) arrive(r *request) {
 	}
 	w.open++
 	r.Request = w.mix.At(r.Seq).Name
-	w.q.push(item{at: r.Due + w.s.Client.Timeout, kind: deadline, r: r})
-	if w.inUse < w.s.Client.Connections {
+	if r.user != nil || w.inUse < w.s.Client.Connections { // a user has a connection of its own
 		w.send(r)
-	} else {
-		w.waiting = append(w.waiting, r)
+		return
 	}
+	w.waiting = append(w.waiting, r)
+	w.q.push(item{at: max(w.lastStart(r), w.now), kind: drop, r: r})
+}
+
+// lastStart is the instant from which it is of no use to send a request that waits for a connection.
+func (w *World) lastStart(r *request) time.Duration {
+	return r.Due + w.s.Client.Timeout - w.s.Client.MinAttempt
 }
 
 func (w *World) send(r *request) {
-	w.inUse++
-	r.sent, r.Sent = true, w.now
+	if r.user == nil {
+		w.inUse++
+	}
+	r.sent, r.Sent, r.Wait = true, w.now, w.now-r.Offered
+	w.q.push(item{at: max(r.Due+w.s.Client.Timeout, w.now), kind: deadline, r: r})
 	w.q.push(item{at: w.now + w.s.RTT/2, kind: atBalancer, r: r})
+}
+
+// drop ends a request that is still without a connection when too little of its time is left for an attempt.
+func (w *World) drop(r *request) {
+	if r.sent || r.done {
+		return
+	}
+	r.Done, r.Wait = w.now, w.now-r.Offered
+	r.Outcome, r.Class = measure.Dropped, measure.NoConnection
+	r.Detail = fmt.Sprintf("waited %v for one of %d connections to become free", r.Wait.Round(time.Millisecond), w.s.Client.Connections)
+	if i := slices.Index(w.waiting, r); i == 0 { // the usual case: they came in the order in which they are dropped
+		w.waiting = w.waiting[1:]
+	} else if i > 0 {
+		w.waiting = slices.Delete(w.waiting, i, i+1)
+	}
+	w.deliver(r)
 }
 
 // route is the balancer's part: rules, strategy, and the faults on the connection to the target.
@@ -167,6 +195,9 @@ func (w *World) chosen(r *request, member *group.Target) {
 	r.target = t
 	e := w.active.Touch(&chaos.Exchange{Target: t.ID, Seq: r.Seq, Attempt: r.pick.Attempt})
 	r.status = e.Status
+	if !r.done { // else the sample is out of our hands
+		r.Attempts, r.Target, r.Fault = r.pick.Attempt+1, t.ID, e.Fault
+	}
 	if e.Delay > 0 {
 		w.q.push(item{at: w.now + e.Delay, kind: exchange, r: r})
 	} else {
@@ -178,12 +209,14 @@ func (w *World) chosen(r *request, member *group.Target) {
 func (w *World) exchange(r *request) {
 	t := r.target
 	switch {
+	case t == nil:
+		return // the client gave up while it was delayed, and its attempt was released then
 	case r.done:
 		r.target = nil
 		w.release(t, r, group.Abandoned, "")
 	case r.status != 0:
 		r.target = nil
-		w.failed(t, r, group.ServerError, "error injected", r.status)
+		w.answered(t, r, r.status)
 	case !t.alive:
 		r.target = nil
 		w.failed(t, r, group.ConnectFailed, "connection refused", 502)
@@ -191,7 +224,7 @@ func (w *World) exchange(r *request) {
 		switch t.m.Arrive(w.now, r.Seq) {
 		case model.Rejected:
 			r.target = nil
-			w.failed(t, r, group.ServerError, "status 503", 503)
+			w.answered(t, r, http.StatusServiceUnavailable)
 		case model.Started:
 			t.running = append(t.running, r)
 			w.serve(r)
@@ -226,8 +259,17 @@ func (w *World) serviced(r *request) {
 	if r.done {
 		return // the client gave up, and its attempt was released then
 	}
+	w.answered(t, r, http.StatusOK)
+}
+
+// answered ends an attempt with the status that the target, or a fault in its place, has answered.
+func (w *World) answered(t *simTarget, r *request, status int) {
+	if o := group.OutcomeOf(status); o != group.OK {
+		w.failed(t, r, o, "status "+strconv.Itoa(status), status)
+		return
+	}
 	w.release(t, r, group.OK, "")
-	w.answer(r, 200)
+	w.answer(r, status)
 }
 
 // failed ends an attempt that failed: another target is asked, or the client is answered.
@@ -271,8 +313,7 @@ func (w *World) finish(r *request) {
 		r.Detail = "status " + strconv.Itoa(r.Status)
 	}
 	w.deliver(r)
-	w.inUse--
-	w.sendNext()
+	w.disconnect(r)
 }
 
 // giveUp is the client's timeout.
@@ -281,34 +322,39 @@ func (w *World) giveUp(r *request) {
 		return
 	}
 	r.Done = w.now
-	if !r.sent {
-		r.Outcome, r.Class, r.Detail = measure.Dropped, measure.NoConnection, "no connection became free before the timeout"
-		w.waiting = slices.DeleteFunc(w.waiting, func(x *request) bool { return x == r })
-		w.deliver(r)
-		return
-	}
 	r.Outcome, r.Class, r.Detail, r.Status = measure.Failed, measure.FirstByteTimeout, "no answer before the timeout", 0
 	w.deliver(r)
 	if r.waiter != nil {
 		r.group.queue.Leave(r.waiter)
 	}
-	if t := r.target; t != nil && slices.Contains(t.running, r) {
-		// In the queue it leaves; in service it runs to its end, but the balancer has hung up either way.
-		if t.m.Leave(r.Seq) {
-			t.running = slices.DeleteFunc(t.running, func(x *request) bool { return x == r })
+	if t := r.target; t != nil {
+		// In the queue it leaves, and delayed it never gets to the target; in service it runs to its end. The balancer has
+		// hung up either way.
+		if i := slices.Index(t.running, r); i < 0 || t.m.Leave(r.Seq) {
+			if i >= 0 {
+				t.running = slices.Delete(t.running, i, i+1)
+			}
 			r.target = nil
 		}
 		w.release(t, r, group.Abandoned, "")
 	}
-	w.inUse--
-	w.sendNext()
+	w.disconnect(r)
 }
 
-func (w *World) sendNext() {
-	if len(w.waiting) > 0 && w.inUse < w.s.Client.Connections {
-		r := w.waiting[0]
+// disconnect gives a request's connection to the first that waits for one.
+func (w *World) disconnect(r *request) {
+	if r.user != nil {
+		return
+	}
+	w.inUse--
+	for len(w.waiting) > 0 && w.inUse < w.s.Client.Connections {
+		next := w.waiting[0]
+		if w.now >= w.lastStart(next) {
+			w.drop(next)
+			continue
+		}
 		w.waiting = w.waiting[1:]
-		w.send(r)
+		w.send(next)
 	}
 }
 
@@ -317,7 +363,7 @@ func (w *World) deliver(r *request) {
 	w.open--
 	w.sink(&r.Sample)
 	if r.user != nil {
-		w.At(max(w.now+r.user.think, r.Due+leastTurn), func() { w.use(r.user) })
+		w.pause(r)
 	}
 }
 

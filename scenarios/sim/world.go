@@ -161,6 +161,11 @@ func (w *World) Do(a plan.Action) error {
 		if err != nil {
 			return err
 		}
+		for _, id := range a.Targets {
+			if t := w.all[id]; t != nil {
+				t.group.g.Watch(t.member)
+			}
+		}
 		w.active = w.active.With(w.s.Seed, a.Fault.ID, k.Wire, a.Targets)
 		return nil
 	case plan.WireOff:
@@ -195,7 +200,7 @@ func (w *World) owner(g *simGroup, call func(now time.Duration) []group.Effect) 
 			ev.Kind, ev.From, ev.To = plan.Changed, string(e.From), string(e.To)
 		}
 		w.emit(ev)
-		if e.To == group.Gone && t.retiring {
+		if e.To == group.Gone && t.retiring && t.alive {
 			w.end(t, "", "exit status 0")
 		}
 	}
@@ -245,6 +250,7 @@ func (w *World) kill(a plan.Kill) error {
 	if t == nil || !t.alive {
 		return fmt.Errorf("kill %s: it is not running", a.Target)
 	}
+	t.group.g.Watch(t.member)
 	w.end(t, a.Fault, "signal: killed")
 	return nil
 }

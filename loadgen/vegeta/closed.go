@@ -1,0 +1,32 @@
+package vegeta
+
+import (
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+)
+
+// user is a user of a closed loop: with HTTP/1.1 it has a connection of its own.
+type user struct {
+	t *transport
+	c *connection
+}
+
+func (t *transport) user() client.User { return user{t, t.connection()} }
+
+// Request implements client.User.
+func (u user) Request(seq uint64, due time.Duration) (failed bool) {
+	u.t.e.inFlight.Add(1)
+	s := u.t.begin(seq, due, due)
+	u.t.exchange(u.c, s)
+	u.t.finishSample(s)
+	return s.Outcome != measure.Succeeded
+}
+
+// Leave implements client.User.
+func (u user) Leave() {
+	if !u.t.e.cfg.HTTP2 { // otherwise others use it too
+		u.c.transport.CloseIdleConnections()
+	}
+}

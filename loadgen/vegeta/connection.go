@@ -1,0 +1,67 @@
+package vegeta
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+)
+
+// connection carries one exchange at a time. With HTTP/1.1 it is a transport of its own, which so keeps one
+// connection to a host: when the server has closed that one, net/http sends the request again on a new one, not
+// on another idle one that may be closed too. With HTTP/2 all share a transport, and through it connections.
+type connection struct{ transport *http.Transport }
+
+// idleTimeout is how long a connection is kept without an exchange: net/http's own default.
+const idleTimeout = 90 * time.Second
+
+// newConnection makes a connection that lives no longer than the play. net/http goes on with connecting when the
+// request it was for has been given up, so that each stage is bounded by at least the timeout of the whole.
+func (e *Engine) newConnection(play context.Context) *connection {
+	c := &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, cmp.Or(e.cfg.Stages.Connect, e.cfg.Timeout))
+			defer cancel()
+			defer context.AfterFunc(play, cancel)()
+			return e.dial(ctx, network, address)
+		},
+		TLSClientConfig:     e.tls.Clone(), // HTTP/2 changes it
+		TLSHandshakeTimeout: cmp.Or(e.cfg.Stages.TLS, e.cfg.Timeout),
+		MaxIdleConnsPerHost: 1,
+		IdleConnTimeout:     idleTimeout,
+		DisableCompression:  true,
+		Protocols:           &http.Protocols{},
+
+		MaxResponseHeaderBytes: http1.MaxHead,
+	}
+	if !e.cfg.HTTP2 {
+		c.Protocols.SetHTTP1(true)
+	} else {
+		c.MaxIdleConnsPerHost = e.cfg.Connections // those in use count as idle
+		c.Protocols.SetHTTP2(e.base.Scheme == "https")
+		c.Protocols.SetUnencryptedHTTP2(e.base.Scheme == "http")
+	}
+	return &connection{c}
+}
+
+// followRepeatRule makes net/http send a request again where package wire does. By itself it does so with GET,
+// HEAD, OPTIONS and TRACE, not with PUT and DELETE, and with whatever carries one of two headers.
+func followRepeatRule(req *http.Request) {
+	const key, experimental = "Idempotency-Key", "X-Idempotency-Key"
+	if http1.Idempotent(req.Method) {
+		if _, ok := req.Header[key]; !ok {
+			req.Header[key] = []string{} // documented: the request is taken as idempotent, and the header is not sent
+		}
+		return
+	}
+	for _, name := range []string{key, experimental} {
+		if value, ok := req.Header[name]; ok {
+			delete(req.Header, name)
+			req.Header[strings.ToLower(name)] = value // net/http looks for the canonical name only; a server does not care
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"os"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/neterr"
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
+)
+
+// dial makes a new connection. Names are resolved each time, so that a change is followed.
+func (c *conn) dial(deadline time.Time) error {
+	e, clock := c.p.e, c.p.clock
+	began := clock.Now()
+	c.stage, c.served, c.tap = neterr.Connecting, 0, nil
+	ctx, cancel := c.within(deadline, e.cfg.Stages.Connect)
+	defer cancel()
+	nc, err := e.dial(ctx, "tcp", e.address)
+	if err != nil {
+		return err
+	}
+	if c.watch, err = socket.New(nc); err != nil {
+		nc.Close()
+		return err
+	}
+	connected := clock.Now()
+	c.sample.Connect = connected - began
+	if e.tls != nil {
+		c.stage = neterr.Securing
+		ctx, cancel := c.within(deadline, e.cfg.Stages.TLS)
+		defer cancel()
+		c.tap = &tap{Conn: nc}
+		t := tls.Client(c.tap, e.tls)
+		if err := t.HandshakeContext(ctx); err != nil {
+			nc.Close()
+			return err
+		}
+		nc = t
+		c.sample.Handshake = clock.Now() - connected
+	}
+	c.set(nc)
+	return nil
+}
+
+// within bounds a stage by the deadline of the whole, and by its own limit when it has one.
+func (c *conn) within(deadline time.Time, limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit > 0 {
+		if own := time.Now().Add(limit); own.Before(deadline) {
+			deadline = own
+		}
+	}
+	return context.WithDeadline(c.p.ctx, deadline)
+}
+
+// tap stands between TLS and its connection.
+type tap struct {
+	net.Conn
+	dry  bool // nothing is read from the connection: a Read times out, which TLS gets over
+	left bool // a byte was written since this was last reset
+}
+
+func (t *tap) Read(p []byte) (int, error) {
+	if t.dry {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return t.Conn.Read(p)
+}
+
+func (t *tap) Write(p []byte) (int, error) {
+	n, err := t.Conn.Write(p)
+	t.left = t.left || n > 0
+	return n, err
+}

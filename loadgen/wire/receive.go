@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/loadgen/neterr"
+)
+
+// receive reads one response, and whatever 1xx go before it.
+func (c *conn) receive(head bool, deadline time.Time) error {
+	c.buf = c.buf[:0]
+	if limit := c.p.e.cfg.Stages.FirstByte; limit > 0 {
+		first := time.Now().Add(limit)
+		if first.Before(deadline) {
+			if err := c.limit(c.nc.SetReadDeadline(first)); err != nil {
+				return err
+			}
+			if err := c.read(); err != nil {
+				return err
+			}
+			if err := c.limit(c.nc.SetReadDeadline(deadline)); err != nil {
+				return err
+			}
+		}
+	}
+	var onHeader func(name, value []byte)
+	if c.jar != nil || c.p.e.cfg.Identify || c.check.WantsHeaders() {
+		onHeader = c.onHeader
+	}
+	for {
+		c.forgetAttempts() // of an interim answer, or of a part of this head
+		n, err := http1.ParseResponse(c.buf, head, &c.res, onHeader)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			if err := c.read(); err != nil {
+				return err
+			}
+			continue
+		}
+		c.buf = c.buf[:copy(c.buf, c.buf[n:])]
+		if c.res.Status >= 200 || c.res.Status == 101 {
+			break
+		}
+	}
+	c.sample.Status = c.res.Status
+	c.body.Start(&c.res)
+	for {
+		var onData func([]byte)
+		if c.check.WantsBody() {
+			onData = c.onData
+		}
+		n, data, err := c.body.Feed(c.buf, onData)
+		c.sample.BytesIn += data
+		if err != nil {
+			return err
+		}
+		if c.body.Ended() {
+			if c.res.Close || c.res.Status == 101 || n < len(c.buf) || c.holdsMore() { // the last two: something that nobody asked for
+				c.close()
+			}
+			return nil
+		}
+		c.buf = c.buf[:0]
+		if err := c.read(); err != nil {
+			if errors.Is(err, io.EOF) && c.body.UntilClose() {
+				c.close()
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// read appends what has come to the buffer.
+func (c *conn) read() error {
+	if len(c.buf) == cap(c.buf) {
+		c.buf = append(make([]byte, 0, 2*cap(c.buf)), c.buf...) // a large head; the parser bounds it
+	}
+	n, err := c.nc.Read(c.buf[len(c.buf):cap(c.buf)])
+	if n > 0 {
+		if c.stage == neterr.Waiting {
+			c.sample.First, c.stage = c.p.clock.Now(), neterr.Reading
+		}
+		c.buf = c.buf[:len(c.buf)+n]
+		return nil
+	}
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+// holdsMore reports whether TLS has read more from the server than the answer: another record, or the end of
+// the stream. It reads nothing from the connection.
+func (c *conn) holdsMore() bool {
+	if c.tap == nil {
+		return false
+	}
+	c.tap.dry = true
+	n, err := c.nc.Read(c.more[:])
+	c.tap.dry = false
+	return n > 0 || !errors.Is(err, os.ErrDeadlineExceeded)
+}

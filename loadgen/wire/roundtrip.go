@@ -1,0 +1,75 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"syscall"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/neterr"
+)
+
+// roundTrip sends a request and reads its answer, on the connection there is or on a new one.
+func (c *conn) roundTrip(r *prepared, j job) error {
+	deadline := time.Now().Add(j.due + c.p.e.cfg.Timeout - c.p.clock.Now())
+	c.check.Reset(r.expect)
+	out := c.write(r, j.seq)
+	if c.nc != nil && !c.watch.Quiet() {
+		c.close() // the server has closed it, or has sent something that nobody asked for
+	}
+	reused := c.nc != nil
+	err := c.attempt(r, out, deadline, 0)
+	if err != nil && reused && c.mayRepeat(r, err) {
+		c.close()
+		c.sample.Sent = 0
+		err = c.attempt(r, out, deadline, 1)
+	}
+	if err != nil {
+		return err
+	}
+	if c.served++; c.served == c.p.e.cfg.PerConn {
+		c.close()
+	}
+	return nil
+}
+
+// mayRepeat reports whether a request that failed on a reused connection is sent again on a new one: the server
+// has closed the connection without a byte of an answer, and the request can't take effect twice.
+func (c *conn) mayRepeat(r *prepared, err error) bool {
+	closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return closed && c.sample.First == 0 && (r.idempotent || !c.left) && !c.p.cancelled.Load()
+}
+
+// attempt sends a request, for the first time or again, and reads its answer.
+func (c *conn) attempt(r *prepared, out []byte, deadline time.Time, before int) error {
+	c.left = false
+	if c.nc == nil {
+		if err := c.dial(deadline); err != nil {
+			return err
+		}
+	}
+	c.stage = neterr.Waiting
+	if err := c.limit(c.nc.SetDeadline(deadline)); err != nil {
+		return err
+	}
+	if c.tap != nil {
+		c.tap.left = false
+	}
+	c.sample.Sent, c.sample.Reconnect = c.p.clock.Now(), before
+	n, err := c.nc.Write(out)
+	c.left = n > 0 || (c.tap != nil && c.tap.left)
+	if err != nil {
+		return err
+	}
+	return c.receive(r.isHead, deadline)
+}
+
+// limit checks, after a deadline was set with the given result, that it has not replaced the one by which
+// interrupt ends the exchange.
+func (c *conn) limit(err error) error {
+	if err == nil && c.p.cancelled.Load() {
+		return context.Canceled
+	}
+	return err
+}

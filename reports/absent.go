@@ -1,0 +1,85 @@
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Dash stands for a figure that does not exist: a latency without a request, an event that did not happen.
+const Dash = "—"
+
+// Empty reports whether no request was measured: the figures then mean nothing.
+func (f Figures) Empty() bool { return f.Count == 0 }
+
+// Empty reports whether no request was measured. The histograms' least value is 1 µs, so that a delay that was
+// measured is never 0.
+func (l Lag) Empty() bool { return l.Max == 0 }
+
+// MarshalJSON writes null for every figure when no request was measured: 0 ms would read as a perfect one. A null
+// reads back as 0.
+func (f Figures) MarshalJSON() ([]byte, error) {
+	v := func(x float64) *float64 { return present(x, !f.Empty()) }
+	return json.Marshal(struct {
+		Mean  *float64 `json:"mean_ms"`
+		P50   *float64 `json:"p50_ms"`
+		P90   *float64 `json:"p90_ms"`
+		P95   *float64 `json:"p95_ms"`
+		P99   *float64 `json:"p99_ms"`
+		P999  *float64 `json:"p999_ms"`
+		Max   *float64 `json:"max_ms"`
+		Count int64    `json:"count"`
+	}{v(f.Mean), v(f.P50), v(f.P90), v(f.P95), v(f.P99), v(f.P999), v(f.Max), f.Count})
+}
+
+// MarshalJSON writes null for every figure when no request was measured. A null reads back as 0.
+func (l Lag) MarshalJSON() ([]byte, error) {
+	v := func(x float64) *float64 { return present(x, !l.Empty()) }
+	return json.Marshal(struct {
+		P50 *float64 `json:"p50"`
+		P99 *float64 `json:"p99"`
+		Max *float64 `json:"max"`
+	}{v(l.P50), v(l.P99), v(l.Max)})
+}
+
+func present(x float64, there bool) *float64 {
+	if !there {
+		return nil
+	}
+	return &x
+}
+
+// Milliseconds writes one of the figures for a person; a dash when no request was measured.
+func (f Figures) Milliseconds(v float64) string {
+	if f.Empty() {
+		return Dash
+	}
+	return Quantity(v, "ms")
+}
+
+// Milliseconds writes one of the figures for a person; a dash when no request was measured.
+func (l Lag) Milliseconds(v float64) string {
+	if l.Empty() {
+		return Dash
+	}
+	return Quantity(v, "ms")
+}
+
+// fewBeyond is how many requests must lie beyond a percentile for it to be more than the luck of a few.
+const fewBeyond = 20
+
+// Reliable reports whether quantile q, in (0, 1), of n requests rests on enough of them: n ≥ 20/(1−q), so that 20
+// lie beyond it.
+func Reliable(q float64, n int64) bool {
+	const rounding = 1e-9 // 1−.99 is a little more than .01
+	return float64(n)*(1-q) >= fewBeyond-rounding*float64(n)
+}
+
+// Percentile writes v, the figures' quantile q, for a person: a dash when no request was measured, and the number
+// of requests beside it when they are too few for it.
+func (f Figures) Percentile(q, v float64) string {
+	s := f.Milliseconds(v)
+	if !f.Empty() && !Reliable(q, f.Count) {
+		s += fmt.Sprintf(" (of %s)", plural(f.Count, "request"))
+	}
+	return s
+}

@@ -1,0 +1,130 @@
+package reports
+
+import (
+	"math"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+)
+
+// Points of a line over time: at most maxColumns, and for a run of some length none shorter than shortestColumn
+// milliseconds, because fewer requests make no percentile. A short run has at least leastColumns.
+const (
+	maxColumns     = 200
+	leastColumns   = 20
+	shortestColumn = 500.
+)
+
+// column is one or more neighbouring windows, histograms and all.
+type column struct {
+	from, to float64 // seconds
+	load     float64 // how much of it the load lasted, in seconds: afterwards requests only end
+
+	planned, offered uint64 // by when they were due
+	succeeded        uint64 // by when they ended where that is known, else by when they were due
+	cut              bool   // requests due in it were cancelled, and only what was due in it is known
+	errors           map[string]uint64
+	p50, p99, max    float64 // ms; not a number when nothing succeeded
+	response         measure.Hist
+}
+
+// byEnd reports whether the result tells what ended in each window, not only what became of the requests due in it.
+func (r *Result) byEnd() bool {
+	for i := range r.Windows {
+		if r.Windows[i].Ended != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// columns merges windows into columns. Windows may be of uneven width, may be missing where nothing was due, and the
+// last may end after the run was stopped: everything goes by time.
+func columns(r *Result) []column {
+	if len(r.Windows) == 0 {
+		return nil
+	}
+	byEnd, end := r.byEnd(), r.DurationMS
+	if byEnd {
+		end += r.DrainMS
+	}
+	width := columnWidth(end)
+	var out []column
+	for i := range r.Windows {
+		w := &r.Windows[i]
+		from, to := w.StartMS, min(w.EndMS, end)
+		if to <= from {
+			continue
+		}
+		if n := len(out); n == 0 || full(&out[n-1], from, width, end) {
+			if n > 0 {
+				out[n-1].finish()
+				if gap := out[n-1].to * 1000; gap < from { // nothing was due
+					out = append(out, column{from: gap / 1000, to: from / 1000, load: overlap(gap, from, r.DurationMS)})
+					out[n].finish()
+				}
+			}
+			out = append(out, column{from: from / 1000, errors: map[string]uint64{}})
+		}
+		c := &out[len(out)-1]
+		c.load += overlap(max(c.to*1000, from), to, r.DurationMS)
+		c.to = to / 1000
+		c.add(w, byEnd)
+	}
+	out[len(out)-1].finish()
+	return out
+}
+
+// columnWidth is how wide a column is at least, in milliseconds.
+func columnWidth(length float64) float64 {
+	return max(length/maxColumns, min(shortestColumn, length/leastColumns))
+}
+
+// full reports whether a window that begins at from begins a new column: the last is wide enough, and what is left of
+// the run fills at least half of another. A narrower one would show a few requests as a rate.
+func full(c *column, from, width, end float64) bool {
+	const rounding = 1e-6
+	return c.to*1000-c.from*1000 >= width-rounding && end-from >= width/2-rounding || from > c.to*1000+rounding
+}
+
+// overlap is how much of a stretch lies before end, in seconds.
+func overlap(from, to, end float64) float64 { return max(0, min(to, end)-from) / 1000 }
+
+func (c *column) add(w *Period, byEnd bool) {
+	c.planned += w.Totals.Planned
+	c.offered += w.Totals.Sent + w.Totals.Dropped
+	errors, response := w.Errors, &w.Histograms.Response
+	switch e := w.Ended; {
+	case !byEnd:
+		c.succeeded += w.Totals.Succeeded
+		c.cut = c.cut || w.Totals.Cancelled > 0
+	case e == nil:
+		return
+	default:
+		c.succeeded += e.Succeeded
+		errors, response = e.Errors, &e.Histogram
+	}
+	for class, n := range errors {
+		c.errors[class] += n
+	}
+	c.response.Merge(response)
+}
+
+// finish summarises the histogram and lets it go: one is dense at a time.
+func (c *column) finish() {
+	c.p50, c.p99, c.max = math.NaN(), math.NaN(), math.NaN()
+	if h := &c.response; h.Count() > 0 {
+		c.p50, c.p99, c.max = MS(h.Quantile(.5)), MS(h.Quantile(.99)), MS(h.Max())
+	}
+	c.response = measure.Hist{}
+}
+
+// during is a count a second of the load; not a number after the load has ended.
+func (c *column) during(n uint64) float64 {
+	if c.load <= 0 {
+		return math.NaN()
+	}
+	return float64(n) / c.load
+}
+
+// rate is a count a second.
+func (c *column) rate(n uint64) float64 { return float64(n) / (c.to - c.from) }

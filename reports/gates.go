@@ -1,0 +1,94 @@
+package reports
+
+import (
+	"strconv"
+	"strings"
+)
+
+// unjudged reports whether a gate was left open because the run was stopped before it could be judged.
+func (r *Result) unjudged(g *Gate) bool {
+	return !g.Judged && (r.Verdict == Interrupted || r.Verdict == Aborted)
+}
+
+// ObservedText is what was observed, for a person: a value with its unit, and what there is to say of it.
+func (g *Gate) ObservedText() string {
+	if g.Observed == nil {
+		if g.Note != "" {
+			return g.Note
+		}
+		return "did not happen"
+	}
+	s := Quantity(*g.Observed, g.Unit)
+	if g.bracketed() {
+		s = "between " + Quantity(*g.Lower, g.Unit) + " and " + s + ": the load generator stood still"
+	}
+	if g.Note != "" {
+		s += " (" + g.Note + ")"
+	}
+	return s
+}
+
+// bracketed reports whether the truth lies between two values, because the load generator stood still.
+func (g *Gate) bracketed() bool {
+	return g.Observed != nil && g.Lower != nil && *g.Lower != *g.Observed
+}
+
+// Observed is what a gate observed, for a person. A percentile of too few requests tells of how many it is.
+func (r *Result) Observed(g *Gate) string {
+	switch {
+	case r.unjudged(g):
+		return "not judged: the run was stopped early"
+	case g.Observed == nil:
+		return g.ObservedText()
+	}
+	s := g.ObservedText()
+	if n, few := r.fewFor(g); few {
+		s += " (of " + plural(n, "request") + ")"
+	}
+	return s
+}
+
+// observation is what a gate observed, or that there was nothing to observe, as the end of a sentence.
+func (r *Result) observation(g *Gate) string {
+	if g.Observed == nil {
+		return r.Observed(g)
+	}
+	return "observed " + r.Observed(g)
+}
+
+// fewFor returns how many requests a gate's percentile is of, and whether they are too few for it. Windows of which
+// the result holds no such figures, such as a phase and a request at once, are left out.
+func (r *Result) fewFor(g *Gate) (n int64, few bool) {
+	name, all := strings.CutSuffix(g.Metric, "_all")
+	digits, isPercentile := strings.CutPrefix(name, "p")
+	q, err := strconv.ParseFloat("0."+digits, 64)
+	l, known := r.latencyIn(g.Window)
+	if !isPercentile || err != nil || !known {
+		return 0, false
+	}
+	n = l.Response.Count
+	if all {
+		n = l.All.Count
+	}
+	return n, !Reliable(q, n)
+}
+
+// latencyIn returns the latency of a gate's window: a phase, a fault, a request, or all judged phases.
+func (r *Result) latencyIn(window string) (*Latency, bool) {
+	if window == "" {
+		return &r.Latency, true
+	}
+	for _, list := range [][]Period{r.Phases, r.Requests} {
+		for i := range list {
+			if list[i].Name == window {
+				return &list[i].Latency, true
+			}
+		}
+	}
+	for i := range r.Faults {
+		if f := &r.Faults[i]; f.ID == window && f.Window != nil {
+			return &f.Window.Latency, true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,96 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func junitOf(t *testing.T, r *Result) junitSuite {
+	t.Helper()
+	var b bytes.Buffer
+	if err := WriteJUnit(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	var s junitSuite
+	if err := xml.Unmarshal(b.Bytes(), &s); err != nil {
+		t.Fatalf("%v\n%s", err, b.String())
+	}
+	return s
+}
+
+func TestJUnitTellsFailuresFromErrorsAndFromWhatWasNotJudged(t *testing.T) {
+	type counts struct{ failures, errors, skipped int }
+	for _, tc := range []struct {
+		verdict        Verdict
+		passed, judged bool
+		want           counts
+	}{
+		{Passed, true, true, counts{0, 0, 0}},
+		{Failed, false, true, counts{1, 0, 0}},
+		{Failed, false, false, counts{1, 0, 0}}, // it was not stopped: every gate was judged
+		{Invalid, true, true, counts{0, 1, 0}},
+		{Interrupted, true, true, counts{0, 1, 0}},
+		{Interrupted, false, false, counts{0, 1, 1}},
+		{Aborted, false, true, counts{2, 0, 0}},
+		{Aborted, false, false, counts{1, 0, 1}},
+	} {
+		r := &Result{Name: "x", Verdict: tc.verdict, Reasons: []string{"because <of> & that"}, Gates: []Gate{{Expr: "p99 < 1s", Passed: tc.passed, Judged: tc.judged}}}
+		s := junitOf(t, r)
+		if got := (counts{s.Failures, s.Errors, s.Skipped}); s.Tests != 2 || got != tc.want {
+			t.Errorf("%+v: %d tests, %+v", tc, s.Tests, got)
+		}
+	}
+}
+
+func TestJUnitTellsNotesAndBrackets(t *testing.T) {
+	zero, lower, upper := 0., 90., 140.
+	r := &Result{Name: "x", Verdict: Failed, Gates: []Gate{
+		{Expr: "recover(kill) < 3s", Unit: "ms", Observed: &zero, Passed: true, Judged: true, Note: "the objective never broke"},
+		{Expr: "p50 < 100ms", Metric: "p50", Unit: "ms", Observed: &upper, Lower: &lower, Judged: true},
+		{Expr: "p50 < 100ms", Metric: "p50", Unit: "ms", Observed: &upper, Lower: &upper, Judged: true},
+		{Expr: "eject(kill) < 3s", Unit: "ms", Judged: true},
+	}, Latency: Latency{Response: Figures{Count: 39}}}
+	s := junitOf(t, r)
+	if got := s.Cases[1].Output; got != "observed 0 ms (the objective never broke)" {
+		t.Error(got)
+	}
+	for i, want := range map[int]string{
+		2: "p50 < 100ms: observed between 90 ms and 140 ms: the load generator stood still (of 39 requests)",
+		3: "p50 < 100ms: observed 140 ms (of 39 requests)",
+		4: "eject(kill) < 3s: did not happen",
+	} {
+		if got := s.Cases[i].Failure; got == nil || got.Text != want || got.Message != want {
+			t.Errorf("%+v, want %q", got, want)
+		}
+	}
+	if s.Cases[3].Name != "p50 < 100ms (2)" {
+		t.Error(s.Cases[3].Name)
+	}
+}
+
+// Results of older versions do not say whether a gate was judged.
+func TestOlderResultsSayNothingOfJudging(t *testing.T) {
+	for _, tc := range []struct {
+		verdict Verdict
+		judged  string
+		want    bool
+	}{{Failed, "", true}, {Aborted, "", true}, {Interrupted, "", false}, {Interrupted, `, "judged": true`, true}, {Aborted, `, "judged": false`, false}} {
+		path := filepath.Join(t.TempDir(), "result.json")
+		text := fmt.Sprintf(`{"schema": %q, "verdict": %q, "gates": [{"expr": "p99 < 1s"%s}]}`, Schema, tc.verdict, tc.judged)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Read(path)
+		if err != nil || r.Gates[0].Judged != tc.want {
+			t.Errorf("%+v: %+v, %v", tc, r, err)
+		}
+		if s := junitOf(t, r); strings.Contains(text, "interrupted") && (s.Skipped == 1) == tc.want {
+			t.Errorf("%+v: %d skipped", tc, s.Skipped)
+		}
+	}
+}

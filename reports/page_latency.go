@@ -1,0 +1,134 @@
+package reports
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/seed-8025779b/shakedown/reports/html"
+)
+
+func ratesSection(r *Result) html.Section {
+	text := "Planned and offered: by when requests were due. Succeeded: by when the requests were due. Gaps between the lines are failed or unsent requests."
+	if r.byEnd() {
+		text = "Planned and offered: by when requests were due. Succeeded: by when they ended. Lasting gaps between the lines are failed or unsent requests."
+	}
+	return html.Section{
+		ID: "rate", Title: "Load", Text: []string{text},
+		Blocks: []html.Block{{Figure: rateFigure(r)}, {Table: trafficTable(r)}},
+	}
+}
+
+// trafficTable tells of the judged requests what their latency does not.
+func trafficTable(r *Result) *html.Table {
+	t := &html.Table{Head: []string{"judged phases", ""}}
+	row := func(name, value string) {
+		t.Rows = append(t.Rows, []html.Cell{html.Text(name), html.Text(value)})
+	}
+	row("Rate: planned, offered, succeeded", fmt.Sprintf("%s, %s, %s", Quantity(r.Rates.Planned, "/s"), Quantity(r.Rates.Offered, "/s"), Quantity(r.Rates.Succeeded, "/s")))
+	row("Bodies: received, sent", size(r.Bytes.In)+", "+size(r.Bytes.Out))
+	if g := r.Parts; g != nil {
+		wait := "none"
+		if f := g.Wait; !f.Empty() {
+			wait = fmt.Sprintf("%s, p50 %s, p99 %s, max %s", plural(f.Count, "request"), f.Percentile(.5, f.P50), f.Percentile(.99, f.P99), f.Milliseconds(f.Max))
+		}
+		row("Waited for a free connection", wait)
+		row("Connections made", count(uint64(g.Connect.Count)))
+	}
+	row("Sent again by the load generator, because an idle connection had been closed", count(r.Totals.Reconnects))
+	row("Retries by the balancer", count(r.Totals.Retries))
+	if r.DrainMS > 0 {
+		row("From the end of the load until the last request ended", Quantity(r.DrainMS, "ms"))
+	}
+	return t
+}
+
+func latencySection(r *Result) html.Section {
+	l, m := r.Latency, r.remarks()
+	row := func(name string, f Figures, m *remarks) []html.Cell {
+		c := []html.Cell{html.Text(name), html.Num(f.Milliseconds(f.Mean))}
+		for _, x := range []struct{ q, v float64 }{{.5, f.P50}, {.9, f.P90}, {.95, f.P95}, {.99, f.P99}, {.999, f.P999}} {
+			c = append(c, html.Num(m.percentile(f, x.q, x.v)))
+		}
+		return append(c, html.Num(m.max(f)), html.Num(count(uint64(f.Count))))
+	}
+	parts := &remarks{} // the timeout limits the exchange as a whole
+	rows := [][]html.Cell{row("Response time", l.Response, m), row("Service time", l.Service, m), row("All, with failures", l.All, m)}
+	if g := r.Parts; g != nil {
+		for _, x := range []struct {
+			name    string
+			figures Figures
+		}{{"Waiting for a connection", g.Wait}, {"Time to first byte", g.FirstByte}, {"Connecting", g.Connect}, {"TLS handshake", g.TLS}} {
+			if !x.figures.Empty() {
+				rows = append(rows, row(x.name, x.figures, parts))
+			}
+		}
+	}
+	m.few = m.few || parts.few
+	s := html.Section{
+		ID: "latency", Title: "Response time",
+		Text: []string{
+			"Response time runs from when a request was due: what a user waits, queueing included. Service time is measured from the send; it hides queueing. Both are of succeeded requests. “All” includes failures, timed until they ended. Waiting counts the requests that had to wait; connecting and TLS, the connections made.",
+		},
+	}
+	if note := r.TimeoutNote(); note != "" {
+		s.Text = append(s.Text, "The slowest response times are "+note+": without it they would have been longer.")
+	}
+	s.Blocks = []html.Block{
+		{Figure: latencyFigure(r)},
+		{Table: &html.Table{
+			Head: []string{"", "mean", "p50", "p90", "p95", "p99", "p99.9", "max", "requests"},
+			Rows: rows, Notes: m.notes("requests"),
+		}},
+	}
+	if f := percentileFigure(r); f != nil {
+		s.Blocks = append(s.Blocks, html.Block{Figure: f})
+	}
+	return s
+}
+
+func errorsSection(r *Result) html.Section {
+	s := html.Section{ID: "errors", Title: "Errors"}
+	if statuses := r.StatusText(); statuses != "" {
+		s.Text = append(s.Text, "Responses by HTTP status: "+statuses+".")
+	}
+	classes := r.ErrorClasses()
+	if len(classes) == 0 {
+		s.Text = append(s.Text, "None: every request that was judged succeeded.")
+		if r.Totals.Succeeded == 0 {
+			s.Text[len(s.Text)-1] = "None; no request succeeded either."
+		}
+		return s
+	}
+	t := &html.Table{Head: []string{"error", "requests", "for example", "class"}}
+	for _, c := range classes {
+		t.Rows = append(t.Rows, []html.Cell{html.Text(r.className(c)), html.Num(count(r.Errors[c])), html.Text(r.Examples[c]), html.Text(c)})
+	}
+	s.Blocks = []html.Block{{Figure: errorFigure(r, classes)}, {Table: t}}
+	return s
+}
+
+// ErrorClasses lists the classes of failure, most frequent first.
+func (r *Result) ErrorClasses() []string { return byCount(r.Errors) }
+
+// StatusText lists how many answers had each HTTP status, most frequent first; it is empty when that is not known.
+func (r *Result) StatusText() string {
+	var parts []string
+	for _, s := range byCount(r.Statuses) {
+		parts = append(parts, fmt.Sprintf("%s: %s", s, count(r.Statuses[s])))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func byCount(counts map[string]uint64) (names []string) {
+	for name, n := range counts {
+		if n > 0 {
+			names = append(names, name)
+		}
+	}
+	sort.Slice(names, func(i, j int) bool {
+		a, b := names[i], names[j]
+		return counts[a] > counts[b] || (counts[a] == counts[b] && a < b)
+	})
+	return names
+}

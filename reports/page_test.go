@@ -1,0 +1,211 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/reports/chart"
+)
+
+func pageOf(t *testing.T, r *Result) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := WriteHTML(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// expect checks what a page says and what it must not say.
+func expect(t *testing.T, page string, says, never []string) {
+	t.Helper()
+	for _, s := range says {
+		if !strings.Contains(page, s) {
+			t.Errorf("the page does not say %q", s)
+		}
+	}
+	for _, s := range never {
+		if strings.Contains(page, s) {
+			t.Errorf("the page says %q", s)
+		}
+	}
+}
+
+func TestThePageTellsWhatAResultHolds(t *testing.T) {
+	expect(t, pageOf(t, fixture(t)), []string{
+		"in the 4.5 s that are judged, simulated", "max 151 ms, of only 713 requests",
+		"between 96 ms and 115 ms: the load generator stood still", "the objective never broke", "missed by 130 %", "71 % of the limit",
+		"stood still for 110 ms in all and delayed 18 of 716 requests judged (2.51 %)", "The p95 of the response time lies between 61 ms, without that time, and 83 ms",
+		">load generator paused, 2 times<", ">load generator throttled<",
+		"60 requests, p50 6.00 ms", "1.5 MB, 0 B", "<td class=\"\">90 ms</td>", "Responses by HTTP status: 200: 713, 502: 3.",
+		"by when they happened", "by when they ended", "objective did not break", "request, judged phases", "HTTP 5xx", "† A percentile of fewer than",
+	}, []string{"sent on schedule", "generator late", "‡"})
+}
+
+// A result of an older version says less, and nothing that is not so.
+func TestThePageOfAnOlderResult(t *testing.T) {
+	expect(t, pageOf(t, older(t)),
+		[]string{"in the 4.5 s that are judged", "Requests were sent on schedule, and every period checked has data.", "request, all phases", "by when they were due"},
+		[]string{"stood still", "NaN", "by when they ended"})
+}
+
+func TestTheClientsTimeoutIsToldWhereItLimits(t *testing.T) {
+	r := fixture(t)
+	r.Scenario = json.RawMessage(`{"client": {"timeout": "159ms"}}`)
+	expect(t, pageOf(t, r), []string{"limited by the client&#39;s timeout of 159 ms", "151 ms ‡", "‡ Limited by the client"}, nil)
+	for _, scenario := range []string{`{"client": {"timeout": "161ms"}}`, `{"client": 5}`, `{"client": {"timeout": 5}}`, `{}`, ``} {
+		r.Scenario = json.RawMessage(scenario)
+		if note := r.TimeoutNote(); note != "" {
+			t.Errorf("%s: %s", scenario, note)
+		}
+	}
+}
+
+func TestTheServersAreDrawnAsTheyCame(t *testing.T) {
+	f := serversFigure(fixture(t), "web", "")
+	want := map[string][]chart.Point{
+		"running": {{X: 0, Y: 3}, {X: 2, Y: 2}, {X: 3, Y: 3}, {X: 3.2, Y: 4}, {X: 5, Y: 4}},
+		"desired": {{X: 0, Y: 3}, {X: 3, Y: 4}, {X: 5, Y: 4}},
+	}
+	for _, s := range f.Series {
+		if points, known := want[s.Name]; known && !equal(s.Points, points) {
+			t.Errorf("%s: %v, want %v", s.Name, s.Points, points)
+		}
+		if last := s.Points[len(s.Points)-1]; s.Name == "healthy" && (s.Points[0] != chart.Point{X: 0, Y: 3} || s.Points[1] != chart.Point{X: 2, Y: 2} || last != chart.Point{X: 5, Y: 4}) {
+			t.Errorf("healthy: %v", s.Points)
+		}
+	}
+	if len(f.Series) != 3 {
+		t.Errorf("%d lines", len(f.Series))
+	}
+	if f := serversFigure(&Result{Targets: []Target{{Group: "own"}}}, "own", ""); f != nil {
+		t.Error("servers of which nothing is known are drawn")
+	}
+}
+
+func equal(a, b []chart.Point) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if math.Abs(a[i].X-b[i].X) > 1e-9 || a[i].Y != b[i].Y {
+			return false
+		}
+	}
+	return true
+}
+
+func TestThePercentileCurveEndsAtTheMaximum(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 100, 3000} {
+		r := &Result{}
+		for i := range n {
+			r.Histograms.Response.Record(time.Duration(i+1) * time.Millisecond)
+		}
+		f := percentileFigure(r)
+		points := f.Series[0].Points
+		last := points[len(points)-1]
+		if last.X != float64(n) || last.Y != MS(r.Histograms.Response.Max()) || f.XMax < last.X {
+			t.Errorf("of %d: it ends at %+v", n, last)
+		}
+		for i := range points[1:] {
+			if points[i+1].X <= points[i].X || points[i+1].Y < points[i].Y {
+				t.Errorf("of %d: %+v after %+v", n, points[i+1], points[i])
+			}
+		}
+	}
+	if percentileFigure(&Result{}) != nil {
+		t.Error("a curve of nothing")
+	}
+}
+
+// window is a window with so many requests due, all of which succeeded unless they were cancelled.
+func window(from, to float64, planned, cancelled uint64) Period {
+	p := Period{StartMS: from, EndMS: to, Totals: Totals{Planned: planned, Sent: planned - cancelled, Succeeded: planned - cancelled, Cancelled: cancelled}}
+	for range planned - cancelled {
+		p.Histograms.Response.Record(time.Millisecond)
+	}
+	return p
+}
+
+// At a hundred requests a second every rate is 100/s, however windows are cut.
+func TestColumnsGoByTime(t *testing.T) {
+	for name, windows := range map[string][]Period{
+		"even":                   {window(0, 500, 50, 0), window(500, 1000, 50, 0), window(1000, 1500, 50, 0)},
+		"cut at edges":           {window(0, 400, 40, 0), window(400, 500, 10, 0), window(500, 730, 23, 0), window(730, 1500, 77, 0)},
+		"a narrow one at last":   {window(0, 500, 50, 0), window(500, 1000, 50, 0), window(1000, 1490, 49, 0), window(1490, 1500, 1, 0)},
+		"the last beyond it":     {window(0, 1000, 100, 0), window(1000, 2000, 50, 0)},
+		"none where none is due": {window(0, 500, 50, 0), window(1000, 1500, 50, 0)},
+	} {
+		r := &Result{DurationMS: 1500, PlannedMS: 1500, Windows: windows}
+		last := 0.
+		for _, c := range columns(r) {
+			if math.Abs(c.from-last) > 1e-9 || c.to <= c.from {
+				t.Errorf("%s: from %v to %v after %v", name, c.from, c.to, last)
+			}
+			last = c.to
+			if c.planned == 0 && name == "none where none is due" {
+				continue
+			}
+			if math.Abs(c.during(c.planned)-100) > 1e-6 || math.Abs(c.rate(c.succeeded)-100) > 1e-6 {
+				t.Errorf("%s: %v planned, %v succeeded a second from %v to %v", name, c.during(c.planned), c.rate(c.succeeded), c.from, c.to)
+			}
+		}
+		if last != 1.5 {
+			t.Errorf("%s: it ends at %v", name, last)
+		}
+	}
+}
+
+// A run that was stopped shows no dip: what was cancelled is no lower throughput.
+func TestAnInterruptedRunEndsWithoutADip(t *testing.T) {
+	r := &Result{DurationMS: 1100, PlannedMS: 5000, Windows: []Period{window(0, 500, 50, 0), window(500, 1000, 50, 0), window(1000, 1500, 10, 8)}}
+	for _, s := range rateFigure(r).Series {
+		for _, p := range s.Points {
+			if s.Name == "succeeded" && p.X > .9 && !math.IsNaN(p.Y) || s.Name != "succeeded" && s.Name != "offered" && math.Abs(p.Y-100) > 1e-6 {
+				t.Errorf("%s: %+v", s.Name, p)
+			}
+		}
+	}
+}
+
+// Failures are drawn when they happened, those after the end of the load too, and so are successes.
+func TestWhatEndedIsDrawnWhenItEnded(t *testing.T) {
+	ended := func(succeeded, failed uint64) *Ended {
+		e := &Ended{Succeeded: succeeded, Failed: failed, Errors: map[string]uint64{string(measure.Timeout): failed}}
+		for range succeeded {
+			e.Histogram.Record(2 * time.Millisecond)
+		}
+		return e
+	}
+	r := &Result{DurationMS: 1000, PlannedMS: 1000, DrainMS: 900, Errors: map[string]uint64{"timeout": 50}}
+	for i, e := range []*Ended{ended(50, 0), ended(0, 0), ended(0, 50), ended(0, 0)} {
+		w := window(float64(i)*500, float64(i+1)*500, 50, 0)
+		if w.StartMS >= r.DurationMS {
+			w = window(w.StartMS, w.EndMS, 0, 0)
+		}
+		w.Errors = map[string]uint64{"timeout": 7} // by when they were due: not what is drawn
+		w.Ended = e
+		r.Windows = append(r.Windows, w)
+	}
+	total := map[bool]float64{}
+	for _, c := range columns(r) {
+		total[c.from >= 1] += float64(c.errors["timeout"])
+		if c.from >= 1 && !math.IsNaN(c.during(c.planned)) {
+			t.Errorf("a planned rate of %v after the load", c.during(c.planned))
+		}
+		if c.from == 0 && (c.succeeded != 50 || math.Round(c.p50) != 2) || c.from == .5 && !math.IsNaN(c.p50) {
+			t.Errorf("%+v", c)
+		}
+	}
+	if total[false] != 0 || total[true] != 50 {
+		t.Errorf("errors before and after the load's end: %v", total)
+	}
+	if f := errorFigure(r, []string{"timeout"}); f.XMax != 1.9 {
+		t.Errorf("the figure ends at %v", f.XMax)
+	}
+}

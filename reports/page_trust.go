@@ -1,0 +1,154 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/seed-8025779b/shakedown/reports/html"
+)
+
+func gatesSection(r *Result) html.Section {
+	t := &html.Table{Head: []string{"", "criterion", "observed", "limit", "headroom", "note"}}
+	for i := range r.Gates {
+		g := &r.Gates[i]
+		verdict := html.Cell{Text: "passed", Tone: html.Good}
+		switch {
+		case r.unjudged(g):
+			verdict = html.Cell{Text: "not judged", Tone: html.Warn}
+		case !g.Passed:
+			verdict = html.Cell{Text: "failed", Tone: html.Bad}
+		}
+		observed := Dash
+		if g.Observed != nil {
+			observed = Quantity(*g.Observed, g.Unit)
+		}
+		t.Rows = append(t.Rows, []html.Cell{
+			verdict, html.Text(g.Expr), html.Num(observed), html.Num(g.Op + " " + Quantity(g.Limit, g.Unit)), html.Num(r.headroom(g)), html.Text(strings.Join(r.gateNotes(g), "; ")),
+		})
+	}
+	return html.Section{
+		ID: "gates", Title: "Pass/fail criteria (gates)",
+		Text:   []string{"Each is a condition on the figures of this run. The run has passed when all of them hold."},
+		Blocks: []html.Block{{Table: t}},
+	}
+}
+
+// headroom says how far what was observed is from its limit.
+func (r *Result) headroom(g *Gate) string {
+	if g.Observed == nil || g.Limit == 0 || r.unjudged(g) {
+		return ""
+	}
+	share := (g.Limit - *g.Observed) / g.Limit
+	if strings.HasPrefix(g.Op, ">") {
+		share = -share
+	}
+	if !g.Passed {
+		return fmt.Sprintf("missed by %.0f %%", -100*share)
+	}
+	return fmt.Sprintf("%.0f %% of the limit", 100*share)
+}
+
+// gateNotes is what there is to say of an observation.
+func (r *Result) gateNotes(g *Gate) (notes []string) {
+	switch {
+	case r.unjudged(g):
+		return []string{"the run was stopped early"}
+	case g.Note != "":
+		notes = append(notes, g.Note)
+	case g.Observed == nil:
+		notes = append(notes, g.ObservedText())
+	}
+	if g.bracketed() {
+		notes = append(notes, fmt.Sprintf("between %s and %s: the load generator stood still", Quantity(*g.Lower, g.Unit), Quantity(*g.Observed, g.Unit)))
+	}
+	if n, few := r.fewFor(g); few && g.Observed != nil {
+		notes = append(notes, fmt.Sprintf("of only %s", plural(n, "request")))
+	}
+	return notes
+}
+
+func trustSection(r *Result) html.Section {
+	s := html.Section{ID: "trust", Title: "Can this run be trusted?"}
+	v := r.Validity
+	if r.World == WorldVegeta {
+		s.Text = append([]string{"Not known: vegeta does not record when a request was due."}, r.Warnings...)
+		return s
+	}
+	s.Text = append(s.Text, trustText(r))
+	if text := r.StallText(); text != "" {
+		s.Text = append(s.Text, text)
+	}
+	if r.World == "sim" {
+		s.Text = append(s.Text, "A simulated load generator is never late. The figures leave out the time that balancer and backends themselves take.")
+	}
+	t := &html.Table{Head: []string{"", "observed", "limit"}}
+	row := func(name, observed, limit string) {
+		t.Rows = append(t.Rows, []html.Cell{html.Text(name), html.Text(observed), html.Num(limit)})
+	}
+	row("Delay between scheduled and actual send, p50 / p99 / max",
+		fmt.Sprintf("%s / %s / %s", v.Lag.Milliseconds(v.Lag.P50), v.Lag.Milliseconds(v.Lag.P99), v.Lag.Milliseconds(v.Lag.Max)), "p99 ≤ "+Quantity(v.LagLimitMS, "ms"))
+	if v.StalledMS > 0 || v.StalledRequests > 0 {
+		row("Load generator stood still, in all; requests that it delayed", Quantity(v.StalledMS, "ms")+"; "+count(v.StalledRequests), "")
+	}
+	if b := v.Bracket; b != nil {
+		row(fmt.Sprintf("p%g of the response time without that time; as measured", b.Percentile), Quantity(b.LowerMS, "ms")+"; "+Quantity(b.UpperMS, "ms"), "")
+	}
+	row("Load generator CPU (% of its allowance)", percent(v.GeneratorCPU), "80 %")
+	row("planned = sent + dropped + cancelled", fmt.Sprintf("%s = %s + %s + %s", count(r.Totals.Planned), count(r.Totals.Sent), count(r.Totals.Dropped), count(r.Totals.Cancelled)), "")
+	if v.Ceiling > 0 {
+		peak := 0.
+		for _, w := range r.Windows {
+			peak = max(peak, w.Rates.Planned)
+		}
+		row("Peak planned rate; load generator capacity, measured before the run", Quantity(peak, "/s")+"; "+Quantity(v.Ceiling, "/s"), "70 % of the capacity")
+	}
+	balancerRows(r, row)
+	s.Blocks = append(s.Blocks, html.Block{Table: t})
+	s.Text = append(s.Text, r.Warnings...)
+	return s
+}
+
+// trustText is the short answer. What stood still is told beside it, and drawn in the figures.
+func trustText(r *Result) string {
+	switch v := r.Validity; {
+	case !v.Valid:
+		return "No: " + strings.Join(v.Reasons, "; ") + "."
+	case v.StalledRequests > 0 || len(v.Stalls) > 0:
+		return "Yes, within the bounds below. Every period checked has data."
+	}
+	return "Yes. Requests were sent on schedule, and every period checked has data."
+}
+
+// StallText says how long the load generator stood still, what that concerns and what it can have changed; it is
+// empty when it did not.
+func (r *Result) StallText() string {
+	v := r.Validity
+	if v.StalledRequests == 0 && len(v.Stalls) == 0 {
+		return ""
+	}
+	s := fmt.Sprintf("The load generator itself stood still for %s in all and delayed %s of %s judged", Quantity(v.StalledMS, "ms"), count(v.StalledRequests), plural(int64(r.Totals.Planned), "request"))
+	if r.Totals.Planned > 0 {
+		s += fmt.Sprintf(" (%s)", percent(float64(v.StalledRequests)/float64(r.Totals.Planned)))
+	}
+	if b := v.Bracket; b != nil && b.LowerMS != b.UpperMS {
+		s += fmt.Sprintf(". The p%g of the response time lies between %s, without that time, and %s, as measured", b.Percentile, Quantity(b.LowerMS, "ms"), Quantity(b.UpperMS, "ms"))
+	}
+	return s + "."
+}
+
+// balancerRows tells what the balancer counted, where it did.
+func balancerRows(r *Result, row func(name, observed, limit string)) {
+	b := r.Balancer
+	if b == nil {
+		return
+	}
+	var attempts uint64
+	for _, x := range r.Targets {
+		attempts += x.Requests
+	}
+	row("Attempts that the balancer counted at its targets; sent + retries", fmt.Sprintf("%s; %s + %s", count(attempts), count(r.Totals.Sent), count(b.Retries)), "")
+	if b.Limited+b.Waited+b.Overflow > 0 {
+		row("Requests beyond a rate limit; attempts that waited for a target with room; attempts that found the queue full",
+			fmt.Sprintf("%s; %s; %s", count(b.Limited), count(b.Waited), count(b.Overflow)), "")
+	}
+}

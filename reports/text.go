@@ -1,0 +1,90 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Quantity writes a number with its unit for a person, to three digits or so.
+func Quantity(v float64, unit string) string {
+	switch unit {
+	case "ms":
+		switch size := math.Abs(v); {
+		case size >= 1000:
+			return fmt.Sprintf("%.2f s", v/1000)
+		case size >= 10:
+			return fmt.Sprintf("%.0f ms", v)
+		case v == 0:
+			return "0 ms"
+		case size < .1:
+			return fmt.Sprintf("%.0f µs", v*1000)
+		}
+		return fmt.Sprintf("%.2f ms", v)
+	case "%":
+		return fmt.Sprintf("%.2f %%", v)
+	case "/s":
+		return fmt.Sprintf("%.1f/s", v)
+	}
+	return fmt.Sprintf("%.4g", v)
+}
+
+// percent writes a share.
+func percent(share float64) string { return Quantity(share*100, "%") }
+
+// at writes an instant of the run.
+func at(ms float64) string { return fmt.Sprintf("%.2f s", ms/1000) }
+
+// duration writes how long something took: in whole seconds where it took some.
+func duration(ms float64) string {
+	switch {
+	case ms >= 10_000:
+		return fmt.Sprintf("%.0f s", ms/1000)
+	case ms >= 1000:
+		return strconv.FormatFloat(math.Round(ms/100)/10, 'f', -1, 64) + " s"
+	}
+	return Quantity(ms, "ms")
+}
+
+// short writes a duration as a person would: 2 s, 400 ms.
+func short(d time.Duration) string {
+	if d >= time.Second && d < time.Minute {
+		return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + " s"
+	}
+	if d < time.Second && d >= time.Millisecond {
+		return strconv.FormatFloat(MS(d), 'f', -1, 64) + " ms"
+	}
+	return d.String()
+}
+
+// size writes a number of bytes.
+func size(n int64) string {
+	v := float64(n)
+	for _, unit := range []string{"B", "kB", "MB", "GB"} {
+		if v < 1000 {
+			return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") + " " + unit
+		}
+		v /= 1000
+	}
+	return fmt.Sprintf("%.1f TB", v)
+}
+
+// count writes a number with thin spaces between thousands.
+func count(n uint64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
+}
+
+// plural writes a number with a noun.
+func plural(n int64, noun string) string {
+	s := count(uint64(n)) + " " + noun
+	if n != 1 {
+		s += "s"
+	}
+	return s
+}
