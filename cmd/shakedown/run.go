@@ -78,6 +78,9 @@ func play(ctx context.Context, stdout io.Writer, d *scenarios.Decoded, f *playFl
 	ui := newUI(os.Stderr, f.quiet, f.noColor)
 	opts.Progress, opts.Say, opts.Announce = ui.progress, ui.say, ui.announce
 	if f.metrics != "" {
+		if err := checkAddress("metrics", f.metrics); err != nil {
+			return err
+		}
 		metrics, err := expose.Listen(f.metrics)
 		if err != nil {
 			return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
