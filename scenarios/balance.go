@@ -17,7 +17,7 @@ func DecodeBalancer(src Source) (c balancer.Config, resolved *Resolved, err erro
 	none, resolved := balancer.Config{}, &Resolved{}
 	root, problem := src.parse()
 	if problem != nil {
-		return none, nil, &Problems{src, []Problem{*problem}}
+		return none, nil, &Problems{Source: src, List: []Problem{*problem}}
 	}
 	d := &decoder{dir: src.Dir, alone: true, origins: map[*yaml.Node]string{}}
 	s := &plan.Scenario{}
@@ -26,6 +26,7 @@ func DecodeBalancer(src Source) (c balancer.Config, resolved *Resolved, err erro
 		d.fail(b.value("version"), "version %v is not known: this shakedown reads version 1", v)
 	}
 	seed := b.values([]spec.Param{{Name: "seed", Type: spec.Count, Default: "1", Doc: "of every random draw"}}).Int("seed")
+	d.masked(b)
 	for _, other := range []string{"name", "about", "objective", "network", "client", "load", "scaling", "faults", "abort", "gates", "validity"} {
 		b.key(other) // a scenario's: not the balancer's business
 	}

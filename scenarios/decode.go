@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
+	"github.com/seed-8025779b/shakedown/scenarios/mask"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -30,7 +31,7 @@ type Decoded struct {
 func Decode(src Source, overrides ...Override) (*Decoded, error) {
 	root, problem := src.parse()
 	if problem != nil {
-		return nil, &Problems{src, []Problem{*problem}}
+		return nil, &Problems{Source: src, List: []Problem{*problem}}
 	}
 	d := &decoder{dir: src.Dir, origins: map[*yaml.Node]string{}}
 	for _, o := range overrides {
@@ -88,6 +89,7 @@ func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *R
 		{Name: "name", Type: spec.Text, Default: base}, {Name: "about", Type: spec.Text},
 		{Name: "seed", Type: spec.Count, Default: "1", Doc: "of every random draw"},
 	})
+	s.Mask = d.masked(b)
 	d.name(b.value("name"), "name")
 	s.Name, s.About, s.Seed = head.Text("name"), head.Text("about"), draw.Seed(head.Int("seed"))
 	b.refuse("dependencies", "sessions", "deploys", "alerts", "regions")
@@ -100,6 +102,7 @@ func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *R
 	d.client(b.value("client"), s, out.sub("client"))
 	d.clientFiles(b.value("client"), s)
 	d.load(b, s, out.sub("load"))
+	d.authorize(s)
 	d.scaling(b.list("scaling"), s, out)
 	d.faults(b.list("faults"), s, out)
 	d.abort(b.list("abort"), s, out)
@@ -153,8 +156,8 @@ func (d *decoder) system(b *block, s *plan.Scenario, out *Resolved) {
 			d.fail(target, "target: %v", err)
 			return
 		}
-		s.Target = v.(string)
-		out.leaf("target", s.Target, d.origin(target))
+		s.Target = d.withoutUser(v.(string))
+		out.leaf("target", mask.URLs(v.(string)), d.origin(target))
 	default:
 		d.topology(topology, s, out.sub("topology"))
 	}

@@ -227,6 +227,6 @@ func (d *decoder) header(list []mix.Header, name string, v *yaml.Node, as string
 		d.fail(v, "header %s must be text, not %s", name, kindOf(v))
 		return list
 	}
-	out.leaf(as, v.Value, d.origin(v))
+	out.leaf(as, d.mask.Value(name, v.Value), d.origin(v))
 	return append(list, mix.Header{Name: name, Value: v.Value})
 }

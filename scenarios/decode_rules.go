@@ -179,7 +179,7 @@ func (d *decoder) pairs(b *block, name string, item *Resolved) (list []route.Pai
 			d.fail(value, "%s %s: %v", name, key.Value, err)
 			continue
 		}
-		pb.out.leaf(key.Value, v, d.origin(value))
+		pb.out.leaf(key.Value, d.mask.Value(key.Value, v.(string)), d.origin(value))
 		list = append(list, route.Pair{Name: key.Value, Value: v.(string)})
 	}
 	return list

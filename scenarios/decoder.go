@@ -3,11 +3,12 @@ package scenarios
 import (
 	"cmp"
 	"fmt"
-	"slices"
+	"net/url"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/seed-8025779b/shakedown/scenarios/mask"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
@@ -19,7 +20,9 @@ type decoder struct {
 	alone    bool                  // the balancer runs alone: there is no load
 	origins  map[*yaml.Node]string // of nodes that did not come from the file
 
-	ids []string // of the faults, those with mistakes too
+	mask mask.Names    // whose values are secrets
+	user *url.Userinfo // of the target's URL
+	ids  []string      // of the faults, those with mistakes too
 
 	// What could not be read: a mistake in it was told, and what refers to it can't be judged.
 	unread map[string]bool
@@ -37,59 +40,11 @@ const (
 	requestNames = "load requests"
 )
 
-// fail notes a mistake at a node.
-func (d *decoder) fail(n *yaml.Node, format string, args ...any) {
-	p := Problem{Message: fmt.Sprintf(format, args...)}
-	if n != nil {
-		p.Origin = d.origins[n]
-		p.Line, p.Column = n.Line, n.Column
-	}
-	d.problems = append(d.problems, p)
-}
-
-// failOf notes a mistake that may be the consequence of another one: it is only told when the subjects that it refers to
-// could be read.
-func (d *decoder) failOf(subjects []string, n *yaml.Node, format string, args ...any) {
-	d.fail(n, format, args...)
-	d.problems[len(d.problems)-1].about = subjects
-}
-
-// cannotRead notes that a mistake was told in a subject.
-func (d *decoder) cannotRead(subject string) {
-	if d.unread == nil {
-		d.unread = map[string]bool{}
-	}
-	d.unread[subject] = true
-}
-
-// causes are the problems without those that only follow from others.
-func (d *decoder) causes() (list []Problem) {
-	for _, p := range d.problems {
-		if !slices.ContainsFunc(p.about, func(subject string) bool { return d.unread[subject] }) {
-			list = append(list, p)
-		}
-	}
-	return list
-}
-
 func (d *decoder) origin(n *yaml.Node) string {
 	if o := d.origins[n]; o != "" {
 		return o
 	}
 	return fmt.Sprintf("line %d", n.Line)
-}
-
-// err returns every mistake, in the file's order.
-func (d *decoder) err(src Source) error {
-	list := d.causes()
-	if len(list) == 0 {
-		list = d.problems // nothing that is wrong may pass
-	}
-	if len(list) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(list, func(a, b Problem) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
-	return &Problems{src, list}
 }
 
 // block is a mapping being read. A block of a nil node is one that the file leaves out: it yields defaults.

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen"
 	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
 	"github.com/seed-8025779b/shakedown/scenarios"
+	"github.com/seed-8025779b/shakedown/scenarios/mask"
 )
 
 func attackCommand() *cobra.Command {
@@ -233,7 +234,7 @@ func (a *attack) request() (map[string]any, error) {
 	for _, h := range a.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, fmt.Errorf("--header %q is not NAME: VALUE", h)
+			return nil, fmt.Errorf("--header %q is not NAME: VALUE", mask.Names{}.Header(h))
 		}
 		headers[name] = append(headers[name], strings.TrimSpace(value))
 	}
@@ -247,7 +248,7 @@ func (a *attack) request() (map[string]any, error) {
 		a.url, path = a.url[:host+slash], a.url[host+slash:]
 	}
 	a.text = path + "\n" + body
-	request := map[string]any{strings.ToLower(a.method): path, "headers": headers, "name": strings.ToUpper(a.method) + " " + full}
+	request := map[string]any{strings.ToLower(a.method): path, "headers": headers, "name": strings.ToUpper(a.method) + " " + mask.URLs(full)}
 	if body != "" {
 		request["body"] = body
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -40,7 +41,8 @@ func (a *attack) checkFlags() error {
 func (a *attack) checkData() error {
 	texts := a.text + "\n" + strings.Join(a.headers, "\n")
 	for _, x := range a.data {
-		if name, _, _ := strings.Cut(x, "="); !strings.Contains(texts, "{{"+name+".") {
+		name, _, _ := strings.Cut(x, "=")
+		if used := regexp.MustCompile(`\{\{\s*` + regexp.QuoteMeta(name) + `\.`); !used.MatchString(texts) {
 			return fmt.Errorf("--data %s is used by nothing: write {{%s.COLUMN}} into the URL, a header or the body", x, name)
 		}
 	}

@@ -31,8 +31,8 @@ func (f *balanceFlags) config() (balancer.Config, error) {
 	if err != nil {
 		return none, err
 	}
-	if _, _, err := net.SplitHostPort(f.listen); err != nil {
-		return none, fmt.Errorf("--listen %s is not HOST:PORT", f.listen)
+	if err := checkAddress("listen", f.listen); err != nil {
+		return none, err
 	}
 	g := balancer.Group{
 		Name: "targets", Strategy: chosen, Drain: 30 * time.Second, Timeouts: f.target, Outliers: health.NewOutliers(spec.Defaults(health.OutlierParams())),
@@ -161,9 +161,12 @@ func (f *balanceFlags) checkAdmin() error {
 	if f.admin == "" {
 		return nil
 	}
+	if err := checkAddress("admin", f.admin); err != nil {
+		return err
+	}
 	host, _, err := net.SplitHostPort(f.admin)
 	if err != nil {
-		return fmt.Errorf("--admin %s is not HOST:PORT", f.admin)
+		return fmt.Errorf("--admin: %w", err)
 	}
 	if ip := net.ParseIP(host); f.token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("--admin %s can be reached from elsewhere: give --admin-token too", f.admin)

@@ -32,6 +32,9 @@ time, waits for one in a bounded queue, or is answered 503. GET /health answers 
 			if controlled {
 				return withControl(func(c *control.Conn) error { return backend.ServeControlled(cmd.Context(), c) })
 			}
+			if err := checkAddress("listen", cfg.Listen); err != nil {
+				return err
+			}
 			cfg.Time = spec.Written{Kind: "exponential", Values: map[string]string{"mean": mean.String()}}
 			cfg.Seed = draw.Seed(seed)
 			b, err := backend.New(cfg)

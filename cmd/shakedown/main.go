@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/seed-8025779b/shakedown/scenarios"
+	"github.com/seed-8025779b/shakedown/scenarios/mask"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
@@ -40,10 +41,9 @@ func run() int {
 	err = root.ExecuteContext(ctx)
 	var verdict verdictError
 	if out.err != nil {
-		if err != nil && !errors.As(err, &verdict) && !errors.Is(err, out.err) {
-			fmt.Fprintln(os.Stderr, "shakedown:", err)
+		if told := out.tell(err); told != "" {
+			fmt.Fprintln(os.Stderr, "shakedown:", mask.URLs(told))
 		}
-		out.tell()
 		return exitCannotRun
 	}
 	switch {
@@ -52,7 +52,7 @@ func run() int {
 	case errors.As(err, &verdict):
 		return int(verdict)
 	}
-	fmt.Fprintln(os.Stderr, "shakedown:", err)
+	fmt.Fprintln(os.Stderr, "shakedown:", mask.URLs(err.Error()))
 	if errors.Is(err, scenarios.ErrCannotRun) {
 		return exitCannotRun
 	}

@@ -9,12 +9,14 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/scenarios"
+	"github.com/seed-8025779b/shakedown/scenarios/mask"
 )
 
 // playFlags mean the same for every command that plays something.
@@ -131,7 +133,7 @@ func (o *output) finish(stdout io.Writer, r *reports.Result, formats []reports.F
 	paths, err := o.write(r, formats, s)
 	u.summary(r, paths)
 	if toStdout {
-		if wrong := reports.WriteJSON(stdout, r); wrong != nil {
+		if wrong := reports.WriteJSON(stdout, r); wrong != nil && !errors.Is(wrong, syscall.EPIPE) { // nobody reads it: main knows
 			err = errors.Join(err, fmt.Errorf("standard output: %w", wrong))
 		}
 	}
@@ -142,14 +144,14 @@ func (o *output) finish(stdout io.Writer, r *reports.Result, formats []reports.F
 }
 
 // environment is what differs between two equal runs.
-func environment(started time.Time) reports.Environment {
+func environment(started time.Time, secrets mask.Names) reports.Environment {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
 	return reports.Environment{
 		StartedAt: started, Host: host, OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
-		Version: version(), GoVersion: runtime.Version(), Command: "shakedown " + quoteArgs(os.Args[1:]),
+		Version: version(), GoVersion: runtime.Version(), Command: "shakedown " + quoteArgs(secrets.Command(os.Args[1:])),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios"
 	"github.com/seed-8025779b/shakedown/scenarios/expose"
 	"github.com/seed-8025779b/shakedown/scenarios/library"
+	"github.com/seed-8025779b/shakedown/scenarios/mask"
 )
 
 func runCommand() *cobra.Command {
@@ -75,8 +76,11 @@ func play(ctx context.Context, stdout io.Writer, d *scenarios.Decoded, f *playFl
 	}
 	opts := scenarios.Options{World: f.world, Exe: exe}
 	ui := newUI(os.Stderr, f.quiet, f.noColor)
-	opts.Progress, opts.Say = ui.progress, ui.say
+	opts.Progress, opts.Say, opts.Announce = ui.progress, ui.say, ui.announce
 	if f.metrics != "" {
+		if err := checkAddress("metrics", f.metrics); err != nil {
+			return err
+		}
 		metrics, err := expose.Listen(f.metrics)
 		if err != nil {
 			return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
@@ -118,6 +122,6 @@ func play(ctx context.Context, stdout io.Writer, d *scenarios.Decoded, f *playFl
 		}
 		return err
 	}
-	result.Environment = environment(started)
+	result.Environment = environment(started, mask.New(d.Mask))
 	return out.finish(stdout, result, formats, streams, ui, f.json)
 }

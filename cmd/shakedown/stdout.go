@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -24,11 +24,19 @@ func (s *stdout) Write(p []byte) (n int, err error) {
 	return n, s.err
 }
 
-// tell says on stderr what could not be written. A reader that has gone away, such as head, knows why.
-func (s *stdout) tell() {
-	if !errors.Is(s.err, syscall.EPIPE) {
-		fmt.Fprintln(os.Stderr, "shakedown: standard output could not be written:", s.err)
+// tell is what to say when standard output could not be written and the command ended with that or another error, or with
+// none. A reader that has gone away, such as head, knows why; only what went wrong besides is told then.
+func (s *stdout) tell(ended error) string {
+	var verdict verdictError
+	var lines []string
+	closed := errors.Is(s.err, syscall.EPIPE)
+	if ended != nil && !errors.As(ended, &verdict) && !(closed && errors.Is(ended, s.err)) {
+		lines = append(lines, ended.Error())
 	}
+	if !closed && !errors.Is(ended, s.err) {
+		lines = append(lines, "standard output could not be written: "+s.err.Error())
+	}
+	return strings.Join(lines, "\n")
 }
 
 // catchBrokenPipe makes writing to a closed pipe an error instead of the end of the process: a run must revert what it

@@ -21,16 +21,17 @@ type ui struct {
 	quiet    bool
 	terminal bool
 	color    bool
+	columns  func() int // of the terminal; 0 when not known
 
-	mu   sync.Mutex
-	live bool // a status line stands at the bottom
-	last time.Duration
+	mu     sync.Mutex
+	status string // the line that stands at the bottom of a terminal; empty when there is none
+	last   time.Duration
 }
 
 func newUI(f *os.File, quiet, noColor bool) *ui {
 	terminal := term.IsTerminal(int(f.Fd()))
 	_, forbidden := os.LookupEnv("NO_COLOR") // counts even if empty
-	return &ui{w: f, quiet: quiet, terminal: terminal, color: terminal && !noColor && !forbidden}
+	return &ui{w: f, quiet: quiet, terminal: terminal, color: terminal && !noColor && !forbidden, columns: func() int { return terminalColumns(f) }}
 }
 
 func (u *ui) paint(code, s string) string {
@@ -40,20 +41,34 @@ func (u *ui) paint(code, s string) string {
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
+// say tells something, above the status line.
 func (u *ui) say(s string) {
 	if u.quiet {
 		return
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	status := u.status
 	u.clear()
 	fmt.Fprintln(u.w, s)
+	u.show(status)
+}
+
+// announce tells what has just happened in a run, in one line.
+func (u *ui) announce(s string) { u.say(oneLine(s)) }
+
+// show writes the status line. The terminal may have been made wider or narrower since the last one.
+func (u *ui) show(line string) {
+	if line != "" {
+		fmt.Fprint(u.w, fit(line, u.columns()))
+		u.status = line
+	}
 }
 
 func (u *ui) clear() {
-	if u.live {
+	if u.status != "" {
 		fmt.Fprint(u.w, "\r\x1b[K")
-		u.live = false
+		u.status = ""
 	}
 }
 
@@ -85,8 +100,7 @@ func (u *ui) progress(p scenarios.Progress) {
 	switch {
 	case u.terminal:
 		u.clear()
-		fmt.Fprint(u.w, line)
-		u.live = true
+		u.show(line)
 	case u.last == 0 || p.Now-u.last >= lineEvery: // the first at once: something happens
 		u.last = p.Now
 		fmt.Fprintln(u.w, line)

@@ -30,7 +30,7 @@ type Scenario struct {
 	Name, About string
 	Seed        draw.Seed
 	Objective   Objective
-	Target      string    // URL of a system of one's own; empty with a Topology
+	Target      string    // URL of a system of one's own, without user information; empty with a Topology
 	Topology    *Topology // nil with a Target
 	RTT         time.Duration
 	Client      Client
@@ -40,6 +40,7 @@ type Scenario struct {
 	Abort       []Abort
 	Gates       []gate.Gate
 	Validity    Validity
+	Mask        []string // names of headers and variables whose values are shown nowhere, besides the standard ones
 
 	Resolved json.RawMessage // the file's shape, with every default filled in
 }
