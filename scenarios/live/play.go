@@ -109,6 +109,9 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 			f()
 		case err := <-done:
 			used := (cpuTime() - cpu).Seconds() / (time.Since(began).Seconds() * float64(runtime.GOMAXPROCS(0)))
+			if err == nil { // faults, scaling and checks go on until the schedule is over
+				w.loop(ctx, func() bool { return false }, w.s.Length()-w.Now())
+			}
 			return plan.Played{CPU: used, LagLimit: lagLimit}, err
 		}
 	}

@@ -315,10 +315,8 @@ func (w *World) stats() *plan.Stats {
 	return s
 }
 
-// checkEvery is after how many events an end of the context is looked for.
-const checkEvery = 4096
-
-// Play implements the player's world: it runs virtual time until every request has its outcome.
+// Play implements the player's world: it runs virtual time until every request has its outcome and the schedule is over,
+// or until the context ends.
 func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*measure.Sample)) (plan.Played, error) {
 	w.walk, w.sink = sched.Walk(), sink
 	w.nextArrival()
@@ -327,14 +325,21 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 		w.At(c.From, func() { w.beginClosed(c) })
 	}
 	w.At(0, w.measure)
-	for n := 1; w.more || w.open > 0 || w.users > 0; n++ {
-		if n%checkEvery == 0 && ctx.Err() != nil {
+	end, over := w.s.Length(), ctx.Done()
+loop:
+	for w.more || w.open > 0 || w.users > 0 || w.q.items[0].at <= end {
+		select {
+		case <-over:
 			w.cancel()
-			break
+			break loop
+		default:
 		}
 		it := w.q.pop()
 		w.now = it.at
 		w.handle(&it)
+	}
+	if ctx.Err() == nil {
+		w.now = max(w.now, end)
 	}
 	w.emit(plan.Event{Kind: plan.Measured, Stats: w.stats()})
 	return plan.Played{LagLimit: time.Nanosecond}, nil
