@@ -280,4 +280,3 @@ func (g *Group) move(now time.Duration, t *Target, to State, reason string) []Ef
 func (g *Group) listen(t *Target) {
 	t.attentive.Store(t.state == Draining || t.outlier.Failing() || t.trouble)
 }
-
