@@ -316,10 +316,11 @@ func (w *World) measure() {
 func (w *World) stats() *plan.Stats {
 	s := &plan.Stats{At: w.now, Requests: w.requests, Retries: w.retries, Unrouted: w.unrouted, Limited: w.limited, Waited: w.waited, Overflow: w.overflow, Targets: map[string]plan.TargetStats{}}
 	for _, name := range w.order {
+		w.groups[name].g.Share()
 		for _, t := range w.groups[name].targets {
 			st := t.member.Status()
 			s.Targets[t.ID] = plan.TargetStats{
-				Group: name, Address: st.Address, Requests: st.Requests, Discarded: st.Discarded, LastRoute: st.LastRouted,
+				Group: name, Address: st.Address, Requests: st.Requests, Discarded: st.Discarded, Expected: st.Expected, LastRoute: st.LastRouted,
 				Generation: t.generation, BusyAt: w.now, Busy: t.m.BusyTime(w.now), Slots: t.group.cfg.Service.Model.Concurrency, Served: t.served,
 			}
 		}
