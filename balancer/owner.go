@@ -164,6 +164,7 @@ func (o *owner) with(id string, call func(now time.Duration, t *group.Target) []
 func (o *owner) status() (targets []group.Status, open bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.g.Share()
 	out := make([]group.Status, len(o.targets))
 	for i, t := range o.targets {
 		out[i] = t.Status()

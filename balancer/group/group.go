@@ -64,6 +64,8 @@ type Target struct {
 	until       time.Duration // end of the ejection, or of draining
 	trouble     bool          // it was told that the target fails
 	failedAt    time.Duration // the latest failed probe or exchange
+	expected    float64       // requests by its weight: see Share
+	shared      uint64        // of requests, those that have been shared out
 }
 
 // Effect is something the owner should act on or report.

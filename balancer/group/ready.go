@@ -17,6 +17,7 @@ type ready struct {
 
 // publish makes a new set of what takes traffic.
 func (g *Group) publish(now time.Duration) (out []Effect) {
+	g.Share()
 	healthy, members := g.count(Healthy), 0
 	for _, t := range g.targets {
 		if t.state != Draining && t.state != Maintenance {

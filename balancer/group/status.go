@@ -13,6 +13,7 @@ type Status struct {
 	State      State         `json:"state"`
 	InFlight   int64         `json:"in_flight"`
 	Requests   uint64        `json:"requests"`
+	Expected   float64       `json:"expected"` // of its group's requests while it took traffic, its share by weight
 	Discarded  uint64        `json:"discarded"`
 	LastRouted time.Duration `json:"last_routed"`
 }
@@ -22,6 +23,7 @@ func (g *Group) Open() bool { return g.open }
 
 // Status lists the members in the order they were added.
 func (g *Group) Status() []Status {
+	g.Share()
 	out := make([]Status, len(g.targets))
 	for i, t := range g.targets {
 		out[i] = t.Status()
@@ -29,10 +31,11 @@ func (g *Group) Status() []Status {
 	return out
 }
 
-// Status is what is known of the target. It may still be read once the target is gone.
+// Status is what is known of the target; what is expected of it, as of the last call of Group.Share. It may still be read
+// once the target is gone.
 func (t *Target) Status() Status {
 	return Status{
-		t.ID, t.Address, t.Zone, max(t.weight, 1), t.state, t.load.InFlight.Load(), t.requests.Load(), t.discarded.Load(),
+		t.ID, t.Address, t.Zone, max(t.weight, 1), t.state, t.load.InFlight.Load(), t.requests.Load(), t.expected, t.discarded.Load(),
 		time.Duration(t.lastRouted.Load()),
 	}
 }

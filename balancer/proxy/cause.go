@@ -61,8 +61,8 @@ type Statuses struct {
 	Gone           int `json:"gone,omitempty"`            // in the access log, when the client went away first: 460
 }
 
-// of is the status for a cause.
-func (s *Statuses) of(c Cause) int {
+// Of is the status for a cause.
+func (s *Statuses) Of(c Cause) int {
 	switch c {
 	case Version:
 		return http.StatusHTTPVersionNotSupported
@@ -97,7 +97,7 @@ func (s *Statuses) of(c Cause) int {
 }
 
 // Refusal is the answer to a request that was refused for a reason, for serve.
-func (s *Statuses) Refusal(reason error) int { return s.of(causeOf(reason)) }
+func (s *Statuses) Refusal(reason error) int { return s.Of(causeOf(reason)) }
 
 // causeOf is why a request was refused, or could not be read to its end.
 func causeOf(reason error) Cause {

@@ -164,7 +164,7 @@ func (x *exchange) refuse(err error) {
 }
 
 func (x *exchange) fail(cause Cause, reason string) {
-	x.failAs(x.f.options.Status.of(cause), cause, reason)
+	x.failAs(x.f.options.Status.Of(cause), cause, reason)
 }
 
 func (x *exchange) failAs(status int, cause Cause, reason string) {

@@ -232,7 +232,7 @@ func (w *World) merge(s *balancer.Stats) {
 		for _, st := range statuses {
 			x := w.stats.Targets[st.ID]
 			x.Group, x.Address = name, st.Address
-			x.Requests, x.Discarded, x.LastRoute = st.Requests, st.Discarded, st.LastRouted-w.epoch
+			x.Requests, x.Discarded, x.Expected, x.LastRoute = st.Requests, st.Discarded, st.Expected, st.LastRouted-w.epoch
 			w.stats.Targets[st.ID] = x
 		}
 	}

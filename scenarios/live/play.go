@@ -113,6 +113,9 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 			f()
 		case err := <-done:
 			used := watch.Stop()
+			if err == nil { // faults, scaling and checks go on until the schedule is over
+				w.loop(ctx, func() bool { return false }, w.s.Length()-w.Now())
+			}
 			return plan.Played{CPU: used.CPU, LagLimit: tolerance, Stalls: used.Stalls}, err
 		}
 	}

@@ -120,6 +120,7 @@ type TargetStats struct {
 	Address   string
 	Requests  uint64 // attempts, as the balancer counted; discarded phases left out
 	Discarded uint64
+	Expected  float64 // of its group's Requests while it took traffic, its share by weight
 	LastRoute time.Duration
 
 	Generation int

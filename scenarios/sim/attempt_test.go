@@ -40,11 +40,13 @@ func constant(mean time.Duration) spec.Choice {
 	return spec.Choice{Kind: "constant", Values: spec.Values{"mean": mean}}
 }
 
+// latency is a fault "slow" that delays every exchange.
+func latency(delay time.Duration) *chaos.Fault {
+	return &chaos.Fault{ID: "slow", Choice: spec.Choice{Kind: "latency", Values: spec.Values{"delay": delay, "share": 1., "probes": false}}}
+}
+
 // Every sample knows its final attempt, those that the client gave up included.
 func TestSamplesKnowTheirFinalAttempt(t *testing.T) {
-	latency := func(delay time.Duration) *chaos.Fault {
-		return &chaos.Fault{ID: "slow", Choice: spec.Choice{Kind: "latency", Values: spec.Values{"delay": delay, "share": 1., "probes": false}}}
-	}
 	for _, tc := range []struct {
 		name   string
 		change func(*plan.Scenario)

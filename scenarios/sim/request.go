@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,13 +10,16 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
 
 // request is one request on its way.
 type request struct {
 	measure.Sample
+	asks   *mix.Request
 	pick   pick.Request
 	group  *simGroup
 	target *simTarget // of the attempt in progress
@@ -51,61 +53,6 @@ func (w *World) handle(it *item) {
 	}
 }
 
-func (w *World) nextArrival() {
-	var seq uint64
-	var due time.Duration
-	seq, due, w.more = w.walk.Next()
-	if w.more {
-		r := &request{Sample: measure.Sample{Seq: seq, Due: due, Offered: due}, pick: pick.Request{Seq: seq}}
-		w.q.push(item{at: due, kind: arrive, r: r})
-	}
-}
-
-// arrive offers a request: it takes a connection or waits for one, in order of due time.
-func (w *World) arrive(r *request) {
-	if r.user == nil {
-		w.nextArrival()
-	}
-	w.open++
-	r.Request = w.mix.At(r.Seq).Name
-	if r.user != nil || w.inUse < w.s.Client.Connections { // a user has a connection of its own
-		w.send(r)
-		return
-	}
-	w.waiting = append(w.waiting, r)
-	w.q.push(item{at: max(w.lastStart(r), w.now), kind: drop, r: r})
-}
-
-// lastStart is the instant from which it is of no use to send a request that waits for a connection.
-func (w *World) lastStart(r *request) time.Duration {
-	return r.Due + w.s.Client.Timeout - w.s.Client.MinAttempt
-}
-
-func (w *World) send(r *request) {
-	if r.user == nil {
-		w.inUse++
-	}
-	r.sent, r.Sent, r.Wait = true, w.now, w.now-r.Offered
-	w.q.push(item{at: max(r.Due+w.s.Client.Timeout, w.now), kind: deadline, r: r})
-	w.q.push(item{at: w.now + w.s.RTT/2, kind: atBalancer, r: r})
-}
-
-// drop ends a request that is still without a connection when too little of its time is left for an attempt.
-func (w *World) drop(r *request) {
-	if r.sent || r.done {
-		return
-	}
-	r.Done, r.Wait = w.now, w.now-r.Offered
-	r.Outcome, r.Class = measure.Dropped, measure.NoConnection
-	r.Detail = fmt.Sprintf("waited %v for one of %d connections to become free", r.Wait.Round(time.Millisecond), w.s.Client.Connections)
-	if i := slices.Index(w.waiting, r); i == 0 { // the usual case: they came in the order in which they are dropped
-		w.waiting = w.waiting[1:]
-	} else if i > 0 {
-		w.waiting = slices.Delete(w.waiting, i, i+1)
-	}
-	w.deliver(r)
-}
-
 // route is the balancer's part: rules, strategy, and the faults on the connection to the target.
 func (w *World) route(r *request) {
 	if r.pick.Attempt == 0 {
@@ -115,7 +62,7 @@ func (w *World) route(r *request) {
 		if rule != nil {
 			if ok, _ := rule.Allow(w.now, ask); !ok {
 				w.limited++
-				w.answer(r, 429)
+				w.answer(r, w.statuses.Of(proxy.RateLimit))
 				return
 			}
 		}
@@ -139,7 +86,7 @@ func (w *World) route(r *request) {
 		}
 	}
 	if r.group == nil {
-		w.turnedDown(r)
+		w.turnedDown(r, proxy.NoRule)
 		return
 	}
 	discard := w.opts.Discard(r.Seq)
@@ -151,8 +98,10 @@ func (w *World) route(r *request) {
 	}
 	switch {
 	case full && w.wait(r, discard):
+	case full:
+		w.turnedDown(r, proxy.QueueFull)
 	case member == nil:
-		w.turnedDown(r)
+		w.turnedDown(r, proxy.NoTarget)
 	default:
 		w.chosen(r, member)
 	}
@@ -169,20 +118,20 @@ func (w *World) wait(r *request, discard bool) bool {
 	waiter := r.waiter
 	w.At(w.now+r.group.cfg.Limits.Wait, func() {
 		if r.group.queue.Leave(waiter) {
-			w.turnedDown(r)
+			w.turnedDown(r, proxy.QueueTimeout)
 		}
 	})
 	return true
 }
 
 // turnedDown answers a request for which there is no target, or no further one.
-func (w *World) turnedDown(r *request) {
+func (w *World) turnedDown(r *request, cause proxy.Cause) {
 	if r.pick.Attempt > 0 {
 		w.answer(r, r.last)
 		return
 	}
 	w.unrouted++
-	w.answer(r, 503)
+	w.answer(r, w.statuses.Of(cause))
 }
 
 // chosen begins an attempt.
@@ -219,7 +168,7 @@ func (w *World) exchange(r *request) {
 		w.answered(t, r, r.status)
 	case !t.alive:
 		r.target = nil
-		w.failed(t, r, group.ConnectFailed, "connection refused", 502)
+		w.failed(t, r, group.ConnectFailed, "connection refused", w.statuses.Of(proxy.ConnectFailed))
 	default:
 		switch t.m.Arrive(w.now, r.Seq) {
 		case model.Rejected:
@@ -275,8 +224,7 @@ func (w *World) answered(t *simTarget, r *request, status int) {
 // failed ends an attempt that failed: another target is asked, or the client is answered.
 func (w *World) failed(t *simTarget, r *request, o group.Outcome, reason string, status int) {
 	w.release(t, r, o, reason)
-	x := w.mix.At(r.Seq)
-	if !r.group.g.MayRetry(w.now, r.pick.Attempt, o, http1.Idempotent(x.Method)) {
+	if !r.group.g.MayRetry(w.now, r.pick.Attempt, o, http1.Idempotent(r.asks.Method)) {
 		w.answer(r, status)
 		return
 	}
@@ -301,80 +249,4 @@ func (w *World) answer(r *request, status int) {
 	}
 	r.Status = status
 	w.q.push(item{at: w.now + w.s.RTT/2, kind: finish, r: r})
-}
-
-func (w *World) finish(r *request) {
-	if r.done {
-		return
-	}
-	r.First, r.Done = w.now, w.now
-	if r.Class = measure.ClassOfStatus(r.Status); r.Class != "" {
-		r.Outcome = measure.Failed
-		r.Detail = "status " + strconv.Itoa(r.Status)
-	}
-	w.deliver(r)
-	w.disconnect(r)
-}
-
-// giveUp is the client's timeout.
-func (w *World) giveUp(r *request) {
-	if r.done {
-		return
-	}
-	r.Done = w.now
-	r.Outcome, r.Class, r.Detail, r.Status = measure.Failed, measure.FirstByteTimeout, "no answer before the timeout", 0
-	w.deliver(r)
-	if r.waiter != nil {
-		r.group.queue.Leave(r.waiter)
-	}
-	if t := r.target; t != nil {
-		// In the queue it leaves, and delayed it never gets to the target; in service it runs to its end. The balancer has
-		// hung up either way.
-		if i := slices.Index(t.running, r); i < 0 || t.m.Leave(r.Seq) {
-			if i >= 0 {
-				t.running = slices.Delete(t.running, i, i+1)
-			}
-			r.target = nil
-		}
-		w.release(t, r, group.Abandoned, "")
-	}
-	w.disconnect(r)
-}
-
-// disconnect gives a request's connection to the first that waits for one.
-func (w *World) disconnect(r *request) {
-	if r.user != nil {
-		return
-	}
-	w.inUse--
-	for len(w.waiting) > 0 && w.inUse < w.s.Client.Connections {
-		next := w.waiting[0]
-		if w.now >= w.lastStart(next) {
-			w.drop(next)
-			continue
-		}
-		w.waiting = w.waiting[1:]
-		w.send(next)
-	}
-}
-
-func (w *World) deliver(r *request) {
-	r.done = true
-	w.open--
-	w.sink(&r.Sample)
-	if r.user != nil {
-		w.pause(r)
-	}
-}
-
-// cancel ends every request that is on its way, because the run was stopped early.
-func (w *World) cancel() {
-	for _, it := range w.q.items {
-		if it.r != nil && !it.r.done && it.kind != arrive {
-			it.r.done = true
-			it.r.Outcome, it.r.Class = measure.Cancelled, ""
-			w.sink(&it.r.Sample)
-		}
-	}
-	w.more, w.open, w.users = false, 0, 0
 }

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -211,17 +210,4 @@ func TestHeapOrder(t *testing.T) {
 			last = it
 		}
 	})
-}
-
-func TestWhatCannotBeSimulated(t *testing.T) {
-	for i, change := range []func(*plan.Scenario){
-		func(s *plan.Scenario) { s.Topology = nil },
-		func(s *plan.Scenario) { s.Topology.Groups[0].Targets.Run = plan.Command },
-	} {
-		s := scenario(1, 1, 1, exponential(time.Millisecond), "round_robin", 1, time.Second)
-		change(s)
-		if _, err := Open(s, Options{Events: func(plan.Event) {}}); err == nil {
-			t.Error(fmt.Sprint("case ", i, " was accepted"))
-		}
-	}
 }

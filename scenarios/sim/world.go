@@ -4,19 +4,23 @@
 // with the live world, and with the same seed every draw. One scenario, seed, binary and architecture give
 // the same result to the byte.
 //
-// What it leaves out: the time that balancer, backends and generator take themselves (a live request costs
-// a fraction of a millisecond more), connections: a request that the client gave up holds no socket; and cookies: no
-// client sticks to its target.
+// What it leaves out of every scenario: the time that balancer, backends, generator and network take themselves (a live
+// request costs a fraction of a millisecond more), the sizes of messages, and connections: a request that the client gave
+// up holds no socket. What it leaves out of some is listed in unsupported.go: Open refuses a scenario whose figures would
+// be about another system, and Warnings tells of the rest.
 package sim
 
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -34,17 +38,19 @@ type Options struct {
 
 // World is a simulated world. It is for one goroutine.
 type World struct {
-	s      *plan.Scenario
-	opts   Options
-	now    time.Duration
-	q      queue
-	mix    *mix.Mix
-	rules  route.Table
-	split  draw.Stream // of the choice between a rule's groups
-	groups map[string]*simGroup
-	order  []string // groups' names as the scenario lists them
-	all    map[string]*simTarget
-	active *chaos.Active
+	s     *plan.Scenario
+	opts  Options
+	now   time.Duration
+	q     queue
+	mix   *mix.Mix
+	rules route.Table
+	split draw.Stream // of the choice between a rule's groups
+
+	statuses *proxy.Statuses // of the balancer's own answers
+	groups   map[string]*simGroup
+	order    []string // groups' names as the scenario lists them
+	all      map[string]*simTarget
+	active   *chaos.Active
 
 	walk    *profile.Walk
 	more    bool // requests to come
@@ -94,6 +100,9 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 	if s.Topology == nil {
 		return nil, fmt.Errorf("a simulated world needs a topology: %s can only be played live", s.Target)
 	}
+	if err := unsupported(s); err != nil {
+		return nil, err
+	}
 	w := &World{s: s, opts: opts, now: beforeLoad, groups: map[string]*simGroup{}, all: map[string]*simTarget{}}
 	var err error
 	if w.mix, err = mix.New(s.Seed, s.Load.Set); err != nil {
@@ -102,12 +111,9 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 	if w.rules, err = s.Topology.Listeners[0].Rules.Compile(); err != nil {
 		return nil, err
 	}
-	w.split = s.Seed.Stream("split")
+	w.split, w.statuses = s.Seed.Stream("split"), &s.Topology.Listeners[0].Options.Status
 	for i := range s.Topology.Groups {
 		cfg := &s.Topology.Groups[i]
-		if cfg.Targets.Run != plan.Builtin {
-			return nil, fmt.Errorf("group %s: targets by %s can only be played live: nobody knows their service time", cfg.Name, cfg.Targets.Run)
-		}
 		strategy, err := pick.Kinds().New(cfg.Strategy)
 		if err != nil {
 			return nil, fmt.Errorf("group %s: %w", cfg.Name, err)
@@ -266,7 +272,7 @@ func (w *World) end(t *simTarget, fault, status string) {
 		if r.done {
 			continue // the client gave up, and its attempt was released then
 		}
-		w.failed(t, r, group.Broken, "connection reset", 502)
+		w.failed(t, r, group.Broken, "connection reset", w.statuses.Of(proxy.Broken))
 	}
 }
 
@@ -283,8 +289,11 @@ func (w *World) probe(t *simTarget) {
 		reason = fmt.Sprintf("status %d", e.Status)
 	case !t.alive:
 		reason = "connection refused"
+	case h.Kind == health.TCP: // a target that boots listens already
 	case w.now+took < t.bootAt:
-		reason = "status 503"
+		reason = judge(h, http.StatusServiceUnavailable)
+	default:
+		reason = judge(h, http.StatusOK)
 	}
 	w.At(w.now+took, func() {
 		if t.member.State() == group.Gone {
@@ -295,6 +304,9 @@ func (w *World) probe(t *simTarget) {
 	})
 }
 
+// judge is what a check says of an answer with that status, whose body is taken to hold what it should.
+func judge(h *health.Config, status int) string { return h.Judge(status, []byte(h.Body)) }
+
 // measure tells the counters, and again after the interval.
 func (w *World) measure() {
 	w.emit(plan.Event{Kind: plan.Measured, Stats: w.stats()})
@@ -304,10 +316,11 @@ func (w *World) measure() {
 func (w *World) stats() *plan.Stats {
 	s := &plan.Stats{At: w.now, Requests: w.requests, Retries: w.retries, Unrouted: w.unrouted, Limited: w.limited, Waited: w.waited, Overflow: w.overflow, Targets: map[string]plan.TargetStats{}}
 	for _, name := range w.order {
+		w.groups[name].g.Share()
 		for _, t := range w.groups[name].targets {
 			st := t.member.Status()
 			s.Targets[t.ID] = plan.TargetStats{
-				Group: name, Address: st.Address, Requests: st.Requests, Discarded: st.Discarded, LastRoute: st.LastRouted,
+				Group: name, Address: st.Address, Requests: st.Requests, Discarded: st.Discarded, Expected: st.Expected, LastRoute: st.LastRouted,
 				Generation: t.generation, BusyAt: w.now, Busy: t.m.BusyTime(w.now), Slots: t.group.cfg.Service.Model.Concurrency, Served: t.served,
 			}
 		}
@@ -315,10 +328,8 @@ func (w *World) stats() *plan.Stats {
 	return s
 }
 
-// checkEvery is after how many events an end of the context is looked for.
-const checkEvery = 4096
-
-// Play implements the player's world: it runs virtual time until every request has its outcome.
+// Play implements the player's world: it runs virtual time until every request has its outcome and the schedule is over,
+// or until the context ends.
 func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*measure.Sample)) (plan.Played, error) {
 	w.walk, w.sink = sched.Walk(), sink
 	w.nextArrival()
@@ -327,14 +338,21 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 		w.At(c.From, func() { w.beginClosed(c) })
 	}
 	w.At(0, w.measure)
-	for n := 1; w.more || w.open > 0 || w.users > 0; n++ {
-		if n%checkEvery == 0 && ctx.Err() != nil {
+	end, over := w.s.Length(), ctx.Done()
+loop:
+	for w.more || w.open > 0 || w.users > 0 || w.q.items[0].at <= end {
+		select {
+		case <-over:
 			w.cancel()
-			break
+			break loop
+		default:
 		}
 		it := w.q.pop()
 		w.now = it.at
 		w.handle(&it)
+	}
+	if ctx.Err() == nil {
+		w.now = max(w.now, end)
 	}
 	w.emit(plan.Event{Kind: plan.Measured, Stats: w.stats()})
 	return plan.Played{LagLimit: time.Nanosecond}, nil

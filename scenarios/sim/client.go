@@ -1,0 +1,160 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+)
+
+func (w *World) nextArrival() {
+	var seq uint64
+	var due time.Duration
+	seq, due, w.more = w.walk.Next()
+	if w.more {
+		r := &request{Sample: measure.Sample{Seq: seq, Due: due, Offered: due}, pick: pick.Request{Seq: seq}}
+		w.q.push(item{at: due, kind: arrive, r: r})
+	}
+}
+
+// arrive offers a request: it takes a connection or waits for one, in order of due time.
+func (w *World) arrive(r *request) {
+	if r.user == nil {
+		w.nextArrival()
+	}
+	w.open++
+	r.asks = w.mix.At(r.Seq)
+	r.Request = r.asks.Name
+	if r.user != nil || w.inUse < w.s.Client.Connections { // a user has a connection of its own
+		w.send(r)
+		return
+	}
+	w.waiting = append(w.waiting, r)
+	w.q.push(item{at: max(w.lastStart(r), w.now), kind: drop, r: r})
+}
+
+// lastStart is the instant from which it is of no use to send a request that waits for a connection.
+func (w *World) lastStart(r *request) time.Duration {
+	return r.Due + w.s.Client.Timeout - w.s.Client.MinAttempt
+}
+
+func (w *World) send(r *request) {
+	if r.user == nil {
+		w.inUse++
+	}
+	r.sent, r.Sent, r.Wait = true, w.now, w.now-r.Offered
+	by := r.Due + w.s.Client.Timeout
+	if first := w.s.Client.Stages.FirstByte; first > 0 { // an answer comes in one piece
+		by = min(by, w.now+first)
+	}
+	w.q.push(item{at: max(by, w.now), kind: deadline, r: r})
+	w.q.push(item{at: w.now + w.s.RTT/2, kind: atBalancer, r: r})
+}
+
+// drop ends a request that is still without a connection when too little of its time is left for an attempt.
+func (w *World) drop(r *request) {
+	if r.sent || r.done {
+		return
+	}
+	r.Done, r.Wait = w.now, w.now-r.Offered
+	r.Outcome, r.Class = measure.Dropped, measure.NoConnection
+	r.Detail = fmt.Sprintf("waited %v for one of %d connections to become free", r.Wait.Round(time.Millisecond), w.s.Client.Connections)
+	if i := slices.Index(w.waiting, r); i == 0 { // the usual case: they came in the order in which they are dropped
+		w.waiting = w.waiting[1:]
+	} else if i > 0 {
+		w.waiting = slices.Delete(w.waiting, i, i+1)
+	}
+	w.deliver(r)
+}
+
+func (w *World) finish(r *request) {
+	if r.done {
+		return
+	}
+	r.First, r.Done = w.now, w.now
+	w.judge(r)
+	w.deliver(r)
+	w.disconnect(r)
+}
+
+// judge says whether an answer is a failure: when it is not the status that the request expects or, where it expects
+// none, by its status.
+func (w *World) judge(r *request) {
+	e := r.asks.Expect
+	switch {
+	case e != nil && e.Status == r.Status:
+	case e != nil && e.Status != 0:
+		r.Outcome, r.Class, r.Detail = measure.Failed, measure.Expectation, fmt.Sprintf("status %d, expected %d", r.Status, e.Status)
+	default:
+		if r.Class = measure.ClassOfStatus(r.Status); r.Class != "" {
+			r.Outcome, r.Detail = measure.Failed, "status "+strconv.Itoa(r.Status)
+		}
+	}
+}
+
+// giveUp is the client's timeout.
+func (w *World) giveUp(r *request) {
+	if r.done {
+		return
+	}
+	r.Done = w.now
+	r.Outcome, r.Class, r.Detail, r.Status = measure.Failed, measure.FirstByteTimeout, "no answer before the timeout", 0
+	w.deliver(r)
+	if r.waiter != nil {
+		r.group.queue.Leave(r.waiter)
+	}
+	if t := r.target; t != nil {
+		// In the queue it leaves, and delayed it never gets to the target; in service it runs to its end. The balancer has
+		// hung up either way.
+		if i := slices.Index(t.running, r); i < 0 || t.m.Leave(r.Seq) {
+			if i >= 0 {
+				t.running = slices.Delete(t.running, i, i+1)
+			}
+			r.target = nil
+		}
+		w.release(t, r, group.Abandoned, "")
+	}
+	w.disconnect(r)
+}
+
+// disconnect gives a request's connection to the first that waits for one.
+func (w *World) disconnect(r *request) {
+	if r.user != nil {
+		return
+	}
+	w.inUse--
+	for len(w.waiting) > 0 && w.inUse < w.s.Client.Connections {
+		next := w.waiting[0]
+		if w.now >= w.lastStart(next) {
+			w.drop(next)
+			continue
+		}
+		w.waiting = w.waiting[1:]
+		w.send(next)
+	}
+}
+
+func (w *World) deliver(r *request) {
+	r.done = true
+	w.open--
+	w.sink(&r.Sample)
+	if r.user != nil {
+		w.pause(r)
+	}
+}
+
+// cancel ends every request that is on its way, because the run was stopped early.
+func (w *World) cancel() {
+	for _, it := range w.q.items {
+		if it.r != nil && !it.r.done && it.kind != arrive {
+			it.r.done = true
+			it.r.Outcome, it.r.Class = measure.Cancelled, ""
+			w.sink(&it.r.Sample)
+		}
+	}
+	w.more, w.open, w.users = false, 0, 0
+}
