@@ -72,7 +72,7 @@ func (t *transport) take(seq uint64) time.Duration {
 func (t *transport) cancelLeft() {
 	for seq, due := range t.due {
 		s := t.begin(seq, due, t.clock.Now())
-		s.Outcome = measure.Cancelled
+		s.Done, s.Outcome = s.Offered, measure.Cancelled
 		t.finishSample(s)
 	}
 }
