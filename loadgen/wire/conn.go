@@ -117,11 +117,12 @@ func (c *conn) drop(j job) {
 }
 
 // finishSample hands the sample over. What had not ended when the play was cancelled is neither success nor
-// failure; a request that was dropped had ended at the instant it was dropped at.
+// failure; a request that was dropped had ended at the instant it was dropped at. The context may have made a
+// request fail before the play is told that it has ended.
 func (c *conn) finishSample() {
-	s := &c.sample
-	ended := s.Outcome == measure.Succeeded || (s.Outcome == measure.Dropped && s.Done <= time.Duration(c.p.cancelledAt.Load()))
-	if !ended && c.p.cancelled.Load() {
+	s, at := &c.sample, time.Duration(c.p.cancelledAt.Load())
+	ended := s.Outcome == measure.Succeeded || (s.Outcome == measure.Dropped && (at == 0 || s.Done <= at))
+	if !ended && (c.p.cancelled.Load() || c.p.ctx.Err() != nil) {
 		s.Outcome, s.Class, s.Detail = measure.Cancelled, "", ""
 	}
 	c.p.sink(s)
