@@ -4,12 +4,16 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
 
 // Frames and codes of HTTP/2 (RFC 9113, 6 and 7).
@@ -102,5 +106,50 @@ func TestHTTP2RequestsAreSentAgainOnce(t *testing.T) {
 	})
 	if s := play(t, t.Context(), "vegeta", c, 1000, .001)[0]; s.Class != measure.Reset || s.Reconnect < 1 || s.Reconnect > 2 {
 		t.Errorf("%d came: %+v", came.Load(), s)
+	}
+}
+
+func TestHTTP2AndRedirects(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/around":
+			http.Redirect(w, r, "/around", http.StatusFound)
+		case r.URL.Path == "/there":
+			io.WriteString(w, r.Proto)
+		default:
+			http.Redirect(w, r, "/there", http.StatusFound)
+		}
+	}))
+	srv.Config.Protocols = &http.Protocols{}
+	srv.Config.Protocols.SetUnencryptedHTTP2(true)
+	srv.Config.Protocols.SetHTTP1(true)
+	srv.Start()
+	defer srv.Close()
+	overTLS := httptest.NewUnstartedServer(srv.Config.Handler)
+	overTLS.EnableHTTP2 = true
+	overTLS.StartTLS()
+	defer overTLS.Close()
+	one := func(c client.Config, path string) *measure.Sample {
+		t.Helper()
+		c.Mix = requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "GET", Path: path, Weight: 1}}})
+		c.Timeout, c.Connections, c.Connect.Insecure = 5*time.Second, 4, true
+		return play(t, t.Context(), Choose(c), c, 100, .01)[0]
+	}
+	for _, url := range []string{srv.URL, overTLS.URL} {
+		if s := one(client.Config{Target: url, HTTP2: true}, "/there"); s.Status != 200 || s.BytesIn != int64(len("HTTP/2.0")) {
+			t.Errorf("%+v", s)
+		}
+		if s := one(client.Config{Target: url, HTTP2: true}, "/"); s.Status != 302 || s.Outcome != measure.Succeeded {
+			t.Errorf("a redirect that is not followed is the answer: %+v", s)
+		}
+		if s := one(client.Config{Target: url, Redirects: 1}, "/"); s.Status != 200 || s.BytesIn != int64(len("HTTP/1.1")) {
+			t.Errorf("%+v", s)
+		}
+		if s := one(client.Config{Target: url, Redirects: 3}, "/around"); s.Outcome != measure.Failed || s.Class != measure.Redirects || s.Detail != "redirected more than 3 times" {
+			t.Errorf("%+v", s)
+		}
+	}
+	if s := one(client.Config{Target: strings.Replace(srv.URL, "http:", "https:", 1), HTTP2: true}, "/"); s.Class != measure.TLS {
+		t.Errorf("%+v", s)
 	}
 }
