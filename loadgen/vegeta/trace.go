@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
-	"github.com/seed-8025779b/shakedown/loadgen/neterr"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 )
 
@@ -79,7 +79,7 @@ func (x *stamps) redirected() {
 }
 
 // into puts the stamps into the sample, and says how far the exchange came.
-func (x *stamps) into(s *measure.Sample, https bool) neterr.Stage {
+func (x *stamps) into(s *measure.Sample, https bool) client.Stage {
 	began, connected, secured := time.Duration(x.began.Load()), time.Duration(x.connected.Load()), time.Duration(x.secured.Load())
 	s.Sent, s.First = time.Duration(x.sent.Load()), time.Duration(x.first.Load())
 	if s.First > 0 && (s.Sent == 0 || s.Sent > s.First) {
@@ -94,11 +94,11 @@ func (x *stamps) into(s *measure.Sample, https bool) neterr.Stage {
 	}
 	switch {
 	case s.First > 0:
-		return neterr.Reading
+		return client.Reading
 	case s.Sent > 0:
-		return neterr.Waiting
+		return client.Waiting
 	case https && connected > 0 && secured == 0:
-		return neterr.Securing
+		return client.Securing
 	}
-	return neterr.Connecting
+	return client.Connecting
 }
