@@ -32,16 +32,16 @@ type Engine interface {
 
 // kind is one line of the table of engines.
 type kind struct {
-	name     string
-	lagLimit time.Duration
-	lacks    func(client.Config) string // what the configuration asks for and the engine does not have
-	make     func(client.Config) (Engine, error)
+	name        string
+	lagLimit    time.Duration
+	unsupported func(client.Config) string // what the configuration asks for and the engine does not have
+	make        func(client.Config) (Engine, error)
 }
 
 func kinds() []kind {
 	return []kind{
-		{"wire", wire.LagLimit, wire.Lacks, func(c client.Config) (Engine, error) { return wire.New(c) }},
-		{"vegeta", vegeta.LagLimit, vegeta.Lacks, func(c client.Config) (Engine, error) { return vegeta.New(c) }},
+		{"wire", wire.LagLimit, wire.Unsupported, func(c client.Config) (Engine, error) { return wire.New(c) }},
+		{"vegeta", vegeta.LagLimit, vegeta.Unsupported, func(c client.Config) (Engine, error) { return vegeta.New(c) }},
 	}
 }
 
@@ -53,11 +53,11 @@ func Names() (names []string) {
 	return names
 }
 
-// Lacks says what an engine does not have of what a configuration asks for, or "".
-func Lacks(engine string, c client.Config) string {
+// Unsupported names what an engine does not have of what a configuration asks for; "" when it has everything.
+func Unsupported(engine string, c client.Config) string {
 	for _, k := range kinds() {
 		if k.name == engine {
-			return k.lacks(c)
+			return k.unsupported(c)
 		}
 	}
 	return ""
@@ -66,7 +66,7 @@ func Lacks(engine string, c client.Config) string {
 // Choose returns the first engine that has what the configuration asks for; the first of all when none has.
 func Choose(c client.Config) string {
 	for _, k := range kinds() {
-		if k.lacks(c) == "" {
+		if k.unsupported(c) == "" {
 			return k.name
 		}
 	}
@@ -80,8 +80,8 @@ func New(engine string, c client.Config) (Engine, time.Duration, error) {
 		if k.name != engine {
 			continue
 		}
-		if lack := k.lacks(c); lack != "" {
-			return nil, 0, fmt.Errorf("engine %s has no %s", k.name, lack)
+		if missing := k.unsupported(c); missing != "" {
+			return nil, 0, fmt.Errorf("engine %s has no %s", k.name, missing)
 		}
 		e, err := k.make(c)
 		return e, k.lagLimit, err

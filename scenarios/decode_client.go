@@ -11,10 +11,23 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
-// clientParams are the client's settings but for its engine, which follows from them when it is not named.
-func clientParams(identify string) []spec.Param {
+// clientBasics are the client's engine and timeout.
+func clientBasics() []spec.Param {
 	return []spec.Param{
-		{Name: "timeout", Type: spec.Duration, Default: "5s", Min: .001, Max: 600, Doc: "from the due time to the end of the exchange"},
+		{Name: "engine", Type: spec.Text, Enum: loadgen.Names(), Doc: "wire: HTTP/1.1 of our own, light and exact; vegeta: by way of vegeta's library and net/http"},
+		{Name: "timeout", Type: spec.Duration, Default: defaultTimeout.String(), Min: .001, Max: 600, Doc: "from the due time to the end of the exchange"},
+	}
+}
+
+// defaultTimeout is the client's timeout where a scenario names none.
+const defaultTimeout = 5 * time.Second
+
+// clientParams are the client's settings but for its timeout, from which the default of one follows, and its
+// engine, which follows from all when it is not named.
+func clientParams(timeout time.Duration, identify string) []spec.Param {
+	return []spec.Param{
+		{Name: "min_attempt", Type: spec.Duration, Default: client.DefaultMinAttempt(timeout).String(), Max: 600, Doc: "a request that has less left of its timeout when a connection becomes free is dropped, not sent; by default 5% of the timeout"},
+		{Name: "pause_after_failure", Type: spec.Duration, Default: client.DefaultFailPause.String(), Max: 3600, Doc: "of a user of a closed loop, in addition to its think time"},
 		{Name: "connect_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "until a connection is there, name resolved; without it, the timeout"},
 		{Name: "tls_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "of a TLS handshake; without it, the timeout"},
 		{Name: "first_byte_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "from sending to the first byte of the answer; without it, the timeout"},
@@ -39,15 +52,17 @@ func (d *decoder) client(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	if s.Topology != nil {
 		identify = "true"
 	}
-	engine := b.values([]spec.Param{{Name: "engine", Type: spec.Text, Enum: loadgen.Names(), Doc: "wire: HTTP/1.1 of our own, light and exact; vegeta: by way of vegeta's library and net/http"}})
-	v := b.values(clientParams(identify))
+	basics := b.values(clientBasics())
+	timeout := basics.Duration("timeout")
+	v := b.values(clientParams(timeout, identify))
 	for i, r := range v.List("resolve") {
 		if _, _, err := client.ParseResolve(r); err != nil {
 			d.fail(resolve(b.value("resolve").Content[i]), "resolve: %v", err)
 		}
 	}
-	s.Client = plan.Client{Engine: engine.Text("engine"), Config: client.Config{
-		Target: s.Target, Timeout: v.Duration("timeout"), Connections: v.Int("connections"), PerConn: v.Int("requests_per_connection"),
+	s.Client = plan.Client{Engine: basics.Text("engine"), Config: client.Config{
+		Target: s.Target, Timeout: timeout, Connections: v.Int("connections"), PerConn: v.Int("requests_per_connection"),
+		MinAttempt: v.Duration("min_attempt"), FailPause: v.Duration("pause_after_failure"),
 		Stages:   client.Timeouts{Connect: v.Duration("connect_timeout"), TLS: v.Duration("tls_timeout"), FirstByte: v.Duration("first_byte_timeout")},
 		Identify: v.Bool("identify"), Cookies: v.Bool("cookies"), HTTP2: v.Bool("http2"), Redirects: v.Int("redirects"),
 		Connect: client.Connect{
@@ -55,9 +70,9 @@ func (d *decoder) client(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 			Resolve: v.List("resolve"), UnixSocket: d.path(v.Text("unix_socket")),
 		},
 	}}
-	for _, name := range []string{"connect_timeout", "tls_timeout", "first_byte_timeout"} {
-		if limit := v.Duration(name); limit > s.Client.Timeout && s.Client.Timeout > time.Duration(0) {
-			d.fail(b.value(name), "%s %v is more than the timeout of the whole, %v", name, limit, s.Client.Timeout)
+	for _, name := range []string{"min_attempt", "connect_timeout", "tls_timeout", "first_byte_timeout"} {
+		if limit := v.Duration(name); limit > timeout && timeout > 0 {
+			d.fail(b.value(name), "%s %v is more than the timeout of the whole, %v", name, limit, timeout)
 		}
 	}
 	if v.Has("cert") != v.Has("key") {
@@ -79,11 +94,11 @@ func (d *decoder) engine(b *block, s *plan.Scenario) {
 		s.Client.Engine = loadgen.Choose(s.Client.Config)
 		b.out.Sub = append([]*Resolved{{Key: "engine", Value: s.Client.Engine, Origin: "default"}}, b.out.Sub...)
 	}
-	if lack := loadgen.Lacks(s.Client.Engine, s.Client.Config); lack != "" {
+	if missing := loadgen.Unsupported(s.Client.Engine, s.Client.Config); missing != "" {
 		n := b.value("engine")
 		if n == nil {
 			n = b.n
 		}
-		d.fail(n, "engine %s has no %s", s.Client.Engine, lack)
+		d.fail(n, "engine %s has no %s", s.Client.Engine, missing)
 	}
 }

@@ -114,9 +114,6 @@ func (d *decoder) users(b *block, s *plan.Scenario, p *plan.Phase, item *Resolve
 		}
 	}
 	p.Think = b.values([]spec.Param{{Name: "think_time", Type: spec.Duration, Default: "0s", Max: 3600, Doc: "between an answer and the user's next request"}}).Duration("think_time")
-	if s.Client.Engine == "vegeta" {
-		d.fail(b.n, "engine vegeta has no closed loop: use wire")
-	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -56,7 +57,7 @@ func Reference() []Section {
 		{"selectors", "faults.ID.target", spec.Table{block("target", "which targets a fault hits", chaos.SelectorParams())}},
 		{"scaling policies", "scaling.GROUP.policies.N", autoscale.Kinds().Table()},
 		{"timings", "scaling.GROUP.timing", autoscale.Timings().Table()},
-		{"client", "client", spec.Table{block("client", "how requests are made", clientParams(""))}},
+		{"client", "client", spec.Table{block("client", "how requests are made", slices.Concat(clientBasics(), clientParams(defaultTimeout, "")))}},
 		{"gate metrics", "gates.N", metricTable()},
 	}
 }

@@ -23,7 +23,7 @@ var storeys = map[int][]string{
 	4: {"cmd/shakedown", "cmd/bench"},
 	3: {"scenarios", "scenarios/plan", "scenarios/live", "scenarios/sim", "scenarios/expose", "scenarios/library"},
 	2: {"reports", "reports/gate", "reports/chart", "reports/html"},
-	1: {"loadgen", "loadgen/client", "loadgen/wire", "loadgen/vegeta", "loadgen/monitor", "loadgen/pace", "loadgen/neterr", "loadgen/socket", "balancer", "balancer/proxy", "balancer/backend", "balancer/control", "balancer/serve", "balancer/admin", "balancer/takeover", "balancer/certs", "balancer/h2", "chaos/inject"},
+	1: {"loadgen", "loadgen/client", "loadgen/wire", "loadgen/vegeta", "loadgen/monitor", "loadgen/pace", "loadgen/socket", "balancer", "balancer/proxy", "balancer/backend", "balancer/control", "balancer/serve", "balancer/admin", "balancer/takeover", "balancer/certs", "balancer/h2", "chaos/inject"},
 	0: {
 		"loadgen/profile", "loadgen/measure", "loadgen/mix", "balancer/http1", "balancer/proxyheader", "balancer/ratelimit", "balancer/route", "balancer/group", "balancer/pick", "balancer/health",
 		"balancer/autoscale", "balancer/backend/model", "chaos", "scenarios/spec", "scenarios/draw", "scenarios/mask",
@@ -31,7 +31,7 @@ var storeys = map[int][]string{
 }
 
 // Leaves of the first storey, which any of its packages may use.
-var leaves = []string{"loadgen/pace", "loadgen/client", "loadgen/neterr", "loadgen/socket", "balancer/control", "balancer/serve", "balancer/h2"}
+var leaves = []string{"loadgen/pace", "loadgen/client", "loadgen/socket", "balancer/control", "balancer/serve", "balancer/h2"}
 
 // Arrows between siblings that are meant: both worlds speak the plan's language, the page holds figures.
 var siblings = map[string][]string{

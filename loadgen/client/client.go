@@ -1,5 +1,7 @@
 // Package client says how a load's requests are made: where to, how many at once, over what kind of
-// connection, and how long each stage may take. Both engines are built from it.
+// connection, and how long each stage may take. Both engines are built from it, and share its decisions: when a
+// request that waits is dropped, what class a failure has, and when a user of a closed loop sends its next
+// request.
 package client
 
 import (

@@ -3,13 +3,14 @@ package profile
 import "time"
 
 // Closed is a stretch of closed-loop load: a number of users, each of whom sends its next request when the
-// last one was answered and it has thought about it. It has no schedule: how many requests there are depends
+// last one has ended and it has thought about it; after a failure it pauses as well, for as long as the client's
+// settings say. It has no schedule: how many requests there are depends
 // on the system, and its figures tell of throughput, not of the response time at a rate.
 type Closed struct {
 	From, To time.Duration
 	Users    int
-	Think    time.Duration
-	FirstSeq uint64 // sequence number of its first request
+	Think    time.Duration // from the end of a user's request to its next one
+	FirstSeq uint64        // sequence number of its first request
 }
 
 // closedSeq is where the sequence numbers of closed-loop requests begin: no schedule gets that far.

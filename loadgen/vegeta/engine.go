@@ -47,8 +47,8 @@ type Engine struct {
 	ids      client.IDs // of targets and faults, as the balancer reports them
 }
 
-// Lacks says what the configuration asks for and this engine does not have, or "".
-func Lacks(c client.Config) string {
+// Unsupported names what the configuration asks for and this engine does not have; "" when it has everything.
+func Unsupported(c client.Config) string {
 	switch {
 	case c.Cookies:
 		return "cookies that are kept"
@@ -92,7 +92,6 @@ func (e *Engine) url(path string) (*url.URL, error) {
 // Play implements loadgen.Engine.
 func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock, sink func(*measure.Sample)) error {
 	t := newTransport(ctx, e, clock, sink)
-	defer e.inFlight.Store(0)
 	defer t.closeConnections()
 	a := vegeta.NewAttacker(vegeta.Client(&http.Client{
 		Transport: t,

@@ -8,12 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 	"github.com/tsenart/vegeta/v12/lib/plot"
 
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
 
@@ -24,7 +26,7 @@ func samples() (list []*measure.Sample) {
 		s := &measure.Sample{Seq: uint64(i), Request: "x", Due: at, Offered: at, Sent: at, Done: at + time.Duration(i+1)*time.Millisecond, Status: 200, BytesIn: 5, BytesOut: 2}
 		switch {
 		case i == 38:
-			s.Outcome, s.Class, s.Detail, s.Status = measure.Dropped, measure.NoConnection, "no connection became free before the timeout", 0
+			s.Outcome, s.Class, s.Detail, s.Status = measure.Dropped, measure.NoConnection, "waited 950ms for one of 2 connections to become free", 0
 		case i == 39:
 			s.Outcome = measure.Cancelled
 		case i%10 == 3:
@@ -92,6 +94,26 @@ func TestResultsInEveryEncoding(t *testing.T) {
 		}
 		if names["GET /p0"] != 20 || names["GET /p1"] != 19 {
 			t.Errorf("%s: %v", name, names)
+		}
+	}
+}
+
+// What an engine says of a failure is read back as the class it was.
+func TestClassesAreReadBack(t *testing.T) {
+	c := client.Config{Timeout: time.Second, Connections: 2}
+	var dropped measure.Sample
+	c.Drop(&dropped)
+	for class, detail := range map[measure.Class]string{measure.NoConnection: dropped.Detail, measure.Redirects: tooManyRedirects(3).Error()} {
+		if got := classOf(&vegeta.Result{Error: detail}); got != class {
+			t.Errorf("%q: %s, was %s", detail, got, class)
+		}
+	}
+	for stage := client.Connecting; stage <= client.Reading; stage++ {
+		for _, err := range []error{os.ErrDeadlineExceeded, syscall.ECONNRESET, syscall.EPIPE, io.EOF, syscall.ECONNREFUSED} {
+			class, detail := client.Classify(err, stage, &measure.Sample{}, &c)
+			if got := classOf(&vegeta.Result{Error: detail}); got != class {
+				t.Errorf("%q: %s, was %s", detail, got, class)
+			}
 		}
 	}
 }

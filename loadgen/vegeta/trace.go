@@ -7,15 +7,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
-	"github.com/seed-8025779b/shakedown/loadgen/neterr"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 )
 
-// maxWritten is how often a request is written at most: once, and once more on another connection.
-const maxWritten = 2
-
-// errRefused ends a request that net/http would send a third time, as it does with HTTP/2.
+// errRefused ends a request of HTTP/2 that net/http is about to send a third time. It may be written all the same,
+// because net/http then chooses at random between writing and stopping.
 var errRefused = errors.New("the server refused the request twice, by GOAWAY or RST_STREAM")
 
 // stamps are set by net/http, from goroutines of its own. Of an exchange with redirects each keeps its first; of
@@ -24,8 +22,9 @@ type stamps struct {
 	clock                                  pace.Clock
 	began, connected, secured, sent, first atomic.Int64
 
-	written atomic.Int32 // how often the request was, or since a redirect the one it led to
-	again   atomic.Int32 // how often one was that had been written before
+	written atomic.Int32 // how often the request was written, or since a redirect the one it led to
+	repeats atomic.Int32 // of these, how often again
+	again   atomic.Int32 // the same over all redirects
 }
 
 func (x *stamps) stamp(at *atomic.Int64) { at.CompareAndSwap(0, int64(x.clock.Now())) }
@@ -42,7 +41,11 @@ func (x *stamps) trace(stop func(error)) *httptrace.ClientTrace {
 			}
 		},
 		GotConn: func(httptrace.GotConnInfo) {
-			if x.written.Load() == maxWritten {
+			switch {
+			case x.written.Load() == 0:
+			case x.repeats.Load() == 0:
+				x.repeat()
+			default:
 				stop(errRefused)
 			}
 		},
@@ -50,8 +53,8 @@ func (x *stamps) trace(stop func(error)) *httptrace.ClientTrace {
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) { x.done(&x.secured, err) },
 		WroteHeaders: func() {
 			x.stamp(&x.sent)
-			if x.written.Add(1) > 1 {
-				x.again.Add(1)
+			if x.written.Add(1)-1 > x.repeats.Load() {
+				x.repeat()
 			}
 		},
 		GotFirstResponseByte: func() { x.stamp(&x.first) },
@@ -64,13 +67,24 @@ func (x *stamps) done(at *atomic.Int64, err error) {
 	}
 }
 
+func (x *stamps) repeat() {
+	x.repeats.Add(1)
+	x.again.Add(1)
+}
+
 // redirected is called when another request follows the one that was answered.
-func (x *stamps) redirected() { x.written.Store(0) }
+func (x *stamps) redirected() {
+	x.written.Store(0)
+	x.repeats.Store(0)
+}
 
 // into puts the stamps into the sample, and says how far the exchange came.
-func (x *stamps) into(s *measure.Sample, https bool) neterr.Stage {
+func (x *stamps) into(s *measure.Sample, https bool) client.Stage {
 	began, connected, secured := time.Duration(x.began.Load()), time.Duration(x.connected.Load()), time.Duration(x.secured.Load())
 	s.Sent, s.First = time.Duration(x.sent.Load()), time.Duration(x.first.Load())
+	if s.First > 0 && (s.Sent == 0 || s.Sent > s.First) {
+		s.Sent = s.First // HTTP/2 tells that it has written when the answer may be there already
+	}
 	s.Reconnect = int(x.again.Load())
 	if connected > 0 {
 		s.Connect = connected - began
@@ -80,11 +94,11 @@ func (x *stamps) into(s *measure.Sample, https bool) neterr.Stage {
 	}
 	switch {
 	case s.First > 0:
-		return neterr.Reading
+		return client.Reading
 	case s.Sent > 0:
-		return neterr.Waiting
+		return client.Waiting
 	case https && connected > 0 && secured == 0:
-		return neterr.Securing
+		return client.Securing
 	}
-	return neterr.Connecting
+	return client.Connecting
 }

@@ -9,9 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
-	"github.com/seed-8025779b/shakedown/loadgen/neterr"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 )
 
@@ -72,7 +72,7 @@ func (t *transport) take(seq uint64) time.Duration {
 func (t *transport) cancelLeft() {
 	for seq, due := range t.due {
 		s := t.begin(seq, due, t.clock.Now())
-		s.Outcome = measure.Cancelled
+		s.Done, s.Outcome = s.Offered, measure.Cancelled
 		t.finishSample(s)
 	}
 }
@@ -154,7 +154,7 @@ func (t *transport) exchange(c *connection, s *measure.Sample) {
 		s.Outcome, s.Class, s.Detail = measure.Failed, measure.Redirects, redirects.Error()
 	case err != nil:
 		s.Outcome = measure.Failed
-		s.Class, s.Detail = neterr.Classify(err, stage, s, &t.e.cfg)
+		s.Class, s.Detail = client.Classify(err, stage, s, &t.e.cfg)
 	case failure != "":
 		s.Outcome, s.Class, s.Detail = measure.Failed, measure.Expectation, failure
 	case class != "" && !expected:

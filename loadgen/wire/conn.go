@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
-	"github.com/seed-8025779b/shakedown/loadgen/neterr"
 	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
@@ -18,21 +18,21 @@ const bufferSize = 8 << 10
 
 // conn is one connection's worth of exchanges. It belongs to its goroutine, but for interrupt.
 type conn struct {
-	p      *play
-	first  job // the one it was made for
-	wake   chan job
-	out    []byte
-	filled []byte // a body with its template filled in
-	buf    []byte
-	sample measure.Sample // reused: a sink does not keep it
-	res    http1.Response
-	body   http1.Body
-	check  mix.Check
-	jar    *jar // nil when cookies are not kept
-	stage  neterr.Stage
-	more   [1]byte // what holdsMore reads
-	served int     // exchanges on this connection, since it was made
-	left   bool    // a byte of the request may have left
+	p           *play
+	first       job // the one it was made for
+	wake        chan job
+	out         []byte
+	filled      []byte // a body with its template filled in
+	buf         []byte
+	sample      measure.Sample // reused: a sink does not keep it
+	res         http1.Response
+	body        http1.Body
+	check       mix.Check
+	jar         *jar // nil when cookies are not kept
+	stage       client.Stage
+	more        [1]byte // what holdsMore reads
+	served      int     // exchanges on this connection, since it was made
+	mayHaveSent bool    // a byte of the request may have left
 
 	onHeader func(name, value []byte) // header and check.Data, bound once
 	onData   func([]byte)
@@ -41,7 +41,7 @@ type conn struct {
 	nc net.Conn
 
 	watch *socket.Watch
-	tap   *tap // below TLS; nil without it
+	below *tlsSocket // nil without TLS
 }
 
 func (p *play) connection() *conn {
@@ -117,11 +117,12 @@ func (c *conn) drop(j job) {
 }
 
 // finishSample hands the sample over. What had not ended when the play was cancelled is neither success nor
-// failure; a request that was dropped had ended at the instant it was dropped at.
+// failure; a request that was dropped had ended at the instant it was dropped at. The context may have made a
+// request fail before the play is told that it has ended.
 func (c *conn) finishSample() {
-	s := &c.sample
-	ended := s.Outcome == measure.Succeeded || (s.Outcome == measure.Dropped && s.Done <= time.Duration(c.p.cancelledAt.Load()))
-	if !ended && c.p.cancelled.Load() {
+	s, at := &c.sample, time.Duration(c.p.cancelledAt.Load())
+	ended := s.Outcome == measure.Succeeded || (s.Outcome == measure.Dropped && (at == 0 || s.Done <= at))
+	if !ended && (c.p.cancelled.Load() || c.p.ctx.Err() != nil) {
 		s.Outcome, s.Class, s.Detail = measure.Cancelled, "", ""
 	}
 	c.p.sink(s)
@@ -140,7 +141,7 @@ func (c *conn) carryOut(j job) {
 			c.forgetAttempts() // of a head that did not end
 		}
 		s.Outcome = measure.Failed
-		s.Class, s.Detail = neterr.Classify(err, c.stage, s, &c.p.e.cfg)
+		s.Class, s.Detail = client.Classify(err, c.stage, s, &c.p.e.cfg)
 	} else if failure, expected := c.check.Failure(s.Status); failure != "" {
 		s.Outcome, s.Class, s.Detail = measure.Failed, measure.Expectation, failure
 	} else if class := measure.ClassOfStatus(s.Status); class != "" && !expected {

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/neterr"
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
@@ -15,7 +15,7 @@ import (
 func (c *conn) dial(deadline time.Time) error {
 	e, clock := c.p.e, c.p.clock
 	began := clock.Now()
-	c.stage, c.served, c.tap = neterr.Connecting, 0, nil
+	c.stage, c.served, c.below = client.Connecting, 0, nil
 	ctx, cancel := c.within(deadline, e.cfg.Stages.Connect)
 	defer cancel()
 	nc, err := e.dial(ctx, "tcp", e.address)
@@ -29,11 +29,11 @@ func (c *conn) dial(deadline time.Time) error {
 	connected := clock.Now()
 	c.sample.Connect = connected - began
 	if e.tls != nil {
-		c.stage = neterr.Securing
+		c.stage = client.Securing
 		ctx, cancel := c.within(deadline, e.cfg.Stages.TLS)
 		defer cancel()
-		c.tap = &tap{Conn: nc}
-		t := tls.Client(c.tap, e.tls)
+		c.below = &tlsSocket{Conn: nc}
+		t := tls.Client(c.below, e.tls)
 		if err := t.HandshakeContext(ctx); err != nil {
 			nc.Close()
 			return err
@@ -55,22 +55,22 @@ func (c *conn) within(deadline time.Time, limit time.Duration) (context.Context,
 	return context.WithDeadline(c.p.ctx, deadline)
 }
 
-// tap stands between TLS and its connection.
-type tap struct {
+// tlsSocket is the connection below TLS.
+type tlsSocket struct {
 	net.Conn
-	dry  bool // nothing is read from the connection: a Read times out, which TLS gets over
-	left bool // a byte was written since this was last reset
+	noRead bool // a Read times out instead of reading; TLS can go on after a timeout
+	wrote  bool // a byte was written since this was last set to false
 }
 
-func (t *tap) Read(p []byte) (int, error) {
-	if t.dry {
+func (t *tlsSocket) Read(p []byte) (int, error) {
+	if t.noRead {
 		return 0, os.ErrDeadlineExceeded
 	}
 	return t.Conn.Read(p)
 }
 
-func (t *tap) Write(p []byte) (int, error) {
+func (t *tlsSocket) Write(p []byte) (int, error) {
 	n, err := t.Conn.Write(p)
-	t.left = t.left || n > 0
+	t.wrote = t.wrote || n > 0
 	return n, err
 }

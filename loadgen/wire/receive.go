@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/loadgen/neterr"
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 )
 
 // receive reads one response, and whatever 1xx go before it.
@@ -84,8 +84,8 @@ func (c *conn) read() error {
 	}
 	n, err := c.nc.Read(c.buf[len(c.buf):cap(c.buf)])
 	if n > 0 {
-		if c.stage == neterr.Waiting {
-			c.sample.First, c.stage = c.p.clock.Now(), neterr.Reading
+		if c.stage == client.Waiting {
+			c.sample.First, c.stage = c.p.clock.Now(), client.Reading
 		}
 		c.buf = c.buf[:len(c.buf)+n]
 		return nil
@@ -99,11 +99,11 @@ func (c *conn) read() error {
 // holdsMore reports whether TLS has read more from the server than the answer: another record, or the end of
 // the stream. It reads nothing from the connection.
 func (c *conn) holdsMore() bool {
-	if c.tap == nil {
+	if c.below == nil {
 		return false
 	}
-	c.tap.dry = true
+	c.below.noRead = true
 	n, err := c.nc.Read(c.more[:])
-	c.tap.dry = false
+	c.below.noRead = false
 	return n > 0 || !errors.Is(err, os.ErrDeadlineExceeded)
 }

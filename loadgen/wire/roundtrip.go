@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/neterr"
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 )
 
 // roundTrip sends a request and reads its answer, on the connection there is or on a new one.
@@ -38,27 +38,27 @@ func (c *conn) roundTrip(r *prepared, j job) error {
 // has closed the connection without a byte of an answer, and the request can't take effect twice.
 func (c *conn) mayRepeat(r *prepared, err error) bool {
 	closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-	return closed && c.sample.First == 0 && (r.idempotent || !c.left) && !c.p.cancelled.Load()
+	return closed && c.sample.First == 0 && (r.idempotent || !c.mayHaveSent) && !c.p.cancelled.Load()
 }
 
 // attempt sends a request, for the first time or again, and reads its answer.
 func (c *conn) attempt(r *prepared, out []byte, deadline time.Time, before int) error {
-	c.left = false
+	c.mayHaveSent = false
 	if c.nc == nil {
 		if err := c.dial(deadline); err != nil {
 			return err
 		}
 	}
-	c.stage = neterr.Waiting
+	c.stage = client.Waiting
 	if err := c.limit(c.nc.SetDeadline(deadline)); err != nil {
 		return err
 	}
-	if c.tap != nil {
-		c.tap.left = false
+	if c.below != nil {
+		c.below.wrote = false
 	}
 	c.sample.Sent, c.sample.Reconnect = c.p.clock.Now(), before
 	n, err := c.nc.Write(out)
-	c.left = n > 0 || (c.tap != nil && c.tap.left)
+	c.mayHaveSent = n > 0 || (c.below != nil && c.below.wrote)
 	if err != nil {
 		return err
 	}

@@ -49,8 +49,8 @@ type Engine struct {
 	ids      client.IDs // of targets and faults, as the balancer reports them
 }
 
-// Lacks says what the configuration asks for and this engine does not have, or "".
-func Lacks(c client.Config) string {
+// Unsupported names what the configuration asks for and this engine does not have; "" when it has everything.
+func Unsupported(c client.Config) string {
 	switch {
 	case c.HTTP2:
 		return "HTTP/2"
@@ -118,7 +118,6 @@ type play struct {
 // Play implements loadgen.Engine.
 func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock, sink func(*measure.Sample)) error {
 	p := &play{e: e, ctx: ctx, clock: clock, sink: sink}
-	defer e.inFlight.Store(0)
 	waiter, err := pace.NewWaiter(clock)
 	if err != nil {
 		return err

@@ -1,6 +1,4 @@
-// Package neterr puts errors of the network into the bounded classes of failure, with a sentence for a
-// person.
-package neterr
+package client
 
 import (
 	"context"
@@ -16,7 +14,6 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
 
@@ -31,8 +28,9 @@ const (
 	Reading
 )
 
-// Classify returns the class of the error that ended a sample, and what to tell of it.
-func Classify(err error, stage Stage, s *measure.Sample, c *client.Config) (measure.Class, string) {
+// Classify returns the class of failure of the error that ended a sample, and a sentence about it for a person.
+// That of a timeout names the limit.
+func Classify(err error, stage Stage, s *measure.Sample, c *Config) (measure.Class, string) {
 	var (
 		dns     *net.DNSError
 		waited  interface{ Timeout() bool }
@@ -82,7 +80,7 @@ func Classify(err error, stage Stage, s *measure.Sample, c *client.Config) (meas
 }
 
 // timeout says what was waited for, and which of the client's limits it met.
-func timeout(stage Stage, s *measure.Sample, c *client.Config) (measure.Class, string) {
+func timeout(stage Stage, s *measure.Sample, c *Config) (measure.Class, string) {
 	x := [...]struct {
 		class measure.Class
 		what  string

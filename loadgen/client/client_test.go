@@ -1,0 +1,53 @@
+package client
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+)
+
+func TestIDsAreBounded(t *testing.T) {
+	var ids IDs
+	if got := ids.String(nil); got != "" {
+		t.Errorf("%q", got)
+	}
+	for i := range maxIDs {
+		if id := fmt.Sprint("web-", i); ids.String([]byte(id)) != id {
+			t.Fatalf("%s was not kept", id)
+		}
+	}
+	if got := ids.String([]byte("one-more")); got != "" {
+		t.Errorf("%q was kept beyond the bound", got)
+	}
+	var s measure.Sample
+	value := []byte("2;web-17;web-4095")
+	if n := testing.AllocsPerRun(100, func() { ids.ReadAttempt(value, &s) }); n != 0 || s.Attempts != 2 || s.Target != "web-17" || s.Fault != "web-4095" {
+		t.Errorf("%v allocations, %+v", n, s)
+	}
+	if ids.ReadAttempt([]byte("x;web-1;"), &s); s.Attempts != 2 || s.Target != "web-17" {
+		t.Errorf("a malformed value changed the sample: %+v", s)
+	}
+}
+
+func TestDrop(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tc := range []struct{ timeout, min, due, offered, done, wait time.Duration }{
+		{1000 * ms, 50 * ms, 10 * ms, 11 * ms, 960 * ms, 949 * ms},
+		{1000 * ms, 0, 10 * ms, 10 * ms, 1010 * ms, 1000 * ms},
+		{1000 * ms, 1000 * ms, 10 * ms, 11 * ms, 11 * ms, 0},
+		{1000 * ms, 100 * ms, 0, 2000 * ms, 2000 * ms, 0}, // the generator was late
+	} {
+		c := Config{Timeout: tc.timeout, MinAttempt: tc.min, Connections: 3}
+		s := measure.Sample{Due: tc.due, Offered: tc.offered}
+		c.Drop(&s)
+		want := fmt.Sprintf("waited %v for one of 3 connections to become free", tc.wait)
+		if s.Done != tc.done || s.Wait != tc.wait || s.Outcome != measure.Dropped || s.Class != measure.NoConnection || s.Detail != want {
+			t.Errorf("%+v: %+v", tc, s)
+		}
+	}
+	if got := DefaultMinAttempt(5 * time.Second); got != 250*ms {
+		t.Errorf("%v", got)
+	}
+}
