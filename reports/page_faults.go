@@ -59,7 +59,7 @@ func faultRequests(r *Result) *html.Table {
 		row := []html.Cell{html.Text(f.ID)}
 		if w := f.Window; w != nil {
 			l := w.Latency.Response
-			row = append(row, html.Num(count(w.Totals.Planned)), html.Num(w.Totals.ErrorRate()),
+			row = append(row, html.Num(count(w.Totals.Planned)), html.Num(w.Totals.errorRate()),
 				html.Num(m.percentile(l, .5, l.P50)), html.Num(m.percentile(l, .99, l.P99)), html.Num(m.max(l)), html.Num(count(w.Totals.Succeeded)))
 		} else {
 			for range 6 {

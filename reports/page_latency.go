@@ -2,8 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"sort"
-	"strings"
 
 	"github.com/seed-8025779b/shakedown/reports/html"
 )
@@ -71,7 +69,7 @@ func latencySection(r *Result) html.Section {
 			"Response time runs from when a request was due: what a user waits, queueing included. Service time is measured from the send; it hides queueing. Both are of succeeded requests. “All” includes failures, timed until they ended. Waiting counts the requests that had to wait; connecting and TLS, the connections made.",
 		},
 	}
-	if note := r.TimeoutNote(); note != "" {
+	if note := r.timeoutNote(); note != "" {
 		s.Text = append(s.Text, "The slowest response times are "+note+": without it they would have been longer.")
 	}
 	s.Blocks = []html.Block{
@@ -89,10 +87,10 @@ func latencySection(r *Result) html.Section {
 
 func errorsSection(r *Result) html.Section {
 	s := html.Section{ID: "errors", Title: "Errors"}
-	if statuses := r.StatusText(); statuses != "" {
+	if statuses := r.statusText(); statuses != "" {
 		s.Text = append(s.Text, "Responses by HTTP status: "+statuses+".")
 	}
-	classes := r.ErrorClasses()
+	classes := r.errorClasses()
 	if len(classes) == 0 {
 		s.Text = append(s.Text, "None: every request that was judged succeeded.")
 		if r.Totals.Succeeded == 0 {
@@ -106,29 +104,4 @@ func errorsSection(r *Result) html.Section {
 	}
 	s.Blocks = []html.Block{{Figure: errorFigure(r, classes)}, {Table: t}}
 	return s
-}
-
-// ErrorClasses lists the classes of failure, most frequent first.
-func (r *Result) ErrorClasses() []string { return byCount(r.Errors) }
-
-// StatusText lists how many answers had each HTTP status, most frequent first; it is empty when that is not known.
-func (r *Result) StatusText() string {
-	var parts []string
-	for _, s := range byCount(r.Statuses) {
-		parts = append(parts, fmt.Sprintf("%s: %s", s, count(r.Statuses[s])))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func byCount(counts map[string]uint64) (names []string) {
-	for name, n := range counts {
-		if n > 0 {
-			names = append(names, name)
-		}
-	}
-	sort.Slice(names, func(i, j int) bool {
-		a, b := names[i], names[j]
-		return counts[a] > counts[b] || (counts[a] == counts[b] && a < b)
-	})
-	return names
 }

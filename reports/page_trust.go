@@ -75,7 +75,7 @@ func trustSection(r *Result) html.Section {
 		return s
 	}
 	s.Text = append(s.Text, trustText(r))
-	if text := r.StallText(); text != "" {
+	if text := r.stallText(); text != "" {
 		s.Text = append(s.Text, text)
 	}
 	if r.World == "sim" {
@@ -117,23 +117,6 @@ func trustText(r *Result) string {
 		return "Yes, within the bounds below. Every period checked has data."
 	}
 	return "Yes. Requests were sent on schedule, and every period checked has data."
-}
-
-// StallText says how long the load generator stood still, what that concerns and what it can have changed; it is
-// empty when it did not.
-func (r *Result) StallText() string {
-	v := r.Validity
-	if v.StalledRequests == 0 && len(v.Stalls) == 0 {
-		return ""
-	}
-	s := fmt.Sprintf("The load generator itself stood still for %s in all and delayed %s of %s judged", Quantity(v.StalledMS, "ms"), count(v.StalledRequests), plural(int64(r.Totals.Planned), "request"))
-	if r.Totals.Planned > 0 {
-		s += fmt.Sprintf(" (%s)", percent(float64(v.StalledRequests)/float64(r.Totals.Planned)))
-	}
-	if b := v.Bracket; b != nil && b.LowerMS != b.UpperMS {
-		s += fmt.Sprintf(". The p%g of the response time lies between %s, without that time, and %s, as measured", b.Percentile, Quantity(b.LowerMS, "ms"), Quantity(b.UpperMS, "ms"))
-	}
-	return s + "."
 }
 
 // balancerRows tells what the balancer counted, where it did.

@@ -60,9 +60,9 @@ func nearTimeout(ms float64, timeout time.Duration) bool {
 	return timeout > 0 && ms >= timeoutShare*MS(timeout)
 }
 
-// TimeoutNote says that the p99 or the maximum of the response time is limited by the client's own timeout; it is
+// timeoutNote says that the p99 or the maximum of the response time is limited by the client's own timeout; it is
 // empty when neither is.
-func (r *Result) TimeoutNote() string {
+func (r *Result) timeoutNote() string {
 	l, timeout := r.Latency.Response, r.clientLimits().Timeout
 	if l.Empty() || !nearTimeout(max(l.P99, l.Max), timeout) {
 		return ""
