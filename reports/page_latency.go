@@ -7,7 +7,7 @@ import (
 )
 
 func ratesSection(r *Result) html.Section {
-	text := "Planned and offered: by when requests were due. Succeeded: by when the requests were due. Gaps between the lines are failed or unsent requests."
+	text := "Requests by when they were due. Gaps between the lines are failed or unsent requests."
 	if r.byEnd() {
 		text = "Planned and offered: by when requests were due. Succeeded: by when they ended. Lasting gaps between the lines are failed or unsent requests."
 	}

@@ -33,6 +33,9 @@ func gatesSection(r *Result) html.Section {
 	}
 }
 
+// manifold is by how many times its limit a gate is missed before that reads better than a percentage.
+const manifold = 5
+
 // headroom says how far what was observed is from its limit.
 func (r *Result) headroom(g *Gate) string {
 	if g.Observed == nil || g.Limit == 0 || r.unjudged(g) {
@@ -42,7 +45,10 @@ func (r *Result) headroom(g *Gate) string {
 	if strings.HasPrefix(g.Op, ">") {
 		share = -share
 	}
-	if !g.Passed {
+	switch {
+	case !g.Passed && share < -manifold:
+		return fmt.Sprintf("%.0f times the limit", 1-share)
+	case !g.Passed:
 		return fmt.Sprintf("missed by %.0f %%", -100*share)
 	}
 	return fmt.Sprintf("%.0f %% of the limit", 100*share)

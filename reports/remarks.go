@@ -48,7 +48,7 @@ func (m *remarks) notes(column string) (notes []string) {
 		notes = append(notes, fmt.Sprintf("%s A percentile of %s. The column “%s” says how many there are.", fewMark, fewRequests, column))
 	}
 	if m.capped {
-		notes = append(notes, fmt.Sprintf("%s Limited by the client's timeout of %s: what takes longer is not here but among the failures.", cappedMark, short(m.timeout)))
+		notes = append(notes, fmt.Sprintf("%s Limited by the client's timeout of %s: what would have taken longer failed then.", cappedMark, short(m.timeout)))
 	}
 	return notes
 }
