@@ -17,24 +17,31 @@ func ratesSection(r *Result) html.Section {
 	}
 }
 
-// trafficTable tells of the judged requests what their latency does not.
+// trafficTable tells of the judged requests what their latency does not. What did not happen, or an older version did
+// not record, is left out.
 func trafficTable(r *Result) *html.Table {
 	t := &html.Table{Head: []string{"judged phases", ""}}
 	row := func(name, value string) {
 		t.Rows = append(t.Rows, []html.Cell{html.Text(name), html.Text(value)})
 	}
 	row("Rate: planned, offered, succeeded", fmt.Sprintf("%s, %s, %s", Quantity(r.Rates.Planned, "/s"), Quantity(r.Rates.Offered, "/s"), Quantity(r.Rates.Succeeded, "/s")))
-	row("Bodies: received, sent", size(r.Bytes.In)+", "+size(r.Bytes.Out))
-	if g := r.Parts; g != nil {
-		wait := "none"
-		if f := g.Wait; !f.Empty() {
-			wait = fmt.Sprintf("%s, p50 %s, p99 %s, max %s", plural(f.Count, "request"), f.Percentile(.5, f.P50), f.Percentile(.99, f.P99), f.Milliseconds(f.Max))
-		}
-		row("Waited for a free connection", wait)
-		row("Connections made", count(uint64(g.Connect.Count)))
+	if b := r.Bytes; b.In+b.Out > 0 {
+		row("Bodies: received, sent", size(b.In)+", "+size(b.Out))
 	}
-	row("Sent again by the load generator, because an idle connection had been closed", count(r.Totals.Reconnects))
-	row("Retries by the balancer", count(r.Totals.Retries))
+	if g := r.Parts; g != nil {
+		if f := g.Wait; !f.Empty() {
+			row("Waited for a free connection", fmt.Sprintf("%s, p50 %s, p99 %s, max %s", plural(f.Count, "request"), f.Percentile(.5, f.P50), f.Percentile(.99, f.P99), f.Milliseconds(f.Max)))
+		}
+		if n := g.Connect.Count; n > 0 {
+			row("Connections made", count(uint64(n)))
+		}
+	}
+	if n := r.Totals.Reconnects; n > 0 {
+		row("Sent again by the load generator, because an idle connection had been closed", count(n))
+	}
+	if r.Balancer != nil {
+		row("Retries by the balancer", count(r.Totals.Retries))
+	}
 	if r.DrainMS > 0 {
 		row("From the end of the load until the last request ended", Quantity(r.DrainMS, "ms"))
 	}

@@ -51,7 +51,7 @@ func TestThePageTellsWhatAResultHolds(t *testing.T) {
 func TestThePageOfAnOlderResult(t *testing.T) {
 	expect(t, pageOf(t, older(t)),
 		[]string{"in the 4.5 s that are judged", "Requests were sent on schedule, and every period checked has data.", "request, all phases", "by when they were due"},
-		[]string{"stood still", "NaN", "by when they ended"})
+		[]string{"stood still", "NaN", "by when they ended", "0 B", "Waited", "Sent again", "HTTP status"})
 }
 
 func TestTheClientsTimeoutIsToldWhereItLimits(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/seed-8025779b/shakedown/reports/html"
 )
 
 // ANSI codes of the summary's colours.
@@ -19,9 +21,9 @@ func Summary(r *Result, paint func(code, s string) string) string {
 	var b strings.Builder
 	color := amber
 	switch tone(r.Verdict) {
-	case "good":
+	case html.Good:
 		color = green
-	case "bad":
+	case html.Bad:
 		color = red
 	}
 	fmt.Fprintf(&b, "%s\n", paint("1;"+color, strings.ToUpper(string(r.Verdict))))

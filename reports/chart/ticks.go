@@ -14,11 +14,11 @@ type Unit uint8
 // The units of axes.
 const (
 	Number       Unit = iota // a count
-	PerSecond         // requests a second
-	Seconds           // since the load began
-	Milliseconds      // of latency
-	Share             // 1 is 100 %
-	Percentile        // 1/(1−p)
+	PerSecond                // requests a second
+	Seconds                  // since the load began
+	Milliseconds             // of latency
+	Share                    // 1 is 100 %
+	Percentile               // 1/(1−p)
 )
 
 func (u Unit) format(v float64) string {
