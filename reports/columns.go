@@ -40,9 +40,6 @@ func (r *Result) byEnd() bool {
 // columns merges windows into columns. Windows may be of uneven width, may be missing where nothing was due, and the
 // last may end after the run was stopped: everything goes by time.
 func columns(r *Result) []column {
-	if len(r.Windows) == 0 {
-		return nil
-	}
 	byEnd, end := r.byEnd(), r.DurationMS
 	if byEnd {
 		end += r.DrainMS
@@ -70,7 +67,9 @@ func columns(r *Result) []column {
 		c.to = to / 1000
 		c.add(w, byEnd)
 	}
-	out[len(out)-1].finish()
+	if n := len(out); n > 0 { // a run can be stopped before its first window
+		out[n-1].finish()
+	}
 	return out
 }
 

@@ -33,8 +33,8 @@ func (g *Gate) bracketed() bool {
 	return g.Observed != nil && g.Lower != nil && *g.Lower != *g.Observed
 }
 
-// Observed is what a gate observed, for a person. A percentile of too few requests tells of how many it is.
-func (r *Result) Observed(g *Gate) string {
+// observed is what a gate observed, for a person. A percentile of too few requests tells of how many it is.
+func (r *Result) observed(g *Gate) string {
 	switch {
 	case r.unjudged(g):
 		return "not judged: the run was stopped early"
@@ -51,9 +51,9 @@ func (r *Result) Observed(g *Gate) string {
 // observation is what a gate observed, or that there was nothing to observe, as the end of a sentence.
 func (r *Result) observation(g *Gate) string {
 	if g.Observed == nil {
-		return r.Observed(g)
+		return r.observed(g)
 	}
-	return "observed " + r.Observed(g)
+	return "observed " + r.observed(g)
 }
 
 // fewFor returns how many requests a gate's percentile is of, and whether they are too few for it. Windows of which

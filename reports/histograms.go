@@ -26,12 +26,14 @@ func WriteHlog(w io.Writer, r *Result) error {
 	return l.Err()
 }
 
-// WriteCSV writes a line a window: counts, rates and percentiles. What never happened is empty.
+// WriteCSV writes a line a window: counts, rates and percentiles of the requests that were due in it, and how many
+// ended in it. What did not happen, or is not known, is empty.
 func WriteCSV(w io.Writer, r *Result) error {
 	c := csv.NewWriter(w)
 	if err := c.Write([]string{
 		"start_ms", "end_ms", "planned", "sent", "succeeded", "failed", "dropped", "cancelled",
 		"planned_rate", "succeeded_rate", "p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "service_p99_ms", "lag_p99_ms",
+		"p95_ms", "ended_succeeded", "ended_failed", "ended_dropped",
 	}); err != nil {
 		return err
 	}
@@ -52,7 +54,13 @@ func WriteCSV(w io.Writer, r *Result) error {
 		for _, v := range []float64{l.P50, l.P90, l.P99, l.P999, l.Max, p.Latency.Service.P99} {
 			row = append(row, known(v, l.Empty()))
 		}
-		if err := c.Write(append(row, known(p.Lag.P99, p.Lag.Empty()))); err != nil {
+		row = append(row, known(p.Lag.P99, p.Lag.Empty()), known(l.P95, l.Empty()))
+		if e := p.Ended; e != nil {
+			row = append(row, fmt.Sprint(e.Succeeded), fmt.Sprint(e.Failed), fmt.Sprint(e.Dropped))
+		} else {
+			row = append(row, "", "", "")
+		}
+		if err := c.Write(row); err != nil {
 			return err
 		}
 	}

@@ -9,30 +9,83 @@ import (
 // WriteMarkdown writes a summary for a CI job's page.
 func WriteMarkdown(w io.Writer, r *Result) error {
 	var b strings.Builder
-	mark := map[bool]string{true: "pass", false: "**fail**"}
 	fmt.Fprintf(&b, "## shakedown: %s %s\n\n", r.Name, r.Verdict)
 	for _, reason := range r.Reasons {
 		fmt.Fprintf(&b, "- %s\n", reason)
 	}
-	if len(r.Gates) > 0 {
-		b.WriteString("\n| gate | observed | |\n|---|---|---|\n")
-		for _, g := range r.Gates {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", g.Expr, g.ObservedText(), mark[g.Passed])
+	markdownGates(&b, r)
+	t, l := &r.Totals, r.Latency.Response
+	markdownTable(&b, []string{"requests", "", "response time", ""}, [][]string{
+		{"planned, " + r.measuredFor(), fmt.Sprint(t.Planned), "p50", l.Percentile(.5, l.P50)},
+		{"succeeded", fmt.Sprint(t.Succeeded), "p90", l.Percentile(.9, l.P90)},
+		{"failed", fmt.Sprint(t.Failed), "p95", l.Percentile(.95, l.P95)},
+		{"dropped", fmt.Sprint(t.Dropped), "p99", l.Percentile(.99, l.P99)},
+		{"cancelled", fmt.Sprint(t.Cancelled), "p99.9", l.Percentile(.999, l.P999)},
+		{"succeeded rate", Quantity(r.Rates.Succeeded, "/s"), "max", l.Milliseconds(l.Max) + r.suffix()},
+	})
+	var rows [][]string
+	for i := range r.Phases {
+		p := &r.Phases[i]
+		f, name := p.Latency.Response, p.Name
+		if p.Discarded {
+			name += " (not judged)"
 		}
+		rows = append(rows, []string{name, fmt.Sprint(p.Totals.Planned), Quantity(p.Rates.Succeeded, "/s"), p.Totals.errorRate(), f.Percentile(.5, f.P50), f.Percentile(.99, f.P99), f.Milliseconds(f.Max)})
 	}
-	b.WriteString("\n| requests | | response time | |\n|---|---|---|---|\n")
-	t, l := r.Totals, r.Latency.Response
-	for _, row := range [][4]string{
-		{"planned", fmt.Sprint(t.Planned), "p50", l.Milliseconds(l.P50)},
-		{"succeeded", fmt.Sprint(t.Succeeded), "p99", l.Milliseconds(l.P99)},
-		{"failed", fmt.Sprint(t.Failed), "p99.9", l.Milliseconds(l.P999)},
-		{"dropped", fmt.Sprint(t.Dropped), "max", l.Milliseconds(l.Max)},
-	} {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", row[0], row[1], row[2], row[3])
+	markdownTable(&b, []string{"phase", "planned", "succeeded rate", "error rate", "p50", "p99", "max"}, rows)
+	rows = nil
+	for _, c := range r.errorClasses() {
+		rows = append(rows, []string{r.className(c), fmt.Sprint(r.Errors[c]), r.Examples[c]})
+	}
+	markdownTable(&b, []string{"error", "requests", "for example"}, rows)
+	if s := r.statusText(); s != "" {
+		fmt.Fprintf(&b, "\nResponses by HTTP status: %s.\n", s)
+	}
+	if text := r.stallText(); text != "" {
+		fmt.Fprintf(&b, "\n> %s\n", text)
 	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(&b, "\n> %s\n", warning)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func markdownGates(b *strings.Builder, r *Result) {
+	var rows [][]string
+	for i := range r.Gates {
+		g := &r.Gates[i]
+		mark := "pass"
+		switch {
+		case r.unjudged(g):
+			mark = "not judged"
+		case !g.Passed:
+			mark = "**fail**"
+		}
+		rows = append(rows, []string{"`" + g.Expr + "`", r.observed(g), r.headroom(g), mark})
+	}
+	markdownTable(b, []string{"pass/fail criterion (gate)", "observed", "headroom", ""}, rows)
+}
+
+// cellText keeps a text within its cell.
+var cellText = strings.NewReplacer("|", `\|`, "\r", " ", "\n", " ")
+
+// markdownTable writes a table; nothing when it has no rows.
+func markdownTable(b *strings.Builder, head []string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	line := func(cells []string) {
+		b.WriteString("|")
+		for _, c := range cells {
+			b.WriteString(" " + cellText.Replace(c) + " |")
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+	line(head)
+	b.WriteString("|" + strings.Repeat("---|", len(head)) + "\n")
+	for _, row := range rows {
+		line(row)
+	}
 }

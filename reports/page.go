@@ -60,12 +60,12 @@ func facts(r *Result) []html.Fact {
 	if !l.Empty() && !Reliable(.99, l.Count) {
 		tail += ", of only " + plural(l.Count, "request")
 	}
-	if note := r.TimeoutNote(); note != "" {
+	if note := r.timeoutNote(); note != "" {
 		tail += ", " + note
 	}
 	facts := []html.Fact{
 		{Label: "Requests", Value: count(r.Totals.Planned), Note: r.measuredFor() + ", " + worlds[r.World]},
-		{Label: "Error rate", Value: r.Totals.ErrorRate(), Note: fmt.Sprintf("%s failed, %s dropped", count(r.Totals.Failed), count(r.Totals.Dropped))},
+		{Label: "Error rate", Value: r.Totals.errorRate(), Note: fmt.Sprintf("%s failed, %s dropped", count(r.Totals.Failed), count(r.Totals.Dropped))},
 		{Label: "Response time p50", Value: m.limited(l.Milliseconds(l.P50), l, l.P50), Note: few},
 		{Label: "Response time p99", Value: l.Milliseconds(l.P99), Note: tail},
 		{Label: "Succeeded rate", Value: Quantity(r.Rates.Succeeded, "/s"), Note: "planned " + Quantity(r.Rates.Planned, "/s")},
@@ -103,8 +103,8 @@ func (r *Result) judgedMS() float64 {
 	return sum
 }
 
-// ErrorRate is, for a person, the share of the finished requests that failed; a dash when none finished.
-func (t *Totals) ErrorRate() string {
+// errorRate is, for a person, the share of the finished requests that failed; a dash when none finished.
+func (t *Totals) errorRate() string {
 	n := t.Sent + t.Dropped
 	if n == 0 {
 		return Dash

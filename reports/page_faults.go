@@ -59,14 +59,15 @@ func faultRequests(r *Result) *html.Table {
 		row := []html.Cell{html.Text(f.ID)}
 		if w := f.Window; w != nil {
 			l := w.Latency.Response
-			row = append(row, html.Num(count(w.Totals.Planned)), html.Num(w.Totals.ErrorRate()),
-				html.Num(m.percentile(l, .5, l.P50)), html.Num(m.percentile(l, .99, l.P99)), html.Num(m.max(l)), html.Num(count(w.Totals.Succeeded)))
-		} else {
-			for range 6 {
+			row = append(row, html.Num(count(w.Totals.Planned)), html.Num(w.Totals.errorRate()),
+				html.Num(m.percentile(l, .5, l.P50)), html.Num(m.percentile(l, .99, l.P99)), html.Num(m.max(l)), html.Num(count(w.Totals.Succeeded)),
+				html.Num(count(f.Charged)), html.Num(fmt.Sprintf("%.1f", f.Expected)))
+		} else { // older versions told only what was lost
+			for len(row) < len(t.Head)-1 {
 				row = append(row, html.Num(Dash))
 			}
 		}
-		t.Rows = append(t.Rows, append(row, html.Num(count(f.Charged)), html.Num(fmt.Sprintf("%.1f", f.Expected)), html.Num(fmt.Sprintf("%.1f", f.Lost))))
+		t.Rows = append(t.Rows, append(row, html.Num(fmt.Sprintf("%.1f", f.Lost))))
 	}
 	t.Notes = m.notes("succeeded")
 	return t

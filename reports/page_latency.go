@@ -2,14 +2,12 @@ package reports
 
 import (
 	"fmt"
-	"sort"
-	"strings"
 
 	"github.com/seed-8025779b/shakedown/reports/html"
 )
 
 func ratesSection(r *Result) html.Section {
-	text := "Planned and offered: by when requests were due. Succeeded: by when the requests were due. Gaps between the lines are failed or unsent requests."
+	text := "Requests by when they were due. Gaps between the lines are failed or unsent requests."
 	if r.byEnd() {
 		text = "Planned and offered: by when requests were due. Succeeded: by when they ended. Lasting gaps between the lines are failed or unsent requests."
 	}
@@ -19,24 +17,31 @@ func ratesSection(r *Result) html.Section {
 	}
 }
 
-// trafficTable tells of the judged requests what their latency does not.
+// trafficTable tells of the judged requests what their latency does not. What did not happen, or an older version did
+// not record, is left out.
 func trafficTable(r *Result) *html.Table {
 	t := &html.Table{Head: []string{"judged phases", ""}}
 	row := func(name, value string) {
 		t.Rows = append(t.Rows, []html.Cell{html.Text(name), html.Text(value)})
 	}
 	row("Rate: planned, offered, succeeded", fmt.Sprintf("%s, %s, %s", Quantity(r.Rates.Planned, "/s"), Quantity(r.Rates.Offered, "/s"), Quantity(r.Rates.Succeeded, "/s")))
-	row("Bodies: received, sent", size(r.Bytes.In)+", "+size(r.Bytes.Out))
-	if g := r.Parts; g != nil {
-		wait := "none"
-		if f := g.Wait; !f.Empty() {
-			wait = fmt.Sprintf("%s, p50 %s, p99 %s, max %s", plural(f.Count, "request"), f.Percentile(.5, f.P50), f.Percentile(.99, f.P99), f.Milliseconds(f.Max))
-		}
-		row("Waited for a free connection", wait)
-		row("Connections made", count(uint64(g.Connect.Count)))
+	if b := r.Bytes; b.In+b.Out > 0 {
+		row("Bodies: received, sent", size(b.In)+", "+size(b.Out))
 	}
-	row("Sent again by the load generator, because an idle connection had been closed", count(r.Totals.Reconnects))
-	row("Retries by the balancer", count(r.Totals.Retries))
+	if g := r.Parts; g != nil {
+		if f := g.Wait; !f.Empty() {
+			row("Waited for a free connection", fmt.Sprintf("%s, p50 %s, p99 %s, max %s", plural(f.Count, "request"), f.Percentile(.5, f.P50), f.Percentile(.99, f.P99), f.Milliseconds(f.Max)))
+		}
+		if n := g.Connect.Count; n > 0 {
+			row("Connections made", count(uint64(n)))
+		}
+	}
+	if n := r.Totals.Reconnects; n > 0 {
+		row("Sent again by the load generator, because an idle connection had been closed", count(n))
+	}
+	if r.Balancer != nil {
+		row("Retries by the balancer", count(r.Totals.Retries))
+	}
 	if r.DrainMS > 0 {
 		row("From the end of the load until the last request ended", Quantity(r.DrainMS, "ms"))
 	}
@@ -71,7 +76,7 @@ func latencySection(r *Result) html.Section {
 			"Response time runs from when a request was due: what a user waits, queueing included. Service time is measured from the send; it hides queueing. Both are of succeeded requests. “All” includes failures, timed until they ended. Waiting counts the requests that had to wait; connecting and TLS, the connections made.",
 		},
 	}
-	if note := r.TimeoutNote(); note != "" {
+	if note := r.timeoutNote(); note != "" {
 		s.Text = append(s.Text, "The slowest response times are "+note+": without it they would have been longer.")
 	}
 	s.Blocks = []html.Block{
@@ -89,10 +94,10 @@ func latencySection(r *Result) html.Section {
 
 func errorsSection(r *Result) html.Section {
 	s := html.Section{ID: "errors", Title: "Errors"}
-	if statuses := r.StatusText(); statuses != "" {
+	if statuses := r.statusText(); statuses != "" {
 		s.Text = append(s.Text, "Responses by HTTP status: "+statuses+".")
 	}
-	classes := r.ErrorClasses()
+	classes := r.errorClasses()
 	if len(classes) == 0 {
 		s.Text = append(s.Text, "None: every request that was judged succeeded.")
 		if r.Totals.Succeeded == 0 {
@@ -106,29 +111,4 @@ func errorsSection(r *Result) html.Section {
 	}
 	s.Blocks = []html.Block{{Figure: errorFigure(r, classes)}, {Table: t}}
 	return s
-}
-
-// ErrorClasses lists the classes of failure, most frequent first.
-func (r *Result) ErrorClasses() []string { return byCount(r.Errors) }
-
-// StatusText lists how many answers had each HTTP status, most frequent first; it is empty when that is not known.
-func (r *Result) StatusText() string {
-	var parts []string
-	for _, s := range byCount(r.Statuses) {
-		parts = append(parts, fmt.Sprintf("%s: %s", s, count(r.Statuses[s])))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func byCount(counts map[string]uint64) (names []string) {
-	for name, n := range counts {
-		if n > 0 {
-			names = append(names, name)
-		}
-	}
-	sort.Slice(names, func(i, j int) bool {
-		a, b := names[i], names[j]
-		return counts[a] > counts[b] || (counts[a] == counts[b] && a < b)
-	})
-	return names
 }

@@ -33,6 +33,9 @@ func gatesSection(r *Result) html.Section {
 	}
 }
 
+// manifold is by how many times its limit a gate is missed before that reads better than a percentage.
+const manifold = 5
+
 // headroom says how far what was observed is from its limit.
 func (r *Result) headroom(g *Gate) string {
 	if g.Observed == nil || g.Limit == 0 || r.unjudged(g) {
@@ -42,7 +45,10 @@ func (r *Result) headroom(g *Gate) string {
 	if strings.HasPrefix(g.Op, ">") {
 		share = -share
 	}
-	if !g.Passed {
+	switch {
+	case !g.Passed && share < -manifold:
+		return fmt.Sprintf("%.0f times the limit", 1-share)
+	case !g.Passed:
 		return fmt.Sprintf("missed by %.0f %%", -100*share)
 	}
 	return fmt.Sprintf("%.0f %% of the limit", 100*share)
@@ -75,7 +81,7 @@ func trustSection(r *Result) html.Section {
 		return s
 	}
 	s.Text = append(s.Text, trustText(r))
-	if text := r.StallText(); text != "" {
+	if text := r.stallText(); text != "" {
 		s.Text = append(s.Text, text)
 	}
 	if r.World == "sim" {
@@ -117,23 +123,6 @@ func trustText(r *Result) string {
 		return "Yes, within the bounds below. Every period checked has data."
 	}
 	return "Yes. Requests were sent on schedule, and every period checked has data."
-}
-
-// StallText says how long the load generator stood still, what that concerns and what it can have changed; it is
-// empty when it did not.
-func (r *Result) StallText() string {
-	v := r.Validity
-	if v.StalledRequests == 0 && len(v.Stalls) == 0 {
-		return ""
-	}
-	s := fmt.Sprintf("The load generator itself stood still for %s in all and delayed %s of %s judged", Quantity(v.StalledMS, "ms"), count(v.StalledRequests), plural(int64(r.Totals.Planned), "request"))
-	if r.Totals.Planned > 0 {
-		s += fmt.Sprintf(" (%s)", percent(float64(v.StalledRequests)/float64(r.Totals.Planned)))
-	}
-	if b := v.Bracket; b != nil && b.LowerMS != b.UpperMS {
-		s += fmt.Sprintf(". The p%g of the response time lies between %s, without that time, and %s, as measured", b.Percentile, Quantity(b.LowerMS, "ms"), Quantity(b.UpperMS, "ms"))
-	}
-	return s + "."
 }
 
 // balancerRows tells what the balancer counted, where it did.

@@ -48,7 +48,7 @@ func (m *remarks) notes(column string) (notes []string) {
 		notes = append(notes, fmt.Sprintf("%s A percentile of %s. The column “%s” says how many there are.", fewMark, fewRequests, column))
 	}
 	if m.capped {
-		notes = append(notes, fmt.Sprintf("%s Limited by the client's timeout of %s: what takes longer is not here but among the failures.", cappedMark, short(m.timeout)))
+		notes = append(notes, fmt.Sprintf("%s Limited by the client's timeout of %s: what would have taken longer failed then.", cappedMark, short(m.timeout)))
 	}
 	return notes
 }
@@ -60,9 +60,9 @@ func nearTimeout(ms float64, timeout time.Duration) bool {
 	return timeout > 0 && ms >= timeoutShare*MS(timeout)
 }
 
-// TimeoutNote says that the p99 or the maximum of the response time is limited by the client's own timeout; it is
+// timeoutNote says that the p99 or the maximum of the response time is limited by the client's own timeout; it is
 // empty when neither is.
-func (r *Result) TimeoutNote() string {
+func (r *Result) timeoutNote() string {
 	l, timeout := r.Latency.Response, r.clientLimits().Timeout
 	if l.Empty() || !nearTimeout(max(l.P99, l.Max), timeout) {
 		return ""

@@ -84,6 +84,10 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"schema": 5}`))
 	f.Add([]byte("{"))
 	f.Add(whole[:4000])
+	f.Add([]byte(`{"schema": "shakedown.result/v1", "windows": [{"start_ms": 0, "end_ms": 400}]}`)) // stopped before its first request
+	f.Add([]byte(`{"schema": "shakedown.result/v1", "duration_ms": 1500, "windows": [{"start_ms": 0, "end_ms": 400}, {"start_ms": 900, "end_ms": 2000, "ended": {}}],
+		"faults": [{"injected_ms": 3, "window": {}}], "validity": {"stalls": [{"from_ms": 5, "to_ms": 1}], "bracket": {}}, "gates": [{"observed": 1, "lower": 2, "metric": "p"}, null],
+		"targets": [{"state_changes": [{"at_ms": 1, "to": "healthy"}]}], "scaling": [{"decisions": [{"at_ms": 1e300}]}], "parts": {}}`))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		path := filepath.Join(dir, "result.json")
@@ -100,5 +104,6 @@ func FuzzRead(f *testing.F) {
 			}
 			_ = format.Write(&bytes.Buffer{}, r)
 		}
+		_ = Summary(r, plain)
 	})
 }

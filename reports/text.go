@@ -80,9 +80,9 @@ func count(n uint64) string {
 	return s
 }
 
-// plural writes a number with a noun.
+// plural writes a number with a noun, for texts that are read by programs too.
 func plural(n int64, noun string) string {
-	s := count(uint64(n)) + " " + noun
+	s := fmt.Sprintf("%d %s", n, noun)
 	if n != 1 {
 		s += "s"
 	}

@@ -90,6 +90,7 @@ func openOutput(dir, name string) (*output, error) {
 	}
 	probe.Close()
 	if err := os.Remove(probe.Name()); err != nil {
+		o.discard()
 		return nil, fmt.Errorf("output folder: %w", err)
 	}
 	return o, nil

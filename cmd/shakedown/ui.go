@@ -120,47 +120,10 @@ func (u *ui) summary(r *reports.Result, paths []string) {
 	if u.quiet {
 		return
 	}
-	color := map[reports.Verdict]string{reports.Passed: "1;32", reports.Failed: "1;31", reports.Aborted: "1;31"}[r.Verdict]
-	if color == "" {
-		color = "1;33"
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\n", u.paint(color, strings.ToUpper(string(r.Verdict))))
-	width := 0
-	for _, g := range r.Gates {
-		width = max(width, len(g.Expr))
-	}
-	for _, g := range r.Gates {
-		mark := u.paint("32", "pass")
-		if !g.Passed {
-			mark = u.paint("31", "FAIL")
-		}
-		fmt.Fprintf(&b, "  %s  %-*s  %s\n", mark, width, g.Expr, g.ObservedText())
-	}
-	if r.Verdict != reports.Passed {
-		for _, reason := range r.Reasons {
-			if !aboutGate(r, reason) { // the gates stand above
-				fmt.Fprintf(&b, "  %s\n", reason)
-			}
-		}
-	}
-	t, l := r.Totals, r.Latency.Response
-	fmt.Fprintf(&b, "  %d planned, %d succeeded, %d failed, %d dropped, %d cancelled", t.Planned, t.Succeeded, t.Failed, t.Dropped, t.Cancelled)
-	fmt.Fprintf(&b, "; response time p50 %s, p99 %s, max %s\n", l.Milliseconds(l.P50), l.Milliseconds(l.P99), l.Milliseconds(l.Max))
-	for _, warning := range r.Warnings {
-		fmt.Fprintf(&b, "  note: %s\n", warning)
-	}
+	b.WriteString("\n" + reports.Summary(r, u.paint))
 	for _, p := range paths {
 		fmt.Fprintf(&b, "  %s\n", p)
 	}
 	u.say(strings.TrimRight(b.String(), "\n"))
-}
-
-func aboutGate(r *reports.Result, reason string) bool {
-	for _, g := range r.Gates {
-		if strings.HasPrefix(reason, g.Expr+": ") {
-			return true
-		}
-	}
-	return false
 }

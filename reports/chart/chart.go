@@ -124,8 +124,8 @@ func style(p *plot.Plot) {
 		a.Tick.Length = 4
 		a.Padding = 0
 	}
-	p.Y.LineStyle.Width, p.Y.Tick.LineStyle.Width = 0, 0
-	p.Y.Tick.Length = 6 // nothing is drawn there: it keeps the labels off the plot
+	p.Y.LineStyle.Width, p.Y.Tick.LineStyle.Width, p.Y.Tick.Length = 0, 0, 0
+	p.Y.Padding = 6 // keeps the labels off the plot
 	p.BackgroundColor = nil
 }
 

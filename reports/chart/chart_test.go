@@ -138,6 +138,7 @@ func TestTicks(t *testing.T) {
 		{ticker{Milliseconds, true, 5}, .1, 100000, "0.1 ms 1 ms 10 ms 100 ms 1 s 10 s 100 s"},
 		{ticker{Percentile, true, 5}, 1, 10000, "p0 p90 p99 p99.9 p99.99"},
 		{ticker{Number, false, 5}, 0, 0, "0"},
+		{ticker{Number, false, 5}, 0, 2.16, "0 1 2"},
 	} {
 		var got []string
 		for _, tick := range tc.t.Ticks(tc.low, tc.high) {

@@ -71,7 +71,7 @@ func (m *mark) Plot(c draw.Canvas, p *plot.Plot) {
 	_, ty := p.Transforms(&c)
 	y := ty(m.Y)
 	c.StrokeLine2(draw.LineStyle{Color: Objective, Width: 1, Dashes: []vg.Length{2, 3}}, c.Min.X, y, c.Max.X, y)
-	label(c, vg.Point{X: c.Max.X - labelWidth(m.Label) - 2, Y: y + 3}, m.Label, Objective)
+	label(c, vg.Point{X: c.Max.X - slackWidth(m.Label) - 2, Y: y + 3}, m.Label, Objective)
 }
 
 // labelSize is the size of labels inside a figure, in pixels.

@@ -13,12 +13,12 @@ type Unit uint8
 
 // The units of axes.
 const (
-	Number       Unit = iota
-	PerSecond         // requests a second
-	Seconds           // since the load began
-	Milliseconds      // of latency
-	Share             // 1 is 100 %
-	Percentile        // 1/(1−p)
+	Number       Unit = iota // a count
+	PerSecond                // requests a second
+	Seconds                  // since the load began
+	Milliseconds             // of latency
+	Share                    // 1 is 100 %
+	Percentile               // 1/(1−p)
 )
 
 func (u Unit) format(v float64) string {
@@ -99,6 +99,9 @@ func (t ticker) step(span float64) float64 {
 		}
 	}
 	rough := span / float64(t.n)
+	if t.unit == Number { // half a server is none
+		rough = max(rough, 1)
+	}
 	base := math.Pow(10, math.Floor(math.Log10(rough)))
 	for _, f := range []float64{1, 2, 5} {
 		if f*base >= rough {
