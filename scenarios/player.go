@@ -8,7 +8,6 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/chaos"
-	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/reports"
@@ -187,9 +186,7 @@ func (p *player) open(ctx context.Context) (err error) {
 			}
 			return false
 		}})
-		if p.s.Client.Stages != (client.Timeouts{}) {
-			p.warn("timeouts of single stages are not simulated: only the whole one was in force")
-		}
+		p.warnings = append(p.warnings, sim.Warnings(p.s)...)
 		return err
 	}
 	if err := p.calibrate(ctx); err != nil {
