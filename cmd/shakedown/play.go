@@ -41,7 +41,7 @@ func (f *playFlags) register(cmd *cobra.Command) {
 }
 
 // setHelp is what every command says of its --set.
-const setHelp = "PATH=VALUE: change a value, by any path that `scenario explain` prints, such as load.phases.spike.rate=2000/s, gates.1='p99 < 1s' or load.requests.\"GET /\".weight=3; may be repeated"
+const setHelp = "PATH=VALUE: change a value, by any path that scenario explain prints, such as load.phases.spike.rate=2000/s, gates.1='p99 < 1s' or load.requests.\"GET /\".weight=3; may be repeated"
 
 func (f *playFlags) parseFormats(resultOnly bool) ([]reports.Format, error) {
 	formats, err := reports.FindFormats(strings.Split(f.formats, ","), resultOnly)
