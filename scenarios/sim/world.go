@@ -328,6 +328,9 @@ func (w *World) stats() *plan.Stats {
 	return s
 }
 
+// checkEvery is after how many requests' events an end of the context from outside is looked for.
+const checkEvery = 4096
+
 // Play implements the player's world: it runs virtual time until every request has its outcome and the schedule is over,
 // or until the context ends.
 func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*measure.Sample)) (plan.Played, error) {
@@ -338,18 +341,15 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 		w.At(c.From, func() { w.beginClosed(c) })
 	}
 	w.At(0, w.measure)
-	end, over := w.s.Length(), ctx.Done()
-loop:
-	for w.more || w.open > 0 || w.users > 0 || w.q.items[0].at <= end {
-		select {
-		case <-over:
-			w.cancel()
-			break loop
-		default:
-		}
+	end := w.s.Length()
+	for n := 0; w.more || w.open > 0 || w.users > 0 || w.q.items[0].at <= end; n++ {
 		it := w.q.pop()
 		w.now = it.at
 		w.handle(&it)
+		if (it.kind == control || n%checkEvery == 0) && ctx.Err() != nil { // what the run does itself stops it in that very instant
+			w.cancel()
+			break
+		}
 	}
 	if ctx.Err() == nil {
 		w.now = max(w.now, end)
