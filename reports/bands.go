@@ -9,7 +9,11 @@ import (
 // timeFigure is a figure over the run's time, with the stretches in which the load generator stood still, and the
 // faults.
 func timeFigure(r *Result, title string, unit chart.Unit) *chart.Figure {
-	f := &chart.Figure{Title: title, Unit: unit, XUnit: chart.Seconds, XMax: max(r.PlannedMS, r.DurationMS, 1) / 1000}
+	length := r.DurationMS // a run that was stopped shows what took place, as large as can be
+	if length <= 0 {
+		length = max(r.PlannedMS, 1)
+	}
+	f := &chart.Figure{Title: title, Unit: unit, XUnit: chart.Seconds, XMax: length / 1000}
 	f.Bands = append(stallBands(r), faultBands(r)...)
 	return f
 }

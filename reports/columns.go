@@ -18,10 +18,11 @@ const (
 type column struct {
 	from, to float64 // seconds
 	load     float64 // how much of it the load lasted, in seconds: afterwards requests only end
+	plan     float64 // how much of it the plan covers, in seconds: a run that was stopped does not get so far
 
 	planned, offered uint64 // by when they were due
 	succeeded        uint64 // by when they ended where that is known, else by when they were due
-	cut              bool   // requests due in it were cancelled, and only what was due in it is known
+	cut              bool   // requests due in it were cancelled: neither what was offered nor what became of it is known
 	errors           map[string]uint64
 	p50, p99, max    float64 // ms; not a number when nothing succeeded
 	response         measure.Hist
@@ -56,14 +57,15 @@ func columns(r *Result) []column {
 			if n > 0 {
 				out[n-1].finish()
 				if gap := out[n-1].to * 1000; gap < from { // nothing was due
-					out = append(out, column{from: gap / 1000, to: from / 1000, load: overlap(gap, from, r.DurationMS)})
+					out = append(out, column{from: gap / 1000, to: from / 1000, load: overlap(gap, from, r.DurationMS), plan: overlap(gap, from, r.PlannedMS)})
 					out[n].finish()
 				}
 			}
 			out = append(out, column{from: from / 1000, errors: map[string]uint64{}})
 		}
 		c := &out[len(out)-1]
-		c.load += overlap(max(c.to*1000, from), to, r.DurationMS)
+		c.load += overlap(from, to, r.DurationMS)
+		c.plan += overlap(from, w.EndMS, r.PlannedMS)
 		c.to = to / 1000
 		c.add(w, byEnd)
 	}
@@ -91,11 +93,11 @@ func overlap(from, to, end float64) float64 { return max(0, min(to, end)-from) /
 func (c *column) add(w *Period, byEnd bool) {
 	c.planned += w.Totals.Planned
 	c.offered += w.Totals.Sent + w.Totals.Dropped
+	c.cut = c.cut || w.Totals.Cancelled > 0
 	errors, response := w.Errors, &w.Histograms.Response
 	switch e := w.Ended; {
 	case !byEnd:
 		c.succeeded += w.Totals.Succeeded
-		c.cut = c.cut || w.Totals.Cancelled > 0
 	case e == nil:
 		return
 	default:
@@ -117,13 +119,32 @@ func (c *column) finish() {
 	c.response = measure.Hist{}
 }
 
-// during is a count a second of the load; not a number after the load has ended.
-func (c *column) during(n uint64) float64 {
-	if c.load <= 0 {
+// plannedRate is requests a second; not a number where nothing was planned any more.
+func (c *column) plannedRate() float64 { return perSecond(c.planned, c.plan) }
+
+// offeredRate is requests a second; not a number after the load has ended, and where requests were cancelled.
+func (c *column) offeredRate() float64 {
+	if c.cut {
 		return math.NaN()
 	}
-	return float64(n) / c.load
+	return perSecond(c.offered, c.load)
+}
+
+// succeededRate is requests a second; not a number where requests were cancelled before it is known what became of
+// them.
+func (c *column) succeededRate(byEnd bool) float64 {
+	if c.cut && !byEnd {
+		return math.NaN()
+	}
+	return c.rate(c.succeeded)
 }
 
 // rate is a count a second.
-func (c *column) rate(n uint64) float64 { return float64(n) / (c.to - c.from) }
+func (c *column) rate(n uint64) float64 { return perSecond(n, c.to-c.from) }
+
+func perSecond(n uint64, seconds float64) float64 {
+	if seconds <= 0 {
+		return math.NaN()
+	}
+	return float64(n) / seconds
+}

@@ -10,6 +10,26 @@ func (r *Result) unjudged(g *Gate) bool {
 	return !g.Judged && (r.Verdict == Interrupted || r.Verdict == Aborted)
 }
 
+// reasons are the verdict's, without those about gates that were not judged.
+func (r *Result) reasons() (reasons []string) {
+	for _, reason := range r.Reasons {
+		if g := r.gateOf(reason); g == nil || !r.unjudged(g) {
+			reasons = append(reasons, reason)
+		}
+	}
+	return reasons
+}
+
+// gateOf returns the gate that a reason is about; nil when it is about none.
+func (r *Result) gateOf(reason string) *Gate {
+	for i := range r.Gates {
+		if strings.HasPrefix(reason, r.Gates[i].Expr+": ") {
+			return &r.Gates[i]
+		}
+	}
+	return nil
+}
+
 // ObservedText is what was observed, for a person: a value with its unit, and what there is to say of it.
 func (g *Gate) ObservedText() string {
 	if g.Observed == nil {

@@ -57,7 +57,7 @@ func WriteJUnit(w io.Writer, r *Result) error {
 func (r *Result) verdictCase() junitCase {
 	c := junitCase{Name: "run"}
 	text := &junitText{}
-	text.set(string(r.Verdict) + ": " + strings.Join(r.Reasons, "; "))
+	text.set(string(r.Verdict) + ": " + strings.Join(r.reasons(), "; "))
 	switch r.Verdict {
 	case Invalid, Interrupted:
 		c.Error = text

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +44,22 @@ func TestJUnitTellsFailuresFromErrorsAndFromWhatWasNotJudged(t *testing.T) {
 		s := junitOf(t, r)
 		if got := (counts{s.Failures, s.Errors, s.Skipped}); s.Tests != 2 || got != tc.want {
 			t.Errorf("%+v: %d tests, %+v", tc, s.Tests, got)
+		}
+	}
+}
+
+// What was not judged is no reason.
+func TestGatesThatWereNotJudgedAreNoReasons(t *testing.T) {
+	r := &Result{Name: "x", Verdict: Interrupted, Reasons: []string{"interrupted after 1 s", "eject(kill) < 3s: did not happen", "p99 < 1s: observed 2.00 s"}, Gates: []Gate{
+		{Expr: "eject(kill) < 3s"}, {Expr: "p99 < 1s", Judged: true},
+	}}
+	if got := junitOf(t, r).Cases[0].Error.Text; got != "interrupted: interrupted after 1 s; p99 < 1s: observed 2.00 s" {
+		t.Error(got)
+	}
+	for name, write := range map[string]func(io.Writer, *Result) error{"page": WriteHTML, "Markdown": WriteMarkdown} {
+		var b bytes.Buffer
+		if err := write(&b, r); err != nil || strings.Contains(b.String(), "3s: did") || !strings.Contains(b.String(), "observed 2.00 s") {
+			t.Errorf("%s, %v:\n%s", name, err, b.String())
 		}
 	}
 }

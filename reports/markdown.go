@@ -10,7 +10,7 @@ import (
 func WriteMarkdown(w io.Writer, r *Result) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## shakedown: %s %s\n\n", r.Name, r.Verdict)
-	for _, reason := range r.Reasons {
+	for _, reason := range r.reasons() {
 		fmt.Fprintf(&b, "- %s\n", reason)
 	}
 	markdownGates(&b, r)

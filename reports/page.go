@@ -12,7 +12,7 @@ func WriteHTML(w io.Writer, r *Result) error { return html.Write(w, page(r)) }
 
 func page(r *Result) *html.Page {
 	p := &html.Page{
-		Title: r.Name, Lead: r.About, Verdict: string(r.Verdict), Tone: tone(r.Verdict), Reasons: r.Reasons, Facts: facts(r),
+		Title: r.Name, Lead: r.About, Verdict: string(r.Verdict), Tone: tone(r.Verdict), Reasons: r.reasons(), Facts: facts(r),
 		Footer: fmt.Sprintf("shakedown %s, %s, %s with %d CPUs, started %s. Reproduce: %s",
 			r.Environment.Version, r.Environment.GoVersion, r.Environment.OS, r.Environment.CPUs,
 			r.Environment.StartedAt.Format("2006-01-02 15:04:05 MST"), r.Environment.Command),
@@ -63,8 +63,12 @@ func facts(r *Result) []html.Fact {
 	if note := r.timeoutNote(); note != "" {
 		tail += ", " + note
 	}
+	requests := html.Fact{Label: "Requests", Value: count(r.Totals.Planned), Note: r.measuredFor() + ", " + worlds[r.World]}
+	if t := r.Totals; t.Cancelled > 0 {
+		requests.Value, requests.Note = count(t.Sent+t.Dropped), fmt.Sprintf("of %s planned, %s", count(t.Planned), requests.Note)
+	}
 	facts := []html.Fact{
-		{Label: "Requests", Value: count(r.Totals.Planned), Note: r.measuredFor() + ", " + worlds[r.World]},
+		requests,
 		{Label: "Error rate", Value: r.Totals.errorRate(), Note: fmt.Sprintf("%s failed, %s dropped", count(r.Totals.Failed), count(r.Totals.Dropped))},
 		{Label: "Response time p50", Value: m.limited(l.Milliseconds(l.P50), l, l.P50), Note: few},
 		{Label: "Response time p99", Value: l.Milliseconds(l.P99), Note: tail},

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports/chart"
@@ -30,14 +29,10 @@ func columnFigure(r *Result, cols []column, title string, unit chart.Unit) (f *c
 
 func rateFigure(r *Result) *chart.Figure {
 	f, line := columnFigure(r, columns(r), "Requests a second", chart.PerSecond)
-	line("succeeded", chart.Good, false, func(c *column) float64 {
-		if c.cut { // what was cancelled did not fail: there is no rate to show
-			return math.NaN()
-		}
-		return c.rate(c.succeeded)
-	})
-	line("offered", chart.Offered, false, func(c *column) float64 { return c.during(c.offered) })
-	line("planned", chart.Planned, true, func(c *column) float64 { return c.during(c.planned) })
+	byEnd := r.byEnd()
+	line("succeeded", chart.Good, false, func(c *column) float64 { return c.succeededRate(byEnd) })
+	line("offered", chart.Offered, false, (*column).offeredRate)
+	line("planned", chart.Planned, true, (*column).plannedRate)
 	return described(f)
 }
 

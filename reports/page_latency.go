@@ -99,10 +99,14 @@ func errorsSection(r *Result) html.Section {
 	}
 	classes := r.errorClasses()
 	if len(classes) == 0 {
-		s.Text = append(s.Text, "None: every request that was judged succeeded.")
-		if r.Totals.Succeeded == 0 {
-			s.Text[len(s.Text)-1] = "None; no request succeeded either."
+		none := "None: every request that was judged succeeded."
+		switch {
+		case r.Totals.Succeeded == 0:
+			none = "None; no request succeeded either."
+		case r.Totals.Cancelled > 0:
+			none = "None: every judged request that ended succeeded; the others were cancelled when the run was stopped."
 		}
+		s.Text = append(s.Text, none)
 		return s
 	}
 	t := &html.Table{Head: []string{"error", "requests", "for example", "class"}}

@@ -66,6 +66,14 @@ func TestTheClientsTimeoutIsToldWhereItLimits(t *testing.T) {
 	}
 }
 
+func TestThePageOfARunThatWasStopped(t *testing.T) {
+	r := fixture(t)
+	r.Verdict, r.Errors = Interrupted, nil
+	r.Totals = Totals{Planned: 5000, Sent: 716, Succeeded: 716, Cancelled: 4284}
+	r.Gates[1].Judged = false
+	expect(t, pageOf(t, r), []string{"<dd>716<small>of 5\u202f000 planned, in the", "the others were cancelled when the run was stopped", "not judged"}, []string{"every request that was judged succeeded"})
+}
+
 func TestTheServersAreDrawnAsTheyCame(t *testing.T) {
 	f := serversFigure(fixture(t), "web", "")
 	want := map[string][]chart.Point{
@@ -151,8 +159,8 @@ func TestColumnsGoByTime(t *testing.T) {
 			if c.planned == 0 && name == "none where none is due" {
 				continue
 			}
-			if math.Abs(c.during(c.planned)-100) > 1e-6 || math.Abs(c.rate(c.succeeded)-100) > 1e-6 {
-				t.Errorf("%s: %v planned, %v succeeded a second from %v to %v", name, c.during(c.planned), c.rate(c.succeeded), c.from, c.to)
+			if math.Abs(c.plannedRate()-100) > 1e-6 || math.Abs(c.rate(c.succeeded)-100) > 1e-6 {
+				t.Errorf("%s: %v planned, %v succeeded a second from %v to %v", name, c.plannedRate(), c.rate(c.succeeded), c.from, c.to)
 			}
 		}
 		if last != 1.5 {
@@ -163,10 +171,10 @@ func TestColumnsGoByTime(t *testing.T) {
 
 // A run that was stopped shows no dip: what was cancelled is no lower throughput.
 func TestAnInterruptedRunEndsWithoutADip(t *testing.T) {
-	r := &Result{DurationMS: 1100, PlannedMS: 5000, Windows: []Period{window(0, 500, 50, 0), window(500, 1000, 50, 0), window(1000, 1500, 10, 8)}}
+	r := &Result{DurationMS: 1100, PlannedMS: 5000, Windows: []Period{window(0, 500, 50, 0), window(500, 1000, 50, 0), window(1000, 1500, 50, 48)}}
 	for _, s := range rateFigure(r).Series {
 		for _, p := range s.Points {
-			if s.Name == "succeeded" && p.X > .9 && !math.IsNaN(p.Y) || s.Name != "succeeded" && s.Name != "offered" && math.Abs(p.Y-100) > 1e-6 {
+			if cut := s.Name != "planned" && p.X > 1; cut != math.IsNaN(p.Y) || !cut && math.Abs(p.Y-100) > 1e-6 {
 				t.Errorf("%s: %+v", s.Name, p)
 			}
 		}
@@ -195,8 +203,8 @@ func TestWhatEndedIsDrawnWhenItEnded(t *testing.T) {
 	total := map[bool]float64{}
 	for _, c := range columns(r) {
 		total[c.from >= 1] += float64(c.errors["timeout"])
-		if c.from >= 1 && !math.IsNaN(c.during(c.planned)) {
-			t.Errorf("a planned rate of %v after the load", c.during(c.planned))
+		if c.from >= 1 && !math.IsNaN(c.plannedRate()) {
+			t.Errorf("a planned rate of %v after the load", c.plannedRate())
 		}
 		if c.from == 0 && (c.succeeded != 50 || math.Round(c.p50) != 2) || c.from == .5 && !math.IsNaN(c.p50) {
 			t.Errorf("%+v", c)

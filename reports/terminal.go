@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/seed-8025779b/shakedown/reports/html"
@@ -58,14 +57,10 @@ func summaryGates(b *strings.Builder, r *Result, paint func(code, s string) stri
 		return
 	}
 	for _, reason := range r.Reasons {
-		if !r.aboutGate(reason) { // the gates stand above
+		if r.gateOf(reason) == nil { // the gates stand above
 			fmt.Fprintf(b, "  %s\n", reason)
 		}
 	}
-}
-
-func (r *Result) aboutGate(reason string) bool {
-	return slices.ContainsFunc(r.Gates, func(g Gate) bool { return strings.HasPrefix(reason, g.Expr+": ") })
 }
 
 // summaryFigures writes what was measured, a name before each line.
