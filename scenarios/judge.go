@@ -7,6 +7,7 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/reports/gate"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
 // figures are what gates are judged on: as measured, or the lower side, without what the generator itself delayed.
@@ -97,17 +98,17 @@ func (f *figures) scaleOut(group string) (slowest time.Duration, ok bool) {
 	return slowest, ok
 }
 
-func (f *figures) facts(r *reports.Result) *gate.Facts {
+func (f *figures) facts() *gate.Facts {
 	return &gate.Facts{
 		Window: f.window, Fault: f.fault, ScaleOut: f.scaleOut,
-		Imbalance: func() (float64, bool) { return imbalance(r.Targets) },
+		Imbalance: func() (float64, bool) { return imbalance(f.p.stats) },
 	}
 }
 
 // judge decides the gates on both sides of what is known: where they disagree the run can't be trusted. When the
 // run was stopped early they are judged on what there is.
 func (p *player) judge(r *reports.Result, measured, lower *figures) {
-	upperFacts, lowerFacts := measured.facts(r), lower.facts(r)
+	upperFacts, lowerFacts := measured.facts(), lower.facts()
 	for _, g := range p.s.Gates {
 		j, low := g.Judge(upperFacts), g.Judge(lowerFacts)
 		out := reports.Gate{Expr: g.Expr, Metric: g.Metric, Window: g.Window, Limit: g.Limit, Op: g.Op, Unit: string(j.Unit), Passed: j.Passed, Judged: p.cause == nil, Note: j.Note}
@@ -163,25 +164,19 @@ func (p *player) distrust(r *reports.Result, format string, args ...any) {
 	r.Validity.Reasons = append(r.Validity.Reasons, fmt.Sprintf(format, args...))
 }
 
-// imbalance is the largest target's share over the mean share, less 1, of the group where that is worst.
-func imbalance(targets []reports.Target) (worst float64, ok bool) {
-	type group struct {
-		n   int
-		max float64
+// leastExpected is how many requests a target should have had at least for its share to be more than chance.
+const leastExpected = 20
+
+// imbalance is how far the most loaded target's requests exceed those that it should have had by its weight while
+// it took traffic, as a share of these: with equal weights the largest share over the mean share, less 1. Targets that
+// should have had next to nothing do not count.
+func imbalance(stats *plan.Stats) (worst float64, ok bool) {
+	if stats == nil {
+		return 0, false
 	}
-	groups := map[string]*group{}
-	for _, t := range targets {
-		g := groups[t.Group]
-		if g == nil {
-			g = &group{}
-			groups[t.Group] = g
-		}
-		g.n++
-		g.max = max(g.max, t.Share)
-	}
-	for _, g := range groups {
-		if g.max > 0 {
-			worst, ok = max(worst, g.max*float64(g.n)-1), true
+	for _, x := range stats.Targets {
+		if x.Expected >= leastExpected {
+			worst, ok = max(worst, float64(x.Requests)/x.Expected-1), true
 		}
 	}
 	return worst, ok

@@ -50,7 +50,7 @@ func (p *player) periods(r *reports.Result) *measure.Tally {
 	judged, parts := p.rec.recorder.Judged()
 	var planned uint64
 	for i, ph := range p.s.Load.Phases {
-		period := reports.PeriodOf(ph.Name, ph.Start, ph.End, p.rec.recorder.Phase(i), p.rec.planned[i])
+		period := p.period(ph.Name, ph.Start, ph.End, p.lengthOf(ph), p.rec.recorder.Phase(i), p.rec.planned[i])
 		period.Discarded = ph.Discard
 		period.Parts = reports.PartsOf(p.rec.recorder.Parts(i))
 		r.Phases = append(r.Phases, period)
@@ -58,8 +58,8 @@ func (p *player) periods(r *reports.Result) *measure.Tally {
 			planned += p.rec.planned[i]
 		}
 	}
-	length := p.judgedTime()
-	whole := reports.PeriodOf("", 0, length, judged, planned)
+	length, asPlanned := p.judgedTime()
+	whole := p.period("", 0, asPlanned, length, judged, planned)
 	r.Totals, r.Rates, r.Latency, r.Errors, r.Histograms = whole.Totals, whole.Rates, whole.Latency, whole.Errors, whole.Histograms
 	r.Parts = reports.PartsOf(parts)
 	r.JudgedMS = reports.MS(length)
@@ -82,22 +82,34 @@ func (p *player) periods(r *reports.Result) *measure.Tally {
 	byName := p.rec.recorder.Requests()
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		t := byName[name]
-		r.Requests = append(r.Requests, reports.PeriodOf(name, 0, length, t, t.Finished()+t.Cancelled))
+		r.Requests = append(r.Requests, p.period(name, 0, asPlanned, length, t, t.Finished()+t.Cancelled))
 	}
 	return judged
 }
 
-// judgedTime is how long the phases that are not discarded lasted: as planned, or until the run was stopped.
-func (p *player) judgedTime() (d time.Duration) {
-	for _, ph := range p.s.Load.Phases {
-		if !ph.Discard {
-			d += p.lengthOf(ph)
-		}
+// period makes a period of which only a part was played, if the run was stopped early: what was planned is a rate
+// over the whole, what happened over that part.
+func (p *player) period(name string, start, end, played time.Duration, t *measure.Tally, planned uint64) reports.Period {
+	out := reports.PeriodOf(name, start, end, t, planned)
+	if short := (end - start).Seconds(); played > 0 && played < end-start {
+		out.Rates.Offered *= short / played.Seconds()
+		out.Rates.Succeeded *= short / played.Seconds()
 	}
-	return d
+	return out
 }
 
-// lengthOf is how long a phase lasted.
+// judgedTime is how long the phases that are not discarded lasted, and how long they should have.
+func (p *player) judgedTime() (played, planned time.Duration) {
+	for _, ph := range p.s.Load.Phases {
+		if !ph.Discard {
+			played += p.lengthOf(ph)
+			planned += ph.End - ph.Start
+		}
+	}
+	return played, planned
+}
+
+// lengthOf is how long a phase lasted: as planned, or until the run was stopped.
 func (p *player) lengthOf(ph plan.Phase) time.Duration {
 	return max(min(ph.End, p.ended)-ph.Start, 0)
 }
@@ -212,7 +224,7 @@ func (p *player) verdict(r *reports.Result) {
 		r.Reasons = append(r.Reasons, p.collapsed)
 	}
 	for _, g := range r.Gates {
-		if !g.Passed {
+		if !g.Passed && g.Judged {
 			r.Reasons = append(r.Reasons, fmt.Sprintf("%s: observed %s", g.Expr, g.ObservedText()))
 		}
 	}
