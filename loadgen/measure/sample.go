@@ -26,9 +26,9 @@ type Sample struct {
 	Handshake time.Duration // how long TLS took on it
 	Reconnect int           // how often it was sent again on a new connection, because the server had closed the idle one
 
-	// Stalled is how much of the time from Due to Done the generator itself stood still, or was late: the true
-	// response time lies between Done − Due and that less Stalled. What is tolerated counts as 0. The engine
-	// leaves it to whoever watches the generator.
+	// Stalled is how much of the time from Due to Done the generator itself may have taken, because it was late or
+	// stood still: the true response time lies between Done − Due and that less Stalled. What is tolerated counts
+	// as 0. The engine leaves it to the monitor; see StallLedger.Stalled.
 	Stalled time.Duration
 
 	Outcome  Outcome

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"math"
 	"sort"
 	"time"
 )
@@ -14,23 +15,28 @@ const (
 	Throttled StallCause = "throttled" // its control group had used up its CPU quota
 )
 
-// Stall is a stretch in which the generator stood still, and the time until the burst of requests behind it
-// had drained.
+// Stall is a stretch in which the generator stood still, and the time until the burst of requests behind it had
+// drained.
 type Stall struct {
-	From, To time.Duration
-	Cause    StallCause
+	From    time.Duration
+	Resumed time.Duration // it runs again
+	To      time.Duration // the burst has drained; Resumed when there was none
+	Cause   StallCause
 }
 
 const (
 	// drainShare bounds the time that a burst may take to drain, in lengths of the stall before it: what was held
 	// back for a time L is worked off within L·ρ/(1−ρ) by a system used to a share ρ, which is 4 L at 80 %.
 	drainShare = 4
-	// leastDrain is how many beats the time after a stall lasts at least: until then the requests that it held
-	// back have not even been offered.
-	leastDrain = 2
-	// calmBeats is over how many beats before a stall the requests in flight are looked at: the burst has drained
-	// when there are no more of them than at the most in that time.
+	// burstBeats is how many beats after a stall a burst may take to show.
+	burstBeats = 3
+	// burstDeviations is how many standard deviations more requests in flight than before are a burst. The number of
+	// independent requests in flight is Poisson distributed, so that its standard deviation is its root.
+	burstDeviations = 3
+	// calmBeats is over how many beats before a stall the requests in flight are looked at.
 	calmBeats = 50
+	// touchBeats is how many beats after a stall an answer may still be stamped that came during it.
+	touchBeats = 2
 	// maxStalls bounds the stalls that are kept for looking at samples. Beyond it the two closest ones become one.
 	maxStalls = 4096
 )
@@ -52,16 +58,15 @@ type StallLedger struct {
 	beats  int
 
 	stalls []stall
-	open   bool          // the last stall goes on: its burst has not drained
-	least  time.Duration // it lasts until then,
-	limit  time.Duration // and until then at the most,
-	calm   int64         // ending when no more requests are in flight than that
+	watch  int           // beats for which a burst behind the last stall may still show
+	calm   float64       // more requests in flight than that are a burst
+	limit  time.Duration // it counts until then at the most
 }
 
-// stall is a Stall and how long all those before it lasted.
+// stall is a Stall, and how much time those before it took.
 type stall struct {
 	Stall
-	before time.Duration
+	before, drained time.Duration // in all; of it while bursts drained
 }
 
 // NewStallLedger returns a ledger for a heart that beats with the given period. A beat that is late by no more than
@@ -72,19 +77,25 @@ func NewStallLedger(period, tolerance time.Duration) *StallLedger {
 
 // Beat tells that the heart beats now, and how many requests are in flight.
 func (l *StallLedger) Beat(now time.Duration, inFlight int64) {
-	if l.began && now-l.last > l.period+l.tolerance {
-		l.add(l.last, now, Paused)
-	}
-	if l.open {
-		last := &l.stalls[len(l.stalls)-1]
-		last.To = min(now, max(l.limit, l.least))
-		l.open = now < l.least || (inFlight > l.calm && now < l.limit)
-	}
-	if !l.open {
+	switch due := l.last + l.period; {
+	case l.began && now-due > l.tolerance:
+		l.add(due, now, Paused)
+	case l.watch > 0:
+		l.watchBurst(now, inFlight)
+	default:
 		l.flight[l.beats%calmBeats] = inFlight
 		l.beats++
 	}
 	l.last, l.began = now, true
+}
+
+// watchBurst looks whether the requests that the last stall held back are still in flight.
+func (l *StallLedger) watchBurst(now time.Duration, inFlight int64) {
+	l.watch--
+	if float64(inFlight) > l.calm && now < l.limit {
+		l.stalls[len(l.stalls)-1].To = now
+		l.watch = burstBeats
+	}
 }
 
 // Throttle tells for how long the generator's control group has been throttled in all. Where in the time since
@@ -96,27 +107,37 @@ func (l *StallLedger) Throttle(now, total time.Duration) {
 	l.throttled, l.looked, l.counted = total, now, true
 }
 
-// add notes that the generator stood still from one instant to another, and waits for its burst to drain.
+// add notes that the generator stood still from one instant to another, and waits for a burst behind it.
 func (l *StallLedger) add(from, to time.Duration, cause StallCause) {
 	limit := to + drainShare*(to-from)
-	n := len(l.stalls)
-	if n > 0 && l.stalls[n-1].To >= from { // it goes on, or stands there already
+	if n := len(l.stalls); n > 0 && l.stalls[n-1].To >= from { // it goes on, or stands there already
 		last := &l.stalls[n-1]
-		from = max(from, last.From-l.gapBefore(n-1))
-		last.From, last.To = min(last.From, from), max(last.To, to)
+		last.From = min(last.From, max(from, last.From-l.gapBefore(n-1)))
+		last.Resumed = max(last.Resumed, to)
+		last.To = max(last.To, last.Resumed)
 		l.limit = max(l.limit, limit)
 	} else {
-		l.calm = 0
+		most := int64(0)
 		for i := range min(l.beats, calmBeats) {
-			l.calm = max(l.calm, l.flight[i])
+			most = max(most, l.flight[i])
 		}
-		l.stalls = append(l.stalls, stall{Stall{from, to, cause}, l.total()})
+		l.calm = float64(most) + burstDeviations*math.Sqrt(float64(max(most, 1)))
+		l.stalls = append(l.stalls, l.after(Stall{from, to, to, cause}))
 		l.limit = limit
 	}
-	l.open, l.least = true, to+leastDrain*l.period
+	l.watch = burstBeats
 	if len(l.stalls) > maxStalls {
 		l.join()
 	}
+}
+
+// after returns a stall that follows the last one.
+func (l *StallLedger) after(s Stall) stall {
+	if len(l.stalls) == 0 {
+		return stall{Stall: s}
+	}
+	last := &l.stalls[len(l.stalls)-1]
+	return stall{s, last.before + last.To - last.From, last.drained + last.To - last.Resumed}
 }
 
 // gapBefore is how long the generator ran between a stall and the one before it.
@@ -130,24 +151,20 @@ func (l *StallLedger) gapBefore(i int) time.Duration {
 // join makes one of the two stalls that are closest to each other.
 func (l *StallLedger) join() {
 	best := 1
-	for i := 1; i+1 < len(l.stalls); i++ {
+	for i := 1; i+1 < len(l.stalls); i++ { // the last one may still grow
 		if l.gapBefore(i) < l.gapBefore(best) {
 			best = i
 		}
 	}
-	l.stalls[best-1].To = l.stalls[best].To
-	l.stalls = append(l.stalls[:best], l.stalls[best+1:]...)
-	for i := best; i < len(l.stalls); i++ {
-		l.stalls[i].before = l.stalls[i-1].before + l.stalls[i-1].To - l.stalls[i-1].From
+	rest := make([]Stall, 0, len(l.stalls)-best)
+	for _, s := range l.stalls[best+1:] {
+		rest = append(rest, s.Stall)
 	}
-}
-
-func (l *StallLedger) total() time.Duration {
-	if len(l.stalls) == 0 {
-		return 0
+	l.stalls[best-1].Resumed, l.stalls[best-1].To = l.stalls[best].Resumed, l.stalls[best].To
+	l.stalls = l.stalls[:best]
+	for _, s := range rest {
+		l.stalls = append(l.stalls, l.after(s))
 	}
-	last := &l.stalls[len(l.stalls)-1]
-	return last.before + last.To - last.From
 }
 
 // Known is up to when the ledger knows whether the generator stood still.
@@ -158,30 +175,67 @@ func (l *StallLedger) Known() time.Duration {
 	return l.last
 }
 
-// until is how long the generator had stood still before t.
-func (l *StallLedger) until(t time.Duration) time.Duration {
+// until is for how long before t the generator had stood still, and for how much of that bursts had drained.
+func (l *StallLedger) until(t time.Duration) (all, drained time.Duration) {
 	i := sort.Search(len(l.stalls), func(i int) bool { return l.stalls[i].From >= t }) - 1
 	if i < 0 {
-		return 0
+		return 0, 0
 	}
 	s := &l.stalls[i]
-	return s.before + min(t, s.To) - s.From
+	end := min(t, s.To)
+	return s.before + end - s.From, s.drained + max(end-s.Resumed, 0)
 }
 
-// Between is how long the generator stood still from one instant to another.
+// Between is how long the generator stood still from one instant to another, the time in which bursts drained
+// included.
 func (l *StallLedger) Between(from, to time.Duration) time.Duration {
-	return max(l.until(to)-l.until(from), 0)
+	a, _ := l.until(from)
+	b, _ := l.until(to)
+	return max(b-a, 0)
 }
 
-// Stalled is how much of the time from due to done the generator itself delayed a request that it offered at
-// offered: its lateness, and the time it stood still afterwards. 0 when that is tolerated.
-func (l *StallLedger) Stalled(due, offered, done time.Duration) time.Duration {
-	offered = min(max(offered, due), done)
-	d := offered - due + l.Between(offered, done)
+// Stalled is how much of a sample's time from due to done the generator itself may have taken; 0 when that is
+// tolerated.
+//
+// It is its lateness; the time it stood still while it had something to do, which is until the request was sent
+// and from the first byte of the answer on; and, of the time in which it only waited for that byte, a stall that
+// was under way or had just ended when the byte was seen, since it may have come before. A stall that ended well
+// before the byte came has delayed nothing by itself, but a burst that drained at that time may have slowed the
+// system down.
+func (l *StallLedger) Stalled(s *Sample) time.Duration {
+	offered := min(max(s.Offered, s.Due), s.Done)
+	d := offered - s.Due
+	if s.Sent < offered || s.Sent > s.Done { // it was never sent
+		d += l.Between(offered, s.Done)
+	} else {
+		first := s.First
+		if first < s.Sent || first > s.Done {
+			first = s.Done
+		}
+		d += l.Between(offered, s.Sent) + l.waiting(s.Sent, first) + l.Between(first, s.Done)
+	}
 	if d <= l.tolerance {
 		return 0
 	}
 	return d
+}
+
+// waiting is how much of the time in which it waited for a byte the generator may have missed that it was there.
+func (l *StallLedger) waiting(from, to time.Duration) time.Duration {
+	i := sort.Search(len(l.stalls), func(i int) bool { return l.stalls[i].From >= to }) - 1
+	if i < 0 || l.stalls[i].To < from {
+		return 0
+	}
+	last := &l.stalls[i]
+	if to > last.To+touchBeats*l.period {
+		_, a := l.until(from)
+		_, b := l.until(to)
+		return max(b-a, 0)
+	}
+	begin := max(from, last.From)
+	_, a := l.until(from)
+	_, b := l.until(begin)
+	return max(b-a, 0) + max(min(to, last.To)-begin, 0)
 }
 
 // Stalls returns the stretches in order of time.

@@ -28,6 +28,12 @@ func TestLedger(t *testing.T) {
 			return 5
 		}
 	}
+	stalls := func(at ...time.Duration) (out []Stall) {
+		for i := 0; i < len(at); i += 3 {
+			out = append(out, Stall{at[i] * ms, at[i+1] * ms, at[i+2] * ms, Paused})
+		}
+		return out
+	}
 	for name, tc := range map[string]struct {
 		inFlight func(time.Duration) int64
 		frozen   [][2]time.Duration
@@ -35,11 +41,12 @@ func TestLedger(t *testing.T) {
 	}{
 		"calm":                      {calm, nil, nil},
 		"late within the tolerance": {calm, [][2]time.Duration{{100 * ms, 103 * ms}}, nil},
-		"frozen, nothing behind it": {calm, [][2]time.Duration{{100 * ms, 300 * ms}}, []Stall{{100 * ms, 304 * ms, Paused}}},
-		"frozen, a burst behind it": {burst(350 * ms), [][2]time.Duration{{100 * ms, 300 * ms}}, []Stall{{100 * ms, 350 * ms, Paused}}},
-		"a burst that never drains": {burst(time.Hour), [][2]time.Duration{{100 * ms, 300 * ms}}, []Stall{{100 * ms, 1100 * ms, Paused}}},
-		"frozen again in the burst": {burst(800 * ms), [][2]time.Duration{{100 * ms, 300 * ms}, {400 * ms, 500 * ms}}, []Stall{{100 * ms, 800 * ms, Paused}}},
-		"frozen twice":              {calm, [][2]time.Duration{{100 * ms, 300 * ms}, {500 * ms, 510 * ms}}, []Stall{{100 * ms, 304 * ms, Paused}, {500 * ms, 514 * ms, Paused}}},
+		"frozen, nothing behind it": {calm, [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 300)},
+		"frozen, a burst behind it": {burst(350 * ms), [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 348)},
+		"a burst that never drains": {burst(time.Hour), [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 1090)},
+		"frozen again in the burst": {burst(800 * ms), [][2]time.Duration{{100 * ms, 300 * ms}, {400 * ms, 500 * ms}}, stalls(102, 300, 400, 402, 500, 798)},
+		"frozen twice":              {calm, [][2]time.Duration{{100 * ms, 300 * ms}, {500 * ms, 510 * ms}}, stalls(102, 300, 300, 502, 510, 510)},
+		"a few more than before":    {func(t time.Duration) int64 { return 5 + int64(t/(300*ms))*6 }, [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 300)},
 	} {
 		l := NewStallLedger(2*ms, ms)
 		heart(l, 2*time.Second, tc.inFlight, tc.frozen...)
@@ -65,27 +72,45 @@ func TestLedgerKnowsOfThrottlingOnceItWasTold(t *testing.T) {
 			t.Fatalf("known up to %v at %v", l.Known(), at)
 		}
 	}
-	if got, want := l.Stalls(), []Stall{{80 * ms, 104 * ms, Throttled}}; !slices.Equal(got, want) {
+	if got, want := l.Stalls(), []Stall{{80 * ms, 100 * ms, 100 * ms, Throttled}}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
 
-// What a sample is delayed by is its lateness and the stalls after it was offered, never more than it took.
+// What a sample is delayed by is its lateness, the stalls while the generator had something to do for it, the one
+// that may have hidden its answer, and bursts; never more than it took.
 func TestStalled(t *testing.T) {
+	burst := func(at time.Duration) int64 {
+		if at >= 700*ms && at < 720*ms {
+			return 100
+		}
+		return 5
+	}
 	l := NewStallLedger(2*ms, ms)
-	heart(l, time.Second, func(time.Duration) int64 { return 5 }, [2]time.Duration{100 * ms, 300 * ms}, [2]time.Duration{500 * ms, 510 * ms})
-	for _, tc := range []struct{ due, offered, done, want time.Duration }{
-		{0, 0, 50 * ms, 0},
-		{0, 900 * time.Microsecond, 50 * ms, 0}, // tolerated
-		{0, 10 * ms, 50 * ms, 10 * ms},
-		{90 * ms, 90 * ms, 320 * ms, 204 * ms},
-		{150 * ms, 301 * ms, 320 * ms, 154 * ms},
-		{90 * ms, 90 * ms, 600 * ms, 218 * ms},
-		{310 * ms, 310 * ms, 400 * ms, 0},
-		{150 * ms, 500 * ms, 400 * ms, 250 * ms}, // offered after it had ended: a request that was cancelled
+	// Stalls from 102 to 300 ms, from 502 to 510 ms, and from 602 to 700 ms with a burst until 718 ms.
+	heart(l, time.Second, burst, [2]time.Duration{100 * ms, 300 * ms}, [2]time.Duration{500 * ms, 510 * ms}, [2]time.Duration{600 * ms, 700 * ms})
+	for name, tc := range map[string]struct{ due, offered, sent, first, done, want time.Duration }{
+		"nothing":                              {0, 0, 0, 50, 50, 0},
+		"tolerated":                            {0, 1, 1, 50, 50, 0},
+		"late":                                 {0, 10, 10, 50, 50, 10},
+		"answered in the stall":                {90, 90, 90, 301, 301, 198},
+		"a moment after it":                    {90, 90, 90, 304, 304, 198},
+		"well after it":                        {90, 90, 90, 330, 330, 0},
+		"offered after it":                     {150, 301, 301, 330, 330, 151},
+		"connected in it":                      {90, 90, 301, 330, 330, 198},
+		"its body came in it":                  {90, 90, 90, 100, 301, 198},
+		"never answered, given up in it":       {90, 90, 90, 0, 300, 198},
+		"never sent":                           {90, 90, 0, 0, 320, 198},
+		"sent in it, answered in the next":     {250, 301, 301, 510, 510, 59},
+		"the burst may have slowed it":         {590, 590, 590, 800, 800, 18},
+		"answered in the burst":                {590, 590, 590, 710, 710, 108},
+		"cancelled before it was offered":      {150, 500, 0, 0, 400, 250},
+		"long, with stalls that hid nothing":   {0, 0, 0, 599, 599, 0},
+		"long, answered while the burst lasts": {90, 90, 90, 712, 712, 110},
 	} {
-		if got := l.Stalled(tc.due, tc.offered, tc.done); got != tc.want {
-			t.Errorf("due %v, offered %v, done %v: %v, want %v", tc.due, tc.offered, tc.done, got, tc.want)
+		s := &Sample{Due: tc.due * ms, Offered: tc.offered * ms, Sent: tc.sent * ms, First: tc.first * ms, Done: tc.done * ms}
+		if got := l.Stalled(s); got != tc.want*ms {
+			t.Errorf("%s: %v, want %v", name, got, tc.want*ms)
 		}
 	}
 }

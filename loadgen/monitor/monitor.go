@@ -133,7 +133,7 @@ func (m *Monitor) flush() {
 	m.early = m.early[:0]
 	for i := range m.out {
 		if s := &m.out[i]; s.Done <= known {
-			s.Stalled = m.ledger.Stalled(s.Due, s.Offered, s.Done)
+			s.Stalled = m.ledger.Stalled(s)
 		} else {
 			m.early = append(m.early, *s)
 		}
