@@ -14,11 +14,14 @@ import (
 func WriteHgrm(w io.Writer, r *Result) error { return r.Histograms.Response.WritePercentiles(w) }
 
 // WriteHlog writes the response time's histogram of each window in HdrHistogram's log format: stamps in
-// seconds since the load began, values in microseconds.
+// seconds since the load began, values in microseconds. Windows of discarded phases are left out.
 func WriteHlog(w io.Writer, r *Result) error {
 	l := measure.NewLog(w, r.Environment.StartedAt)
 	for i := range r.Windows {
 		p := &r.Windows[i]
+		if p.Discarded {
+			continue
+		}
 		if err := l.Add(&p.Histograms.Response, p.StartMS, p.EndMS); err != nil {
 			return err
 		}

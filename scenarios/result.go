@@ -77,7 +77,9 @@ func (p *player) periods(r *reports.Result) *measure.Tally {
 		r.Examples[string(class)] = text
 	}
 	for _, b := range p.rec.recorder.Bins() {
-		r.Windows = append(r.Windows, reports.WindowOf(clock(b.Start), b))
+		w := reports.WindowOf(clock(b.Start), b)
+		w.Discarded = p.s.Load.Phases[b.Phase].Discard
+		r.Windows = append(r.Windows, w)
 	}
 	byName := p.rec.recorder.Requests()
 	for _, name := range slices.Sorted(maps.Keys(byName)) {

@@ -93,6 +93,9 @@ func play(ctx context.Context, stdout io.Writer, d *scenarios.Decoded, f *playFl
 	if err != nil {
 		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
 	}
+	if out.holdsRun() {
+		ui.say(fmt.Sprintf("%s holds an older run: files of the same names are replaced", out.dir))
+	}
 	opts.Dir = out.dir
 	describe, err := d.Describe()
 	if err != nil {
