@@ -17,8 +17,10 @@ const (
 	cpuLimit = .8
 	// bracketLimit is how far the upper side may exceed the lower one where no gate says what matters.
 	bracketLimit = 1.2
-	// beyondBracket is how many requests lie beyond the percentile that the bracket is taken at.
-	beyondBracket = 20
+	// beyondBracket is how many requests lie beyond the percentile that the bracket is taken at, which is at most
+	// highestBracket, the highest that is reported.
+	beyondBracket  = 20
+	highestBracket = .999
 	// keptStalls bounds the stalls that a result lists: the longest ones.
 	keptStalls = 100
 	// worthTelling is how far the sides lie apart for a warning to tell of it.
@@ -38,7 +40,7 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 		p.warn("a closed loop sends its next request when the last was answered: its figures tell of throughput, not of the response time at a rate")
 	}
 	if b := v.Bracket; b != nil && b.UpperMS > worthTelling*b.LowerMS {
-		p.warn("the generator itself delayed %d of the judged requests: p%.4g lies between %s and %s", v.StalledRequests, b.Percentile, reports.Quantity(b.LowerMS, "ms"), reports.Quantity(b.UpperMS, "ms"))
+		p.warn("the generator itself delayed %d of the judged requests: p%.5g lies between %s and %s", v.StalledRequests, b.Percentile, reports.Quantity(b.LowerMS, "ms"), reports.Quantity(b.UpperMS, "ms"))
 	}
 	if p.played.CPU > cpuLimit && !p.s.HasClosed() { // a closed loop takes what it can get
 		p.warn("the generator used %.0f %% of the CPU it may use: above %.0f %% it is likely to be late", p.played.CPU*100, cpuLimit*100)
@@ -73,16 +75,18 @@ func bracketOf(t *measure.Tally) *reports.Bracket {
 	if low == t || n == 0 {
 		return nil
 	}
-	q := max(1-beyondBracket/float64(n), .5)
+	q := min(max(1-beyondBracket/float64(n), .5), highestBracket)
 	upper := t.Response.Quantile(q)
 	return &reports.Bracket{Percentile: 100 * q, UpperMS: reports.MS(upper), LowerMS: reports.MS(min(low.Response.Quantile(q), upper))}
 }
 
-// distrustFigures makes a run without gates invalid when a figure that stands for it may be wrong by too much.
+// distrustFigures makes a run without gates invalid when a figure that stands for it may be wrong by too much: the
+// bracket, the number of failures, and the time in which a closed loop ran. A closed loop drives the generator itself
+// to its limit, and its figures tell of throughput: its bracket is only warned of.
 func (p *player) distrustFigures(r *reports.Result, measured, lower *figures) {
 	tolerated := r.Validity.LagLimitMS
-	if b := r.Validity.Bracket; b != nil && b.UpperMS > bracketLimit*b.LowerMS && b.UpperMS-b.LowerMS > tolerated {
-		p.distrust(r, "the generator itself was late or stood still: p%.4g is %s as measured, and %s without that time", b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
+	if b := r.Validity.Bracket; b != nil && !p.s.HasClosed() && b.UpperMS > bracketLimit*b.LowerMS && b.UpperMS-b.LowerMS > tolerated {
+		p.distrust(r, "the generator itself was late or stood still: p%.5g is %s as measured, and %s without that time", b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
 	}
 	up, low := measured.judged, lower.judged
 	if failed, least := up.Failed+up.Dropped, low.Failed+low.Dropped; float64(failed) > bracketLimit*float64(least) && failed-least >= beyondBracket {
