@@ -64,8 +64,8 @@ func (p *player) periods(r *reports.Result) *measure.Tally {
 	r.Parts = reports.PartsOf(parts)
 	r.JudgedMS = reports.MS(length)
 	r.Bytes = reports.Bytes{In: judged.BytesIn, Out: judged.BytesOut}
-	for status, n := range judged.Statuses {
-		r.Statuses[strconv.Itoa(status)] = n
+	for _, x := range judged.Statuses {
+		r.Statuses[strconv.Itoa(x.Status)] = x.N
 	}
 	if p.stats != nil {
 		r.Totals.Retries = p.stats.Retries

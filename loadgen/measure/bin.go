@@ -13,7 +13,7 @@ type Bin struct {
 	Planned    uint64 // requests that the schedule has in it; see Recorder.Plan
 
 	Due      Tally     // the requests due in it
-	Ended    Tally     // the requests that ended in it, whenever they were due; without service time and lateness
+	Ended    Tally     // the requests that ended in it, whenever they were due; without service time, lateness and statuses
 	Failures []Failure // the failed and dropped ones of Ended, by what the balancer said of them
 
 	older []older

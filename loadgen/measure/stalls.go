@@ -205,6 +205,12 @@ func (l *StallLedger) Between(from, to time.Duration) time.Duration {
 func (l *StallLedger) Stalled(s *Sample) time.Duration {
 	offered := min(max(s.Offered, s.Due), s.Done)
 	d := offered - s.Due
+	if n := len(l.stalls); n == 0 || l.stalls[n-1].To+touchBeats*l.period < offered { // as nearly always
+		if d <= l.tolerance {
+			return 0
+		}
+		return d
+	}
 	if s.Sent < offered || s.Sent > s.Done { // it was never sent
 		d += l.Between(offered, s.Done)
 	} else {

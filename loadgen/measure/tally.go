@@ -9,16 +9,22 @@ type Tally struct {
 	BytesIn    int64
 	BytesOut   int64
 	Errors     map[Class]uint64
-	Statuses   map[int]uint64 // answers by HTTP status
+	Statuses   []StatusCount // answers by HTTP status, in the order in which they first came
 
 	Response Hist // of succeeded requests, from the due time: what gates judge
 	Bad      Hist // of failed and dropped ones, until the client gave up
 	Service  Hist // of succeeded requests, from the first byte sent: what a naive tool would say
 	Lag      Hist // the generator's lateness, of every request offered
 
-	brief   bool     // neither service time nor lateness is kept
+	brief   bool     // neither service time, lateness nor statuses are kept
 	delayed *delayed // nil while the generator has delayed none of the requests
 	touched bool     // since the recorder last looked
+}
+
+// StatusCount is how many answers had a status.
+type StatusCount struct {
+	Status int
+	N      uint64
 }
 
 // delayed is what Lower needs of the requests that the generator itself delayed.
@@ -84,7 +90,7 @@ func (t *Tally) Add(s *Sample) {
 		t.addError(NoConnection, 1)
 		t.Bad.Record(s.Response())
 	}
-	if s.Status != 0 {
+	if s.Status != 0 && !t.brief {
 		t.addStatus(s.Status, 1)
 	}
 	t.Reconnects += uint64(s.Reconnect)
@@ -174,10 +180,13 @@ func (t *Tally) addError(c Class, n uint64) {
 }
 
 func (t *Tally) addStatus(status int, n uint64) {
-	if t.Statuses == nil {
-		t.Statuses = map[int]uint64{}
+	for i := range t.Statuses { // few, and the most frequent one nearly always first
+		if t.Statuses[i].Status == status {
+			t.Statuses[i].N += n
+			return
+		}
 	}
-	t.Statuses[status] += n
+	t.Statuses = append(t.Statuses, StatusCount{status, n})
 }
 
 // Merge adds another tally exactly.
@@ -196,8 +205,8 @@ func (t *Tally) Merge(o *Tally) {
 	for c, n := range o.Errors {
 		t.addError(c, n)
 	}
-	for status, n := range o.Statuses {
-		t.addStatus(status, n)
+	for _, x := range o.Statuses {
+		t.addStatus(x.Status, x.N)
 	}
 	t.Response.Merge(&o.Response)
 	t.Bad.Merge(&o.Bad)

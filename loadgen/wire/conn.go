@@ -30,9 +30,10 @@ type conn struct {
 	check       mix.Check
 	jar         *jar // nil when cookies are not kept
 	stage       client.Stage
-	more        [1]byte // what holdsMore reads
-	served      int     // exchanges on this connection, since it was made
-	mayHaveSent bool    // a byte of the request may have left
+	more        [1]byte       // what holdsMore reads
+	last        time.Duration // end of the last exchange
+	served      int           // exchanges on this connection, since it was made
+	mayHaveSent bool          // a byte of the request may have left
 
 	onHeader func(name, value []byte) // header and check.Data, bound once
 	onData   func([]byte)
@@ -135,6 +136,7 @@ func (c *conn) carryOut(j job) {
 	s := &c.sample
 	err := c.roundTrip(r, j)
 	s.Done = c.p.clock.Now()
+	c.last = s.Done
 	if err != nil {
 		c.close()
 		if s.Status == 0 {

@@ -169,10 +169,10 @@ func statusMetric() metric {
 			return 0, errEmpty
 		}
 		var all, n uint64
-		for status, count := range w.Statuses {
-			all += count
-			if text := strconv.Itoa(status); text == g.ID || (strings.HasSuffix(g.ID, "xx") && text[0] == g.ID[0]) {
-				n += count
+		for _, x := range w.Statuses {
+			all += x.N
+			if text := strconv.Itoa(x.Status); text == g.ID || (strings.HasSuffix(g.ID, "xx") && text[0] == g.ID[0]) {
+				n += x.N
 			}
 		}
 		if all == 0 {
