@@ -107,8 +107,9 @@ type Stall struct {
 	Cause  string  `json:"cause"` // "paused" or "throttled"
 }
 
-// Bracket is the highest percentile of the judged response time with enough requests beyond it, as measured
-// and without the time in which the generator stood still: the truth lies between.
+// Bracket is the percentile of the judged response time, of those with enough requests beyond them, at which what was
+// measured and what is left of it without the time in which the generator stood still are furthest apart: the truth
+// lies between.
 type Bracket struct {
 	Percentile float64 `json:"percentile"`
 	UpperMS    float64 `json:"upper_ms"`

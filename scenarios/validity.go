@@ -17,10 +17,8 @@ const (
 	cpuLimit = .8
 	// bracketLimit is how far the upper side may exceed the lower one where no gate says what matters.
 	bracketLimit = 1.2
-	// beyondBracket is how many requests lie beyond the percentile that the bracket is taken at, which is at most
-	// highestBracket, the highest that is reported.
-	beyondBracket  = 20
-	highestBracket = .999
+	// beyondBracket is how many requests lie beyond a percentile that is looked at.
+	beyondBracket = 20
 	// keptStalls bounds the stalls that a result lists: the longest ones.
 	keptStalls = 100
 	// worthTelling is how far the sides lie apart for a warning to tell of it.
@@ -67,17 +65,40 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 	}
 }
 
-// bracketOf returns both sides of the highest percentile with enough requests beyond it, at least the median; nil
-// when the generator delayed none.
+// bracketed are the quantiles that a result reports; beside them the highest is looked at that has enough requests
+// beyond it.
+func bracketed(n int64) []float64 {
+	highest := 1 - beyondBracket/float64(n)
+	out := []float64{.5}
+	for _, q := range []float64{.9, .95, .99, .999} {
+		if q < highest {
+			out = append(out, q)
+		}
+	}
+	if highest > .5 && highest < .999 {
+		out = append(out, highest)
+	}
+	return out
+}
+
+// bracketOf returns both sides of the percentile at which they are furthest apart in proportion; nil when the
+// generator delayed none.
 func bracketOf(t *measure.Tally) *reports.Bracket {
 	low := t.Lower()
 	n := low.Response.Count()
 	if low == t || n == 0 {
 		return nil
 	}
-	q := min(max(1-beyondBracket/float64(n), .5), highestBracket)
-	upper := t.Response.Quantile(q)
-	return &reports.Bracket{Percentile: 100 * q, UpperMS: reports.MS(upper), LowerMS: reports.MS(min(low.Response.Quantile(q), upper))}
+	var b reports.Bracket
+	upper, lower := t.Response.Dense(), low.Response.Dense()
+	for _, q := range bracketed(n) {
+		up := reports.MS(upper.Quantile(q))
+		down := min(reports.MS(lower.Quantile(q)), up)
+		if b.Percentile == 0 || up*b.LowerMS > b.UpperMS*down {
+			b = reports.Bracket{Percentile: 100 * q, UpperMS: up, LowerMS: down}
+		}
+	}
+	return &b
 }
 
 // distrustFigures makes a run without gates invalid when a figure that stands for it may be wrong by too much: the
