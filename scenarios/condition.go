@@ -8,8 +8,9 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
-// condition says for each bin of a run whether the scenario's objective held from its start on. It goes by the
-// requests that ended in a bin, so that a failure counts when it happened.
+// condition says for each bin of a run whether the scenario's objective held from its start on: for the requests that
+// ended from then on, so that a failure counts when it happened, and for those that were due, so that requests which
+// hang count before they end.
 type condition struct {
 	bins  []binHealth
 	ended time.Duration // of the load: beyond it nothing is asked of the system
@@ -18,11 +19,16 @@ type condition struct {
 
 // binHealth is what the objective looks at in a bin.
 type binHealth struct {
-	start, end time.Duration
-	finished   uint64
-	bad        uint64
-	succeeded  int64
-	within     []uint64 // successes within each limit on a percentile
+	start      time.Duration
+	ended, due outcome
+}
+
+// outcome is what the objective asks of some requests.
+type outcome struct {
+	finished  uint64
+	bad       uint64
+	succeeded int64
+	within    []uint64 // successes within each limit on a percentile
 }
 
 // newCondition takes the bins of a run whose load ended at the given time. lower leaves out what the generator
@@ -33,40 +39,50 @@ func newCondition(bins []*measure.Bin, ended time.Duration, o plan.Objective, lo
 	for i, q := range o.Quantiles {
 		limits[i] = q.Limit
 	}
-	for _, b := range bins {
-		t := &b.Ended
+	of := func(t *measure.Tally) outcome {
 		if lower {
 			t = t.Lower()
 		}
-		c.bins = append(c.bins, binHealth{b.Start, b.End, t.Finished(), t.Failed + t.Dropped, t.Response.Count(), t.Response.AtMost(limits)})
+		return outcome{t.Finished(), t.Failed + t.Dropped, t.Response.Count(), t.Response.AtMost(limits)}
+	}
+	for _, b := range bins {
+		c.bins = append(c.bins, binHealth{b.Start, of(&b.Ended), of(&b.Due)})
 	}
 	return c
 }
 
-// holds reports whether the objective holds over its window from the start of bin i, rounded up to whole bins.
-// Where no request ended nobody waited in vain, and it holds.
-func (c *condition) holds(i int) bool {
-	var sum binHealth
-	within := make([]uint64, len(c.o.Quantiles))
-	for j := i; j < len(c.bins) && c.bins[j].start < c.bins[i].start+c.o.Window; j++ {
-		b := &c.bins[j]
-		sum.finished += b.finished
-		sum.bad += b.bad
-		sum.succeeded += b.succeeded
-		for k := range within {
-			within[k] += b.within[k]
-		}
+func (h *outcome) add(o *outcome) {
+	h.finished += o.finished
+	h.bad += o.bad
+	h.succeeded += o.succeeded
+	for k := range h.within {
+		h.within[k] += o.within[k]
 	}
-	if float64(sum.bad) > c.o.ErrorRate*float64(sum.finished) {
+}
+
+// meets reports whether the requests meet the objective; where there are none nobody waits, and they do.
+func (h *outcome) meets(o *plan.Objective) bool {
+	if float64(h.bad) > o.ErrorRate*float64(h.finished) {
 		return false
 	}
-	for k, q := range c.o.Quantiles {
+	for k, q := range o.Quantiles {
 		// The percentile is at most the limit when that many values are.
-		if within[k] < uint64(q.Q*float64(sum.succeeded)+.5) {
+		if h.within[k] < uint64(q.Q*float64(h.succeeded)+.5) {
 			return false
 		}
 	}
 	return true
+}
+
+// holds reports whether the objective holds over its window from the start of bin i, rounded up to whole bins.
+func (c *condition) holds(i int) bool {
+	n := len(c.o.Quantiles)
+	ended, due := outcome{within: make([]uint64, n)}, outcome{within: make([]uint64, n)}
+	for j := i; j < len(c.bins) && c.bins[j].start < c.bins[i].start+c.o.Window; j++ {
+		ended.add(&c.bins[j].ended)
+		due.add(&c.bins[j].due)
+	}
+	return ended.meets(&c.o) && due.meets(&c.o)
 }
 
 // at returns the index of the first bin that begins at t or later.

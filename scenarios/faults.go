@@ -48,6 +48,9 @@ func (p *player) inject(r *faultRun) {
 		return
 	}
 	r.targets = r.Select.Choose(p.s.Seed, r.ID, p.candidates(r.Select.Group))
+	for _, id := range r.targets {
+		p.fleet.byID[id].troubled = false
+	}
 	p.rec.inject(r, p.world.Now())
 	p.say("fault", r.Select.Group, "", r.ID, fmt.Sprintf("%s on %s", r.Kind, strings.Join(r.targets, ", ")))
 	if len(r.targets) == 0 {

@@ -26,6 +26,7 @@ type memberState struct {
 	generations  []reports.Generation
 	changes      []change
 	troubles     []trouble
+	troubled     bool // one was told since the last fault was injected on it
 	launched     *time.Duration // first launch
 	inServiceAt  *time.Duration // first admission
 	firstRequest *time.Duration
@@ -71,9 +72,10 @@ func (f *fleet) member(t plan.Target) *memberState {
 
 func (m *memberState) inService() bool { return m.state == "healthy" }
 
-func (f *fleet) event(e *plan.Event) {
+// event takes in what happened to a target. It reports whether the event tells anything new.
+func (f *fleet) event(e *plan.Event) bool {
 	if e.Target == "" {
-		return
+		return true
 	}
 	m := f.member(plan.Target{ID: e.Target, Group: e.Group})
 	at := e.At
@@ -98,8 +100,13 @@ func (f *fleet) event(e *plan.Event) {
 			m.inServiceAt = &at
 		}
 	case plan.Trouble:
+		if m.troubled { // one after each fault is enough, and a target that fails now and then has no end of them
+			return false
+		}
+		m.troubled = true
 		m.troubles = append(m.troubles, trouble{at, e.Detail})
 	}
+	return true
 }
 
 // measured takes in the world's counters.

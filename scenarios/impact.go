@@ -44,7 +44,7 @@ func (p *player) impacts(lower bool) []impact {
 		if f.injected != nil {
 			out[i] = p.measureFault(f, c)
 			if lower {
-				p.shorten(&out[i], *f.injected)
+				p.shorten(&out[i], f)
 				out[i].tally = out[i].tally.Lower()
 			}
 		}
@@ -55,7 +55,8 @@ func (p *player) impacts(lower bool) []impact {
 
 func (p *player) measureFault(f *faultRun, c *condition) impact {
 	t0, tr := *f.injected, p.ended
-	if f.ended != nil {
+	ends := f.ended != nil && *f.ended < p.ended // a fault that is reverted after the load has none within it
+	if ends {
 		tr = *f.ended
 	}
 	m := impact{from: t0, to: forever}
@@ -64,23 +65,23 @@ func (p *player) measureFault(f *faultRun, c *condition) impact {
 	if r.known {
 		d := r.at - t0
 		m.Recover, m.Broken = &d, r.broken
-		if f.ended != nil {
+		if ends {
 			residual := max(r.at-tr, 0)
 			m.Residual = &residual
 		}
 		end := max(r.at, tr)
-		if f.ended == nil && r.broken {
+		if !ends && r.broken {
 			end = r.at
 		}
 		if i := c.at(end); i < len(c.bins) && end < p.ended {
 			m.to = c.bins[i].start
 		}
 	}
-	m.tally = p.rec.recorder.Between(m.from, m.to)
+	m.tally = p.rec.recorder.Between(m.from, min(m.to, p.ended)) // what drains after the load is no throughput
 	m.tally.Merge(f.carried)
 	m.planned = f.carried.Finished()
 	for _, b := range p.rec.recorder.Bins() {
-		if m.contains(b) {
+		if m.contains(b) && b.Start < p.ended {
 			m.planned += b.Planned
 		}
 	}
@@ -120,13 +121,19 @@ func (p *player) measureTargets(f *faultRun, m *impact, tr time.Duration) {
 	}
 }
 
-// shorten takes the time in which the generator stood still out of what it may have delayed.
-func (p *player) shorten(m *impact, t0 time.Duration) {
-	for _, d := range []**time.Duration{&m.Detect, &m.Eject} {
-		if *d != nil {
-			less := max(**d-p.stalledBetween(t0, t0+**d), 0)
-			*d = &less
+// shorten takes the time in which the player itself stood still out of what that may have delayed: a fault's end, and
+// what the generator noticed.
+func (p *player) shorten(m *impact, f *faultRun) {
+	less := func(d *time.Duration, from time.Duration) *time.Duration {
+		if d == nil {
+			return nil
 		}
+		x := max(*d-p.stalledBetween(from, from+*d), 0)
+		return &x
+	}
+	m.Detect, m.Eject, m.Recover = less(m.Detect, *f.injected), less(m.Eject, *f.injected), less(m.Recover, *f.injected)
+	if m.Residual != nil {
+		m.Residual = less(m.Residual, *f.ended)
 	}
 }
 

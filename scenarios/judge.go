@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -39,7 +40,9 @@ func (f *figures) window(name string) (gate.Window, bool) {
 	for i, r := range p.faults {
 		if r.ID == name && r.injected != nil {
 			m := &f.impacts[i]
-			return gate.Window{Tally: m.tally, Seconds: f.seconds(m.from, min(m.to, p.ended), p.s.HasClosed())}, true
+			from, to := m.from, min(m.to, p.ended)
+			closed := slices.ContainsFunc(p.s.Load.Phases, func(ph plan.Phase) bool { return ph.Users > 0 && ph.Start < to && ph.End > from })
+			return gate.Window{Tally: m.tally, Seconds: f.seconds(from, to, closed)}, true
 		}
 	}
 	if t := p.rec.recorder.Requests()[name]; t != nil {

@@ -87,6 +87,9 @@ func Play(ctx context.Context, s *plan.Scenario, opts Options) (*reports.Result,
 	if !p.rec.end(p.cause != nil, sched) {
 		p.warn("the run was stopped so early that the requests that were never offered were not counted: their number is the one that the profile lets expect")
 	}
+	if n := p.rec.unknown; n > 0 && len(s.Faults) > 0 {
+		p.warn("of %d failed requests the balancer did not tell which target they went to: they are charged by time alone", n)
+	}
 	return p.result(), nil
 }
 
@@ -249,6 +252,7 @@ func (p *player) play(ctx context.Context) error {
 		if p.cause == nil {
 			p.cause = errInterrupted
 		}
+		p.rec.cut(p.ended)
 	} else {
 		p.ended = p.s.Length() // what came after belongs to requests that were due before
 	}
@@ -297,10 +301,12 @@ func (p *player) event(e plan.Event) {
 		p.rec.expire(e.At - tellWithin)
 		return
 	case plan.Abandoned:
-		p.rec.told(e.Abandoned)
+		p.rec.tell(e.At, e.Abandoned)
 		return
 	}
-	p.fleet.event(&e)
+	if !p.fleet.event(&e) {
+		return
+	}
 	switch e.Kind {
 	case plan.Broken:
 		p.broken = append(p.broken, fmt.Sprintf("at %s: %s", clock(e.At), e.Detail))

@@ -13,7 +13,7 @@ import (
 func (p *player) progress() {
 	now, r := p.world.Now(), p.rec
 	r.mu.Lock()
-	r.advance(now)
+	r.advance()
 	r.recorder.Close(now)
 	pr := Progress{
 		Now: now, Length: p.s.Length(), InFlight: p.world.InFlight(), Planned: uint64(p.sched.Profile.Total() + .5),

@@ -31,8 +31,16 @@ type record struct {
 	// tells of it later, and until then what depends on it waits.
 	traced  bool
 	waiting map[uint64]*measure.Sample
-	order   []uint64    // of waiting, by when they ended
+	order   []uint64 // of waiting, by when they ended
+	early   map[uint64]told
+	unknown uint64      // requests of which nothing was known in the end
 	faults  []*faultRun // injected so far
+}
+
+// told is what the balancer told of a request whose sample has not come yet.
+type told struct {
+	plan.AbandonedRequest
+	at time.Duration
 }
 
 const (
@@ -50,7 +58,7 @@ func newRecord(s *plan.Scenario, sched profile.Schedule, width time.Duration, tr
 	}
 	r := &record{
 		s: s, rows: rows, recorder: measure.NewRecorder(phases, width), planned: make([]uint64, len(phases)),
-		walk: sched.Walk(), traced: traced, waiting: map[uint64]*measure.Sample{},
+		walk: sched.Walk(), traced: traced, waiting: map[uint64]*measure.Sample{}, early: map[uint64]told{},
 	}
 	for _, a := range s.Abort {
 		r.trailing = append(r.trailing, measure.NewTrailing(a.Over))
@@ -75,13 +83,27 @@ func (r *record) sample(s *measure.Sample) {
 	for _, t := range r.trailing {
 		t.Add(s)
 	}
-	if r.traced && s.Outcome == measure.Failed && s.Attempts == 0 && s.Sent > 0 && len(r.waiting) < maxWaiting {
-		kept := *s
-		r.waiting[s.Seq] = &kept
-		r.order = append(r.order, s.Seq)
+	if r.traced && s.Outcome == measure.Failed && s.Attempts == 0 && s.Sent > 0 && r.await(s) {
 		return
 	}
 	r.finish(s)
+}
+
+// await lets a sample wait for what the balancer tells of it, unless that has come already or too many wait.
+func (r *record) await(s *measure.Sample) bool {
+	if x, ok := r.early[s.Seq]; ok {
+		delete(r.early, s.Seq)
+		s.Target, s.Fault, s.Attempts = x.Target, x.Fault, x.Attempts
+		return false
+	}
+	if len(r.waiting) >= maxWaiting {
+		r.unknown++
+		return false
+	}
+	kept := *s
+	r.waiting[s.Seq] = &kept
+	r.order = append(r.order, s.Seq)
+	return true
 }
 
 // finish takes in what depends on the request's final attempt.
@@ -100,8 +122,9 @@ func (r *record) finish(s *measure.Sample) {
 	}
 }
 
-// told takes in what the balancer knows of requests whose clients read no answer.
-func (r *record) told(list []plan.AbandonedRequest) {
+// tell takes in what the balancer knows of requests whose clients read no answer. A sample is known some time after it
+// ended, so that the balancer may be first.
+func (r *record) tell(at time.Duration, list []plan.AbandonedRequest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, x := range list {
@@ -109,6 +132,8 @@ func (r *record) told(list []plan.AbandonedRequest) {
 			delete(r.waiting, x.Seq)
 			s.Target, s.Fault, s.Attempts = x.Target, x.Fault, x.Attempts
 			r.finish(s)
+		} else if len(r.early) < maxWaiting {
+			r.early[x.Seq] = told{x, at}
 		}
 	}
 }
@@ -117,6 +142,11 @@ func (r *record) told(list []plan.AbandonedRequest) {
 func (r *record) expire(ended time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for seq, x := range r.early {
+		if x.at <= ended {
+			delete(r.early, seq) // the client had its answer after all
+		}
+	}
 	for len(r.order) > 0 {
 		s := r.waiting[r.order[0]]
 		if s != nil && s.Done > ended {
@@ -124,15 +154,17 @@ func (r *record) expire(ended time.Duration) {
 		}
 		if s != nil {
 			delete(r.waiting, s.Seq)
+			r.unknown++
 			r.finish(s)
 		}
 		r.order = r.order[1:]
 	}
 }
 
-// advance counts the requests of the schedule that are due before t.
-func (r *record) advance(t time.Duration) {
-	for r.more && r.next < t {
+// advance counts the requests of the schedule up to the last one that was offered: those that are due and late may
+// never be.
+func (r *record) advance() {
+	for r.more && r.nextSeq < r.offered {
 		r.step()
 	}
 }
@@ -148,7 +180,6 @@ func (r *record) step() {
 func (r *record) inject(f *faultRun, now time.Duration) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.advance(now)
 	at := r.recorder.Cut(now)
 	f.injected, f.carried = &at, &measure.Tally{}
 	r.faults = append(r.faults, f)
@@ -159,7 +190,6 @@ func (r *record) inject(f *faultRun, now time.Duration) time.Duration {
 func (r *record) cut(now time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.advance(now)
 	r.recorder.Cut(now)
 }
 
@@ -173,12 +203,11 @@ func (r *record) end(stopped bool, sched profile.Schedule) (exact bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.recorder.Finish()
+	r.advance()
 	if !stopped {
-		r.advance(1 << 62)
-		return true
-	}
-	for r.more && r.nextSeq < r.offered {
-		r.step()
+		for r.more {
+			r.step()
+		}
 	}
 	if !r.more {
 		return true

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
 // Whether a run can be trusted is judged where its gates are judged. Each request has an upper figure, from its due
@@ -33,7 +34,7 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 	v.Lag, v.GeneratorCPU, v.Ceiling = reports.LagOf(&judged.Lag), p.played.CPU, p.ceiling
 	v.LagLimitMS, v.StalledRequests = reports.MS(p.played.LagLimit), judged.Delayed()
 	v.Stalls, v.StalledMS = longestStalls(p.played.Stalls)
-	v.Bracket = bracketOf(judged)
+	v.Bracket = p.bracket(judged)
 	if p.s.HasClosed() {
 		p.warn("a closed loop sends its next request when the last was answered: its figures tell of throughput, not of the response time at a rate")
 	}
@@ -65,10 +66,33 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 	}
 }
 
-// bracketed are the quantiles that a result reports; beside them the highest is looked at that has enough requests
-// beyond it.
-func bracketed(n int64) []float64 {
-	highest := 1 - beyondBracket/float64(n)
+// bracket returns both sides of the percentile at which they are furthest apart in proportion, of those that a result
+// reports and, in an open loop, the highest with enough requests beyond it; nil when the generator delayed none. Where
+// both are judged it looks at the open loops: a closed one drives the generator itself to its limit, its figures tell
+// of throughput, and only what is common in it is held to.
+func (p *player) bracket(judged *measure.Tally) *reports.Bracket {
+	if !p.closedJudged() {
+		return bracketOf(judged, openQuantiles(judged))
+	}
+	open := &measure.Tally{}
+	for i, ph := range p.s.Load.Phases {
+		if ph.Users == 0 && !ph.Discard {
+			open.Merge(p.rec.recorder.Phase(i))
+		}
+	}
+	if b := bracketOf(open, openQuantiles(open)); b != nil {
+		return b
+	}
+	return bracketOf(judged, []float64{.5, .9})
+}
+
+// closedJudged reports whether a closed loop is judged.
+func (p *player) closedJudged() bool {
+	return slices.ContainsFunc(p.s.Load.Phases, func(ph plan.Phase) bool { return ph.Users > 0 && !ph.Discard })
+}
+
+func openQuantiles(t *measure.Tally) []float64 {
+	highest := 1 - beyondBracket/float64(max(t.Lower().Response.Count(), 1))
 	out := []float64{.5}
 	for _, q := range []float64{.9, .95, .99, .999} {
 		if q < highest {
@@ -81,17 +105,14 @@ func bracketed(n int64) []float64 {
 	return out
 }
 
-// bracketOf returns both sides of the percentile at which they are furthest apart in proportion; nil when the
-// generator delayed none.
-func bracketOf(t *measure.Tally) *reports.Bracket {
+func bracketOf(t *measure.Tally, quantiles []float64) *reports.Bracket {
 	low := t.Lower()
-	n := low.Response.Count()
-	if low == t || n == 0 {
+	if low == t || low.Response.Count() == 0 {
 		return nil
 	}
 	var b reports.Bracket
 	upper, lower := t.Response.Dense(), low.Response.Dense()
-	for _, q := range bracketed(n) {
+	for _, q := range quantiles {
 		up := reports.MS(upper.Quantile(q))
 		down := min(reports.MS(lower.Quantile(q)), up)
 		if b.Percentile == 0 || up*b.LowerMS > b.UpperMS*down {
@@ -102,14 +123,16 @@ func bracketOf(t *measure.Tally) *reports.Bracket {
 }
 
 // distrustFigures makes a run without gates invalid when a figure that stands for it may be wrong by too much: the
-// bracket, the number of failures, and the time in which a closed loop ran. A closed loop drives the generator itself
-// to its limit, and its figures tell of throughput: its bracket is only warned of.
+// bracket, the mean, the number of failures, or the time in which a closed loop ran.
 func (p *player) distrustFigures(r *reports.Result, measured, lower *figures) {
-	tolerated := r.Validity.LagLimitMS
-	if b := r.Validity.Bracket; b != nil && !p.s.HasClosed() && b.UpperMS > bracketLimit*b.LowerMS && b.UpperMS-b.LowerMS > tolerated {
+	apart := func(up, down float64) bool { return up > bracketLimit*down && up-down > r.Validity.LagLimitMS }
+	if b := r.Validity.Bracket; b != nil && apart(b.UpperMS, b.LowerMS) {
 		p.distrust(r, "the generator itself was late or stood still: p%.5g is %s as measured, and %s without that time", b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
 	}
 	up, low := measured.judged, lower.judged
+	if up, down := reports.MS(up.Response.Mean()), reports.MS(low.Response.Mean()); !p.closedJudged() && apart(up, down) {
+		p.distrust(r, "the generator itself was late or stood still: the mean is %s as measured, and %s without that time", reports.Quantity(up, "ms"), reports.Quantity(down, "ms"))
+	}
 	if failed, least := up.Failed+up.Dropped, low.Failed+low.Dropped; float64(failed) > bracketLimit*float64(least) && failed-least >= beyondBracket {
 		p.distrust(r, "%d of the %d failed requests had been delayed by the generator itself", failed-least, failed)
 	}

@@ -9,7 +9,7 @@ type Tally struct {
 	BytesIn    int64
 	BytesOut   int64
 	Errors     map[Class]uint64
-	Statuses   []StatusCount // answers by HTTP status, in the order in which they first came
+	Statuses   statuses // answers by HTTP status, in the order in which they first came
 
 	Response Hist // of succeeded requests, from the due time: what gates judge
 	Bad      Hist // of failed and dropped ones, until the client gave up
@@ -27,12 +27,41 @@ type StatusCount struct {
 	N      uint64
 }
 
+// statuses are few, and the most frequent one nearly always comes first.
+type statuses []StatusCount
+
+func (s *statuses) add(status int, n uint64) {
+	for i := range *s {
+		if (*s)[i].Status == status {
+			(*s)[i].N += n
+			return
+		}
+	}
+	*s = append(*s, StatusCount{status, n})
+}
+
+// less returns the counts without others, which are among them.
+func (s statuses) less(o statuses) (out statuses) {
+	for _, x := range s {
+		for _, y := range o {
+			if y.Status == x.Status {
+				x.N -= y.N
+			}
+		}
+		if x.N > 0 {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 // delayed is what Lower needs of the requests that the generator itself delayed.
 type delayed struct {
 	succeeded, failed, dropped uint64
-	late                       uint64 // successes that ended after the marginal's own time
-	response                   Hist   // of successes and delayed failures, without the generator's part
-	bad                        Hist   // of failures that were not delayed
+	late                       uint64   // successes that ended after the marginal's own time
+	response                   Hist     // of successes and delayed failures, without the generator's part
+	bad                        Hist     // of failures that were not delayed
+	statuses                   statuses // of delayed failures
 }
 
 // All is the response time of every finished request, failures at the moment the client gave up.
@@ -91,7 +120,7 @@ func (t *Tally) Add(s *Sample) {
 		t.Bad.Record(s.Response())
 	}
 	if s.Status != 0 && !t.brief {
-		t.addStatus(s.Status, 1)
+		t.Statuses.add(s.Status, 1)
 	}
 	t.Reconnects += uint64(s.Reconnect)
 	t.BytesIn += s.BytesIn
@@ -146,6 +175,9 @@ func (d *delayed) add(s *Sample) {
 		d.bad.Record(s.Response())
 	default:
 		d.response.Record(s.Response() - s.Stalled)
+		if s.Status != 0 {
+			d.statuses.add(s.Status, 1)
+		}
 		if s.Outcome == Dropped {
 			d.dropped++
 		} else {
@@ -168,7 +200,7 @@ func (t *Tally) Lower() *Tally {
 	l.Failed -= d.failed
 	l.Dropped -= d.dropped
 	l.Within += d.failed + d.dropped + d.late
-	l.Response, l.Bad, l.delayed = d.response, d.bad, nil
+	l.Response, l.Bad, l.Statuses, l.delayed = d.response, d.bad, t.Statuses.less(d.statuses), nil
 	return &l
 }
 
@@ -177,16 +209,6 @@ func (t *Tally) addError(c Class, n uint64) {
 		t.Errors = map[Class]uint64{}
 	}
 	t.Errors[c] += n
-}
-
-func (t *Tally) addStatus(status int, n uint64) {
-	for i := range t.Statuses { // few, and the most frequent one nearly always first
-		if t.Statuses[i].Status == status {
-			t.Statuses[i].N += n
-			return
-		}
-	}
-	t.Statuses = append(t.Statuses, StatusCount{status, n})
 }
 
 // Merge adds another tally exactly.
@@ -206,7 +228,7 @@ func (t *Tally) Merge(o *Tally) {
 		t.addError(c, n)
 	}
 	for _, x := range o.Statuses {
-		t.addStatus(x.Status, x.N)
+		t.Statuses.add(x.Status, x.N)
 	}
 	t.Response.Merge(&o.Response)
 	t.Bad.Merge(&o.Bad)
@@ -223,6 +245,9 @@ func (d *delayed) merge(o *Tally) {
 		d.failed += x.failed
 		d.dropped += x.dropped
 		d.late += x.late
+		for _, c := range x.statuses {
+			d.statuses.add(c.Status, c.N)
+		}
 	}
 }
 
