@@ -26,7 +26,7 @@ type memberState struct {
 	generations  []reports.Generation
 	changes      []change
 	troubles     []trouble
-	troubled     bool // one was told since the last fault was injected on it
+	troubled     bool           // one was told since the last fault was injected on it
 	launched     *time.Duration // first launch
 	inServiceAt  *time.Duration // first admission
 	firstRequest *time.Duration

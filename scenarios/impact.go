@@ -167,7 +167,7 @@ func (p *player) charge(impacts []impact, bins []*measure.Bin, lower bool) {
 		for _, f := range b.Failures {
 			n := f.N
 			if lower {
-				n -= f.Delayed
+				n -= f.Turned
 			}
 			charged := p.charged(impacts, b, f, owner)
 			if charged >= 0 {

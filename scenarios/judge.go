@@ -155,7 +155,7 @@ func (p *player) judgeTheRest(r *reports.Result, measured, lower *figures) {
 	if rate, low := 100*measured.judged.ErrorRate(), 100*lower.judged.ErrorRate(); rate > collapse && !asked {
 		p.collapsed = fmt.Sprintf("%.1f %% of the requests failed: above %d %% a run has failed, unless a gate on error_rate passes", rate, collapse)
 		if low <= collapse && p.cause == nil {
-			p.distrust(r, "%.1f %% of the requests failed as measured, and %.1f %% of those that the generator did not delay itself", rate, low)
+			p.distrust(r, "%.1f %% of the requests failed as measured, and %.1f %% without failures that may be the generator's own doing", rate, low)
 		}
 	}
 	if len(p.s.Gates) == 0 && p.cause == nil {

@@ -134,7 +134,7 @@ func (p *player) distrustFigures(r *reports.Result, measured, lower *figures) {
 		p.distrust(r, "the generator itself was late or stood still: the mean is %s as measured, and %s without that time", reports.Quantity(up, "ms"), reports.Quantity(down, "ms"))
 	}
 	if failed, least := up.Failed+up.Dropped, low.Failed+low.Dropped; float64(failed) > bracketLimit*float64(least) && failed-least >= beyondBracket {
-		p.distrust(r, "%d of the %d failed requests had been delayed by the generator itself", failed-least, failed)
+		p.distrust(r, "%d of the %d failed requests had been delayed by the generator itself, and may not have failed otherwise", failed-least, failed)
 	}
 	if seconds, ran := measured.judgedSeconds(), lower.judgedSeconds(); seconds > bracketLimit*ran {
 		p.distrust(r, "the generator stood still for %.2f of the %.2f s that are judged", seconds-ran, seconds)

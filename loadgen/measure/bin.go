@@ -21,10 +21,10 @@ type Bin struct {
 
 // Failure counts failed requests that have the same final attempt.
 type Failure struct {
-	Fault   string // id of the wire fault that shaped it, or empty
-	Target  string // id of its target, or empty when nobody said
-	N       uint64
-	Delayed uint64 // those of N that the generator itself delayed
+	Fault  string // id of the wire fault that shaped it, or empty
+	Target string // id of its target, or empty when nobody said
+	N      uint64
+	Turned uint64 // those of N that may be the generator's own doing
 }
 
 // older counts the successes that ended in a bin and were due before a cut that had been made by then.
@@ -42,7 +42,7 @@ func (b *Bin) addFailure(f Failure) {
 	for i := range b.Failures {
 		if x := &b.Failures[i]; x.Fault == f.Fault && x.Target == f.Target {
 			x.N += f.N
-			x.Delayed += f.Delayed
+			x.Turned += f.Turned
 			return
 		}
 	}

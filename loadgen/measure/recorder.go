@@ -113,8 +113,8 @@ func (r *Recorder) addEnded(s *Sample) {
 // which it ended. It may be called later than Add.
 func (r *Recorder) AddFailure(s *Sample) {
 	f := Failure{Fault: s.Fault, Target: s.Target, N: 1}
-	if s.Stalled > 0 {
-		f.Delayed = 1
+	if s.MayBeTurned() {
+		f.Turned = 1
 	}
 	r.bins.at(s.Done).addFailure(f)
 }

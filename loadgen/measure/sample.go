@@ -53,6 +53,15 @@ func (s *Sample) Service() time.Duration { return s.Done - s.Sent }
 // Lag is the generator's lateness.
 func (s *Sample) Lag() time.Duration { return s.Offered - s.Due }
 
+// turnShare is the least share of its time that the generator must have taken for a failure to be its doing: with a
+// small delay less, a request that fails after seconds would have failed all the same.
+const turnShare = .05
+
+// MayBeTurned reports whether a request may have failed because the generator itself delayed it.
+func (s *Sample) MayBeTurned() bool {
+	return s.Stalled > 0 && float64(s.Stalled) >= turnShare*float64(s.Response())
+}
+
 // Outcome is how a planned request ended.
 type Outcome uint8
 

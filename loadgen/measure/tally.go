@@ -57,11 +57,12 @@ func (s statuses) less(o statuses) (out statuses) {
 
 // delayed is what Lower needs of the requests that the generator itself delayed.
 type delayed struct {
-	succeeded, failed, dropped uint64
+	n                          uint64   // finished requests that the generator delayed
+	succeeded, failed, dropped uint64   // successes of them, and failures that it may have turned
 	late                       uint64   // successes that ended after the marginal's own time
 	response                   Hist     // of successes and delayed failures, without the generator's part
 	bad                        Hist     // of failures that were not delayed
-	statuses                   statuses // of delayed failures
+	statuses                   statuses // of failures that it may have turned
 }
 
 // All is the response time of every finished request, failures at the moment the client gave up.
@@ -91,7 +92,7 @@ func (t *Tally) Delayed() uint64 {
 	if t.delayed == nil {
 		return 0
 	}
-	return t.delayed.succeeded + t.delayed.failed + t.delayed.dropped
+	return t.delayed.n
 }
 
 // Add counts one sample.
@@ -165,16 +166,19 @@ func (t *Tally) delay() *delayed {
 }
 
 func (d *delayed) add(s *Sample) {
-	switch {
+	if s.Stalled > 0 {
+		d.n++
+	}
+	switch lower := s.Response() - s.Stalled; {
 	case s.Outcome == Succeeded:
-		d.response.Record(s.Response() - s.Stalled)
+		d.response.Record(lower)
 		if s.Stalled > 0 {
 			d.succeeded++
 		}
-	case s.Stalled == 0:
-		d.bad.Record(s.Response())
+	case !s.MayBeTurned():
+		d.bad.Record(lower)
 	default:
-		d.response.Record(s.Response() - s.Stalled)
+		d.response.Record(lower)
 		if s.Status != 0 {
 			d.statuses.add(s.Status, 1)
 		}
@@ -187,7 +191,7 @@ func (d *delayed) add(s *Sample) {
 }
 
 // Lower returns the figures as they would be at best had the generator not delayed requests itself: each
-// without the time in which the generator stood still, and each that failed after a delay as a success. The
+// without the time in which the generator stood still, and each failure that it may have turned as a success. The
 // truth lies between Lower and the tally. It is the tally itself when none was delayed, and shares its
 // histograms: it is only for reading.
 func (t *Tally) Lower() *Tally {
@@ -241,6 +245,7 @@ func (d *delayed) merge(o *Tally) {
 	d.response.Merge(&low.Response)
 	d.bad.Merge(&low.Bad)
 	if x := o.delayed; x != nil {
+		d.n += x.n
 		d.succeeded += x.succeeded
 		d.failed += x.failed
 		d.dropped += x.dropped
