@@ -67,22 +67,23 @@ func (h *outcome) meets(o *plan.Objective) bool {
 	}
 	for k, q := range o.Quantiles {
 		// The percentile is at most the limit when that many values are.
-		if h.within[k] < uint64(q.Q*float64(h.succeeded)+.5) {
+		if h.succeeded > 0 && h.within[k] < uint64(measure.Rank(q.Q, h.succeeded)) {
 			return false
 		}
 	}
 	return true
 }
 
-// holds reports whether the objective holds over its window from the start of bin i, rounded up to whole bins.
-func (c *condition) holds(i int) bool {
+// holds reports whether the objective holds over its window from the start of bin i, rounded up to whole bins, and
+// whether a request was due in it: without one it proves nothing.
+func (c *condition) holds(i int) (holds, asked bool) {
 	n := len(c.o.Quantiles)
 	ended, due := outcome{within: make([]uint64, n)}, outcome{within: make([]uint64, n)}
 	for j := i; j < len(c.bins) && c.bins[j].start < c.bins[i].start+c.o.Window; j++ {
 		ended.add(&c.bins[j].ended)
 		due.add(&c.bins[j].due)
 	}
-	return ended.meets(&c.o) && due.meets(&c.o)
+	return ended.meets(&c.o) && due.meets(&c.o), due.finished > 0
 }
 
 // at returns the index of the first bin that begins at t or later.
@@ -102,14 +103,16 @@ type recovery struct {
 func (c *condition) recovery(t0, tr time.Duration) recovery {
 	i := c.at(t0)
 	latest := min(tr+c.o.Window, c.ended)
-	for i < len(c.bins) && c.bins[i].start <= latest && c.bins[i].start < c.ended && c.holds(i) {
-		i++
-	}
-	if i == len(c.bins) || c.bins[i].start > latest || c.bins[i].start >= c.ended {
-		return recovery{at: t0, known: true}
+	for ; ; i++ {
+		if i == len(c.bins) || c.bins[i].start > latest || c.bins[i].start >= c.ended {
+			return recovery{at: t0, known: true}
+		}
+		if holds, _ := c.holds(i); !holds {
+			break
+		}
 	}
 	for ; i < len(c.bins) && c.bins[i].start+c.o.Window <= c.ended; i++ {
-		if c.holds(i) {
+		if holds, asked := c.holds(i); holds && asked {
 			return recovery{at: c.bins[i].start, broken: true, known: true}
 		}
 	}

@@ -85,7 +85,9 @@ func (p *player) measureFault(f *faultRun, c *condition) impact {
 			m.planned += b.Planned
 		}
 	}
-	m.Empty = m.tally.Finished() == 0
+	if m.Empty = m.tally.Finished() == 0; m.Empty {
+		m.Recover, m.Residual = nil, nil // of nothing nothing can be said
+	}
 	return m
 }
 

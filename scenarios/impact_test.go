@@ -57,7 +57,8 @@ func TestRecovery(t *testing.T) {
 		{"good, but the run ends first", "........e.", 4 * s, 4500 * time.Millisecond, 0, true, false},
 		{"late breach still counts", ".....e....", 1 * s, 2 * s, 3 * s, true, true},
 		{"another fault's breach does not", "........e.........", 1 * s, 2 * s, 1 * s, false, true},
-		{"no requests, nobody waits", "..ee      ", 1 * s, 2 * s, 2 * s, true, true},
+		{"no requests prove nothing", "..ee      ", 1 * s, 2 * s, 0, true, false},
+		{"until there are some", "..ee   ...", 1 * s, 2 * s, 3 * s, true, true},
 	} {
 		got := course(tc.letters, false).recovery(tc.t0, tc.tr)
 		if got != (recovery{tc.ts, tc.broken, tc.known}) {

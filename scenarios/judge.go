@@ -120,9 +120,12 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 			out.Observed = &j.Observed
 		case j.Empty:
 			out.Note = "no request in its window"
+			out.Judged = false
 			if p.cause == nil {
 				p.distrust(r, "gate %s has no request to judge", g.Expr)
 			}
+		case j.NoSuccess:
+			out.Note = "no request succeeded"
 		default:
 			out.Note = "did not happen"
 		}
@@ -130,8 +133,9 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 			out.Lower = &low.Observed
 		}
 		if p.cause == nil && low.Passed != j.Passed {
-			p.distrust(r, "gate %s can't be judged: it is %s as measured, and %s without the time in which the generator itself stood still or was late",
-				g.Expr, out.ObservedText(), reports.Quantity(low.Observed, string(j.Unit)))
+			out.Judged = false
+			p.distrust(r, "gate %s can't be judged: %s as measured, and %s without the time in which the load generator itself was late or stood still",
+				g.Expr, observed(&j), observed(&low))
 		}
 		if j.Few > 0 {
 			p.warn("gate %s is judged on %d requests: %d are needed for that percentile to be more than chance", g.Expr, j.Few, j.Needed)
@@ -142,19 +146,29 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 	r.Validity.Valid = len(r.Validity.Reasons) == 0
 }
 
+// observed is what a side of a gate came to.
+func observed(j *gate.Judgement) string {
+	if !j.Happened {
+		return "no figure"
+	}
+	return reports.Quantity(j.Observed, string(j.Unit))
+}
+
 // collapse is the error rate, in percent, above which a run has failed whatever is asked of it.
 const collapse = 50
 
 // judgeTheRest judges what no gate asks: that the system did not collapse and, where nothing is asked at all, that
 // the figures are right.
 func (p *player) judgeTheRest(r *reports.Result, measured, lower *figures) {
-	asked := false
+	asked, passed := false, false
 	for _, g := range r.Gates {
-		asked = asked || (g.Metric == "error_rate" && g.Window == "" && g.Passed)
+		if g.Metric == "error_rate" && g.Window == "" {
+			asked, passed = true, passed || g.Passed
+		}
 	}
-	if rate, low := 100*measured.judged.ErrorRate(), 100*lower.judged.ErrorRate(); rate > collapse && !asked {
+	if rate, low := 100*measured.judged.ErrorRate(), 100*lower.judged.ErrorRate(); rate > collapse && !passed {
 		p.collapsed = fmt.Sprintf("%.1f %% of the requests failed: above %d %% a run has failed, unless a gate on error_rate passes", rate, collapse)
-		if low <= collapse && p.cause == nil {
+		if low <= collapse && p.cause == nil && !asked { // a gate that asks for it is judged by itself
 			p.distrust(r, "%.1f %% of the requests failed as measured, and %.1f %% without failures that may be the generator's own doing", rate, low)
 		}
 	}

@@ -16,6 +16,7 @@ type Bin struct {
 	Ended    Tally     // the requests that ended in it, whenever they were due; without service time, lateness and statuses
 	Failures []Failure // the failed and dropped ones of Ended, by what the balancer said of them
 
+	best  uint64 // successes that would have ended in it at best, without the generator's own delays
 	older []older
 }
 
@@ -27,11 +28,11 @@ type Failure struct {
 	Turned uint64 // those of N that may be the generator's own doing
 }
 
-// older counts the successes that ended in a bin and were due before a cut that had been made by then.
+// older counts the successes that ended in a bin, or would have at best, and were due before a cut that had been made
+// by then.
 type older struct {
 	cut     time.Duration
-	n       uint64
-	delayed uint64 // those of n that the generator itself delayed
+	n, best uint64
 }
 
 func newBin(start, end time.Duration, phase int) *Bin {
@@ -53,7 +54,7 @@ func (b *Bin) addOlder(o older) {
 	for i := range b.older {
 		if x := &b.older[i]; x.cut == o.cut {
 			x.n += o.n
-			x.delayed += o.delayed
+			x.best += o.best
 			return
 		}
 	}
@@ -66,6 +67,7 @@ func (b *Bin) merge(o *Bin) {
 	b.Planned += o.Planned
 	b.Due.Merge(&o.Due)
 	b.Ended.Merge(&o.Ended)
+	b.best += o.best
 	for _, f := range o.Failures {
 		b.addFailure(f)
 	}

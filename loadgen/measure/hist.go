@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -101,12 +102,22 @@ func (h *Hist) Count() int64 {
 	return 0
 }
 
-// Quantile returns the value at quantile q in [0, 1]; 0 when the histogram is empty.
+// Rank is the nearest rank of a quantile among n values: the least number of them that is a share of q.
+func Rank(q float64, n int64) int64 {
+	const rounding = 1e-9 // 0.99 · 100 is 99, whatever floats make of it
+	return min(max(int64(math.Ceil(q*float64(n)-rounding)), 1), n)
+}
+
+// Quantile returns the value of quantile q's nearest rank, for q in [0, 1]; 0 when the histogram is empty.
 func (h *Hist) Quantile(q float64) time.Duration {
-	if d := h.dense(); d != nil {
-		return time.Duration(d.ValueAtQuantile(q*100)) * time.Microsecond
+	d := h.dense()
+	if d == nil || d.TotalCount() == 0 {
+		return 0
 	}
-	return 0
+	// HdrHistogram rounds to the nearest number of values, which may be one less than a share of q: it is asked for
+	// the rank itself.
+	n := d.TotalCount()
+	return time.Duration(d.ValueAtQuantile(100*float64(Rank(q, n))/float64(n))) * time.Microsecond
 }
 
 // Max returns the largest value, to the histogram's precision.

@@ -22,16 +22,16 @@ type Phase struct {
 	Discard bool // left out of what is judged
 }
 
-// end counts successes by whether they ended within a marginal's own time.
-type end struct{ within, late uint64 } // late: only those that the generator itself delayed
+// end counts the requests that ended within a marginal's own time: successes, and at best, without the generator's
+// part, with the failures that may be its doing.
+type end struct{ within, best uint64 }
 
-func (e *end) add(s *Sample, within bool) {
-	switch {
-	case s.Outcome != Succeeded:
-	case within:
+func (e *end) add(s *Sample, within func(time.Duration) bool) {
+	if s.Outcome == Succeeded && within(s.Done) {
 		e.within++
-	case s.Stalled > 0:
-		e.late++
+	}
+	if s.bestSuccess() && within(s.Done-s.Stalled) {
+		e.best++
 	}
 }
 
@@ -67,22 +67,21 @@ func (r *Recorder) Cut(t time.Duration) time.Duration { return r.bins.cut(t) }
 func (r *Recorder) Add(s *Sample) {
 	phase := r.PhaseAt(s.Due)
 	r.tallies[phase].Add(s)
-	r.tallies[phase].AddEnd(s, s.Done <= r.phases[phase].End)
+	r.tallies[phase].AddEnd(s, func(t time.Duration) bool { return t <= r.phases[phase].End })
 	r.parts[phase].Add(s)
 	r.bins.at(s.Due).Due.Add(s)
 	if s.Outcome != Cancelled {
 		r.addEnded(s)
 	}
 	if !r.phases[phase].Discard {
-		within := r.inJudgedTime(s.Done)
-		r.judged.add(s, within)
+		r.judged.add(s, r.inJudgedTime)
 		byName, ok := r.requests[s.Request]
 		if !ok {
 			byName = &Tally{}
 			r.requests[s.Request] = byName
 		}
 		byName.Add(s)
-		byName.AddEnd(s, within)
+		byName.AddEnd(s, r.inJudgedTime)
 	}
 	if s.Class != "" && s.Detail != "" {
 		if _, ok := r.examples[s.Class]; !ok {
@@ -95,15 +94,23 @@ func (r *Recorder) addEnded(s *Sample) {
 	r.last = max(r.last, s.Done)
 	b := r.bins.at(s.Done)
 	b.Ended.Add(s)
-	if s.Outcome != Succeeded {
-		return
+	if s.Outcome == Succeeded {
+		r.addOlder(b, s.Due, s.Done, older{n: 1})
 	}
-	o := older{n: 1}
-	if s.Stalled > 0 {
-		o.delayed = 1
+	if s.bestSuccess() {
+		best := b
+		if s.Stalled > 0 {
+			best = r.bins.at(s.Done - s.Stalled)
+		}
+		best.best++
+		r.addOlder(best, s.Due, s.Done-s.Stalled, older{best: 1})
 	}
-	for i := len(r.bins.cuts) - 1; i >= 0 && r.bins.cuts[i] > s.Due; i-- {
-		if o.cut = r.bins.cuts[i]; o.cut <= s.Done {
+}
+
+// addOlder counts a success in the bin of its end for each cut that was made between its due time and its end.
+func (r *Recorder) addOlder(b *Bin, due, end time.Duration, o older) {
+	for i := len(r.bins.cuts) - 1; i >= 0 && r.bins.cuts[i] > due; i-- {
+		if o.cut = r.bins.cuts[i]; o.cut <= end {
 			b.addOlder(o)
 		}
 	}
@@ -133,22 +140,20 @@ func (r *Recorder) inJudgedTime(t time.Duration) bool {
 func (r *Recorder) Between(from, to time.Duration) *Tally {
 	t := &Tally{}
 	var e end
-	var delayedEnded uint64
 	for _, b := range r.bins.list {
 		if b.Start < from || b.Start >= to {
 			continue
 		}
 		t.Merge(&b.Due)
 		e.within += b.Ended.Succeeded
-		delayedEnded += b.Ended.delayedSuccesses()
+		e.best += b.best
 		for _, x := range b.older {
 			if x.cut == from {
 				e.within -= x.n
-				delayedEnded -= x.delayed
+				e.best -= x.best
 			}
 		}
 	}
-	e.late = t.delayedSuccesses() - delayedEnded
 	t.setEnd(e)
 	return t
 }

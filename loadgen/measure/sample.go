@@ -62,6 +62,11 @@ func (s *Sample) MayBeTurned() bool {
 	return s.Stalled > 0 && float64(s.Stalled) >= turnShare*float64(s.Response())
 }
 
+// bestSuccess reports whether a request succeeded, or may have without the generator's own delay.
+func (s *Sample) bestSuccess() bool {
+	return s.Outcome == Succeeded || (s.Outcome != Cancelled && s.MayBeTurned())
+}
+
 // Outcome is how a planned request ended.
 type Outcome uint8
 

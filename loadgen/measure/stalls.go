@@ -59,6 +59,7 @@ type StallLedger struct {
 
 	stalls []stall
 	watch  int           // beats for which a burst behind the last stall may still show
+	burst  bool          // it drains
 	calm   float64       // more requests in flight than that are a burst
 	limit  time.Duration // it counts until then at the most
 }
@@ -92,7 +93,7 @@ func (l *StallLedger) Beat(now time.Duration, inFlight int64) {
 // watchBurst looks whether the requests that the last stall held back are still in flight.
 func (l *StallLedger) watchBurst(now time.Duration, inFlight int64) {
 	l.watch--
-	if float64(inFlight) > l.calm && now < l.limit {
+	if l.burst = float64(inFlight) > l.calm && now < l.limit; l.burst {
 		l.stalls[len(l.stalls)-1].To = now
 		l.watch = burstBeats
 	}
@@ -110,13 +111,18 @@ func (l *StallLedger) Throttle(now, total time.Duration) {
 // add notes that the generator stood still from one instant to another, and waits for a burst behind it.
 func (l *StallLedger) add(from, to time.Duration, cause StallCause) {
 	limit := to + drainShare*(to-from)
-	if n := len(l.stalls); n > 0 && l.stalls[n-1].To >= from { // it goes on, or stands there already
+	n := len(l.stalls)
+	switch {
+	case n > 0 && l.stalls[n-1].To >= from: // it goes on, or stands there already
 		last := &l.stalls[n-1]
 		last.From = min(last.From, max(from, last.From-l.gapBefore(n-1)))
 		last.Resumed = max(last.Resumed, to)
 		last.To = max(last.To, last.Resumed)
 		l.limit = max(l.limit, limit)
-	} else {
+	case l.burst: // the burst of the one before goes on
+		l.stalls[n-1].To = to
+		l.limit = max(l.limit, limit)
+	default:
 		most := int64(0)
 		for i := range min(l.beats, calmBeats) {
 			most = max(most, l.flight[i])

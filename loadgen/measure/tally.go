@@ -1,10 +1,13 @@
 package measure
 
+import "time"
+
 // Tally is the figures of one marginal: counts, and latencies that are never mixed.
 type Tally struct {
 	Succeeded, Failed, Dropped, Cancelled uint64
 
 	Within     uint64 // successes that ended within the marginal's own time; see AddEnd
+	best       uint64 // the same on the lower side
 	Reconnects uint64
 	BytesIn    int64
 	BytesOut   int64
@@ -132,30 +135,15 @@ func (t *Tally) Add(s *Sample) {
 	}
 }
 
-// AddEnd tells whether a sample that was added ended within the marginal's own time: throughput counts only
-// successes that did.
-func (t *Tally) AddEnd(s *Sample, within bool) {
+// AddEnd tells which instants lie within the marginal's own time, for a sample that was added: throughput counts only
+// successes that ended within it.
+func (t *Tally) AddEnd(s *Sample, within func(time.Duration) bool) {
 	var e end
 	e.add(s, within)
-	t.Within += e.within
-	if e.late > 0 {
-		t.delayed.late += e.late
-	}
+	t.setEnd(end{t.Within + e.within, t.best + e.best})
 }
 
-func (t *Tally) setEnd(e end) {
-	t.Within = e.within
-	if t.delayed != nil {
-		t.delayed.late = e.late
-	}
-}
-
-func (t *Tally) delayedSuccesses() uint64 {
-	if t.delayed == nil {
-		return 0
-	}
-	return t.delayed.succeeded
-}
+func (t *Tally) setEnd(e end) { t.Within, t.best = e.within, e.best }
 
 // delay begins to keep what Lower needs: until now nothing was delayed, and both sides are the same.
 func (t *Tally) delay() *delayed {
@@ -172,9 +160,6 @@ func (d *delayed) add(s *Sample) {
 	switch lower := s.Response() - s.Stalled; {
 	case s.Outcome == Succeeded:
 		d.response.Record(lower)
-		if s.Stalled > 0 {
-			d.succeeded++
-		}
 	case !s.MayBeTurned():
 		d.bad.Record(lower)
 	default:
@@ -203,7 +188,7 @@ func (t *Tally) Lower() *Tally {
 	l.Succeeded += d.failed + d.dropped
 	l.Failed -= d.failed
 	l.Dropped -= d.dropped
-	l.Within += d.failed + d.dropped + d.late
+	l.Within = t.best
 	l.Response, l.Bad, l.Statuses, l.delayed = d.response, d.bad, t.Statuses.less(d.statuses), nil
 	return &l
 }
@@ -224,7 +209,7 @@ func (t *Tally) Merge(o *Tally) {
 	t.Failed += o.Failed
 	t.Dropped += o.Dropped
 	t.Cancelled += o.Cancelled
-	t.Within += o.Within
+	t.setEnd(end{t.Within + o.Within, t.best + o.best})
 	t.Reconnects += o.Reconnects
 	t.BytesIn += o.BytesIn
 	t.BytesOut += o.BytesOut
@@ -246,10 +231,8 @@ func (d *delayed) merge(o *Tally) {
 	d.bad.Merge(&low.Bad)
 	if x := o.delayed; x != nil {
 		d.n += x.n
-		d.succeeded += x.succeeded
 		d.failed += x.failed
 		d.dropped += x.dropped
-		d.late += x.late
 		for _, c := range x.statuses {
 			d.statuses.add(c.Status, c.N)
 		}

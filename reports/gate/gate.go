@@ -111,14 +111,15 @@ func (g Gate) Check(n Names) error {
 // Judgement is what became of a gate.
 type Judgement struct {
 	Gate
-	Unit     Unit
-	Observed float64
-	Happened bool // false: the event never happened, and the gate has failed
-	Empty    bool // the window held no request: the run can't be trusted
-	Passed   bool
-	Note     string // what the number alone does not tell; may be empty
-	Few      uint64 // requests that a percentile was taken from, when they are too few for it
-	Needed   uint64 // how many it takes
+	Unit      Unit
+	Observed  float64
+	Happened  bool // false: the event never happened, and the gate has failed
+	Empty     bool // the window held no request: the run can't be trusted
+	NoSuccess bool // every request of the window failed: there is no latency to judge, and the gate has failed
+	Passed    bool
+	Note      string // what the number alone does not tell; may be empty
+	Few       uint64 // requests that a percentile was taken from, when they are too few for it
+	Needed    uint64 // how many it takes
 }
 
 // Judge decides a gate on the facts of a run. A gate whose event never happened has failed.
@@ -130,7 +131,7 @@ func (g Gate) Judge(f *Facts) Judgement {
 	j := Judgement{Gate: g, Unit: metric.Unit}
 	j.Observed, err = metric.value(f, g)
 	j.Happened = err == nil
-	j.Empty = errors.Is(err, errEmpty)
+	j.Empty, j.NoSuccess = errors.Is(err, errEmpty), errors.Is(err, errNoSuccess)
 	if j.Happened {
 		j.Passed = compare(j.Observed, g.Op, g.Limit)
 	}

@@ -80,7 +80,7 @@ func facts(ok, failed int) *Facts {
 	for i := range ok {
 		x := &measure.Sample{Done: time.Duration(i+1) * time.Millisecond, Status: 200 + i%2}
 		tally.Add(x)
-		tally.AddEnd(x, i < 95)
+		tally.AddEnd(x, func(time.Duration) bool { return i < 95 })
 	}
 	for range failed {
 		tally.Add(&measure.Sample{Done: time.Second, Outcome: measure.Failed, Class: measure.Refused})

@@ -43,6 +43,8 @@ type Fault struct {
 var (
 	errEmpty = errors.New("the window holds no request")
 	errNever = errors.New("it did not happen")
+
+	errNoSuccess = errors.New("no request succeeded")
 )
 
 // metric is one line of the table.
@@ -143,7 +145,7 @@ func latencyMetric(name, doc string, of func(*measure.Hist) time.Duration) metri
 			return ms(of(w.All())), nil
 		}
 		if w.Response.Count() == 0 {
-			return 0, errNever // every request failed: there is no success to judge, and the gate has failed
+			return 0, errNoSuccess
 		}
 		return ms(of(&w.Response)), nil
 	}}
