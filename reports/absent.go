@@ -3,6 +3,8 @@ package reports
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/seed-8025779b/shakedown/reports/gate"
 )
 
 // Dash stands for a figure that does not exist: a latency without a request, an event that did not happen.
@@ -64,15 +66,8 @@ func (l Lag) Milliseconds(v float64) string {
 	return Quantity(v, "ms")
 }
 
-// fewBeyond is how many requests must lie beyond a percentile for it to be more than the luck of a few.
-const fewBeyond = 20
-
-// Reliable reports whether quantile q, in (0, 1), of n requests rests on enough of them: n ≥ 20/(1−q), so that 20
-// lie beyond it.
-func Reliable(q float64, n int64) bool {
-	const rounding = 1e-9 // 1−.99 is a little more than .01
-	return float64(n)*(1-q) >= fewBeyond-rounding*float64(n)
-}
+// Reliable reports whether quantile q, in (0, 1], of n requests rests on enough of them: see gate.Needed.
+func Reliable(q float64, n int64) bool { return n >= 0 && uint64(n) >= gate.Needed(q) }
 
 // Percentile writes v, the figures' quantile q, for a person: a dash when no request was measured, and the number
 // of requests beside it when they are too few for it.
