@@ -63,7 +63,17 @@ func (l Lag) Milliseconds(v float64) string {
 	if l.Empty() {
 		return Dash
 	}
-	return Quantity(v, "ms")
+	return LagText(v)
+}
+
+// LagText writes how late the generator was, in milliseconds, for a person. The histograms' least value, 1 µs, stands
+// for every delay below it: it reads 0.
+func LagText(ms float64) string {
+	const least = .001
+	if ms <= least {
+		return "0 µs"
+	}
+	return Quantity(ms, "ms")
 }
 
 // Reliable reports whether quantile q, in (0, 1], of n requests rests on enough of them: see gate.Needed.
