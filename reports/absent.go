@@ -3,6 +3,8 @@ package reports
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/seed-8025779b/shakedown/reports/gate"
 )
 
 // Dash stands for a figure that does not exist: a latency without a request, an event that did not happen.
@@ -61,18 +63,21 @@ func (l Lag) Milliseconds(v float64) string {
 	if l.Empty() {
 		return Dash
 	}
-	return Quantity(v, "ms")
+	return LagText(v)
 }
 
-// fewBeyond is how many requests must lie beyond a percentile for it to be more than the luck of a few.
-const fewBeyond = 20
-
-// Reliable reports whether quantile q, in (0, 1), of n requests rests on enough of them: n ≥ 20/(1−q), so that 20
-// lie beyond it.
-func Reliable(q float64, n int64) bool {
-	const rounding = 1e-9 // 1−.99 is a little more than .01
-	return float64(n)*(1-q) >= fewBeyond-rounding*float64(n)
+// LagText writes how late the generator was, in milliseconds, for a person. The histograms' least value, 1 µs, stands
+// for every delay below it: it reads 0.
+func LagText(ms float64) string {
+	const least = .001
+	if ms <= least {
+		return "0 µs"
+	}
+	return Quantity(ms, "ms")
 }
+
+// Reliable reports whether quantile q, in (0, 1], of n requests rests on enough of them: see gate.Needed.
+func Reliable(q float64, n int64) bool { return n >= 0 && uint64(n) >= gate.Needed(q) }
 
 // Percentile writes v, the figures' quantile q, for a person: a dash when no request was measured, and the number
 // of requests beside it when they are too few for it.

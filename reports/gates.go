@@ -1,8 +1,9 @@
 package reports
 
 import (
-	"strconv"
 	"strings"
+
+	"github.com/seed-8025779b/shakedown/reports/gate"
 )
 
 // unjudged reports whether a gate was left open because the run was stopped before it could be judged.
@@ -79,15 +80,13 @@ func (r *Result) observation(g *Gate) string {
 // fewFor returns how many requests a gate's percentile is of, and whether they are too few for it. Windows of which
 // the result holds no such figures, such as a phase and a request at once, are left out.
 func (r *Result) fewFor(g *Gate) (n int64, few bool) {
-	name, all := strings.CutSuffix(g.Metric, "_all")
-	digits, isPercentile := strings.CutPrefix(name, "p")
-	q, err := strconv.ParseFloat("0."+digits, 64)
+	q, isPercentile := gate.Quantile(g.Metric)
 	l, known := r.latencyIn(g.Window)
-	if !isPercentile || err != nil || !known {
+	if !isPercentile || !known {
 		return 0, false
 	}
 	n = l.Response.Count
-	if all {
+	if strings.HasSuffix(g.Metric, "_all") {
 		n = l.All.Count
 	}
 	return n, !Reliable(q, n)

@@ -36,7 +36,7 @@ func WriteCSV(w io.Writer, r *Result) error {
 	if err := c.Write([]string{
 		"start_ms", "end_ms", "planned", "sent", "succeeded", "failed", "dropped", "cancelled",
 		"planned_rate", "succeeded_rate", "p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "service_p99_ms", "lag_p99_ms",
-		"p95_ms", "ended_succeeded", "ended_failed", "ended_dropped",
+		"p95_ms", "ended_succeeded", "ended_failed", "ended_dropped", "reconnects",
 	}); err != nil {
 		return err
 	}
@@ -63,6 +63,7 @@ func WriteCSV(w io.Writer, r *Result) error {
 		} else {
 			row = append(row, "", "", "")
 		}
+		row = append(row, fmt.Sprint(p.Totals.Reconnects))
 		if err := c.Write(row); err != nil {
 			return err
 		}

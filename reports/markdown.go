@@ -15,14 +15,18 @@ func WriteMarkdown(w io.Writer, r *Result) error {
 	}
 	markdownGates(&b, r)
 	t, l := &r.Totals, r.Latency.Response
-	markdownTable(&b, []string{"requests", "", "response time", ""}, [][]string{
+	figures := [][]string{
 		{"planned, " + r.measuredFor(), fmt.Sprint(t.Planned), "p50", l.Percentile(.5, l.P50)},
 		{"succeeded", fmt.Sprint(t.Succeeded), "p90", l.Percentile(.9, l.P90)},
 		{"failed", fmt.Sprint(t.Failed), "p95", l.Percentile(.95, l.P95)},
 		{"dropped", fmt.Sprint(t.Dropped), "p99", l.Percentile(.99, l.P99)},
 		{"cancelled", fmt.Sprint(t.Cancelled), "p99.9", l.Percentile(.999, l.P999)},
 		{"succeeded rate", Quantity(r.Rates.Succeeded, "/s"), "max", l.Milliseconds(l.Max) + r.suffix()},
-	})
+	}
+	if t.Reconnects > 0 {
+		figures = append(figures, []string{"sent again on a new connection", fmt.Sprint(t.Reconnects), "", ""})
+	}
+	markdownTable(&b, []string{"requests", "", "response time", ""}, figures)
 	var rows [][]string
 	for i := range r.Phases {
 		p := &r.Phases[i]
@@ -44,8 +48,8 @@ func WriteMarkdown(w io.Writer, r *Result) error {
 	if text := r.stallText(); text != "" {
 		fmt.Fprintf(&b, "\n> %s\n", text)
 	}
-	for _, warning := range r.Warnings {
-		fmt.Fprintf(&b, "\n> %s\n", warning)
+	for _, note := range r.notes() {
+		fmt.Fprintf(&b, "\n> %s\n", note)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

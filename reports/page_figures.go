@@ -1,8 +1,6 @@
 package reports
 
 import (
-	"fmt"
-
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports/chart"
 )
@@ -44,7 +42,7 @@ func latencyFigure(r *Result) *chart.Figure {
 	f, line := columnFigure(r, columns(r), title, chart.Milliseconds)
 	f.LogY = true
 	for _, l := range r.Objective.Latency {
-		f.Marks = append(f.Marks, chart.Mark{Y: l.LimitMS, Label: fmt.Sprintf("objective p%g", l.Percentile)})
+		f.Marks = append(f.Marks, chart.Mark{Y: l.LimitMS, Label: "objective " + percentileName(l.Percentile)})
 	}
 	line("max", chart.Extreme, false, func(c *column) float64 { return c.max })
 	line("p99", chart.Tail, false, func(c *column) float64 { return c.p99 })

@@ -77,7 +77,7 @@ func trustSection(r *Result) html.Section {
 	s := html.Section{ID: "trust", Title: "Can this run be trusted?"}
 	v := r.Validity
 	if r.World == WorldVegeta {
-		s.Text = append([]string{"Not known: vegeta does not record when a request was due."}, r.Warnings...)
+		s.Text = append([]string{"Not known: vegeta does not record when a request was due."}, r.notes()...)
 		return s
 	}
 	s.Text = append(s.Text, trustText(r))
@@ -97,7 +97,7 @@ func trustSection(r *Result) html.Section {
 		row("Load generator stood still, in all; requests that it delayed", Quantity(v.StalledMS, "ms")+"; "+count(v.StalledRequests), "")
 	}
 	if b := v.Bracket; b != nil {
-		row(fmt.Sprintf("p%g of the response time without that time; as measured", b.Percentile), Quantity(b.LowerMS, "ms")+"; "+Quantity(b.UpperMS, "ms"), "")
+		row(percentileName(b.Percentile)+" of the response time without that time; as measured", Quantity(b.LowerMS, "ms")+"; "+Quantity(b.UpperMS, "ms"), "")
 	}
 	row("Load generator CPU (% of its allowance)", percent(v.GeneratorCPU), "80 %")
 	row("planned = sent + dropped + cancelled", fmt.Sprintf("%s = %s + %s + %s", count(r.Totals.Planned), count(r.Totals.Sent), count(r.Totals.Dropped), count(r.Totals.Cancelled)), "")
@@ -110,7 +110,7 @@ func trustSection(r *Result) html.Section {
 	}
 	balancerRows(r, row)
 	s.Blocks = append(s.Blocks, html.Block{Table: t})
-	s.Text = append(s.Text, r.Warnings...)
+	s.Text = append(s.Text, r.notes()...)
 	return s
 }
 

@@ -4,13 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/seed-8025779b/shakedown/reports/gate"
 )
 
 // Marks beside a figure; the notes below its table explain them.
 const (
-	fewMark     = "†" // a percentile of too few requests
-	cappedMark  = "‡" // limited by the client's own timeout
-	fewRequests = "fewer than 20/(1 − p) requests, which is 200 for p90 and 2000 for p99: a few of them decide it"
+	fewMark    = "†" // a percentile of too few requests
+	cappedMark = "‡" // limited by the client's own timeout
 )
 
 // remarks marks the figures of a table, and remembers which marks it used.
@@ -45,7 +46,8 @@ func (m *remarks) limited(s string, f Figures, v float64) string {
 // notes explains the marks that were used; column is the one that holds the number of requests.
 func (m *remarks) notes(column string) (notes []string) {
 	if m.few {
-		notes = append(notes, fmt.Sprintf("%s A percentile of %s. The column “%s” says how many there are.", fewMark, fewRequests, column))
+		notes = append(notes, fmt.Sprintf("%s A percentile of fewer than %d/(1 − p) requests, which is %d for p90 and %d for p99: a few of them decide it. The column “%s” says how many there are.",
+			fewMark, gate.Beyond, gate.Needed(.9), gate.Needed(.99), column))
 	}
 	if m.capped {
 		notes = append(notes, fmt.Sprintf("%s Limited by the client's timeout of %s: what would have taken longer failed then.", cappedMark, short(m.timeout)))

@@ -14,7 +14,10 @@ func (r *Result) stallText() string {
 		s += fmt.Sprintf(" (%s)", percent(float64(v.StalledRequests)/float64(r.Totals.Planned)))
 	}
 	if b := v.Bracket; b != nil && b.LowerMS != b.UpperMS {
-		s += fmt.Sprintf(". The p%g of the response time lies between %s, without that time, and %s, as measured", b.Percentile, Quantity(b.LowerMS, "ms"), Quantity(b.UpperMS, "ms"))
+		s += fmt.Sprintf(". The %s of the response time lies between %s, without that time, and %s, as measured", percentileName(b.Percentile), Quantity(b.LowerMS, "ms"), Quantity(b.UpperMS, "ms"))
 	}
 	return s + "."
 }
+
+// percentileName is what a percentile is called, such as p99.9 for 99.9.
+func percentileName(percent float64) string { return fmt.Sprintf("p%.5g", percent) }

@@ -31,8 +31,8 @@ func Summary(r *Result, paint func(code, s string) string) string {
 	if text := r.stallText(); text != "" {
 		fmt.Fprintf(&b, "  %s %s\n", paint(amber, "warning:"), text)
 	}
-	for _, warning := range r.Warnings {
-		fmt.Fprintf(&b, "  note: %s\n", warning)
+	for _, note := range r.notes() {
+		fmt.Fprintf(&b, "  note: %s\n", note)
 	}
 	return b.String()
 }
@@ -66,8 +66,12 @@ func summaryGates(b *strings.Builder, r *Result, paint func(code, s string) stri
 // summaryFigures writes what was measured, a name before each line.
 func summaryFigures(b *strings.Builder, r *Result) {
 	t, l := &r.Totals, r.Latency.Response
+	requests := fmt.Sprintf("%d planned, %d succeeded, %d failed, %d dropped, %d cancelled", t.Planned, t.Succeeded, t.Failed, t.Dropped, t.Cancelled)
+	if t.Reconnects > 0 {
+		requests += fmt.Sprintf(", %d sent again on a new connection", t.Reconnects)
+	}
 	lines := [][2]string{
-		{"requests", fmt.Sprintf("%d planned, %d succeeded, %d failed, %d dropped, %d cancelled, %s", t.Planned, t.Succeeded, t.Failed, t.Dropped, t.Cancelled, r.measuredFor())},
+		{"requests", requests + ", " + r.measuredFor()},
 		{"rate", fmt.Sprintf("%s succeeded of %s planned", Quantity(r.Rates.Succeeded, "/s"), Quantity(r.Rates.Planned, "/s"))},
 		{"response time", l.line() + r.suffix()},
 	}

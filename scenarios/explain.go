@@ -113,7 +113,7 @@ func explainFaults(s *plan.Scenario) (rows []moment) {
 }
 
 // victims says what a fault will hit. A run chooses among the targets in service at that time: which ones those are is
-// only certain before anything has changed the group.
+// only certain when nothing can have changed the group by then.
 func victims(s *plan.Scenario, i int) string {
 	f := &s.Faults[i]
 	g := s.Group(f.Select.Group)
@@ -124,22 +124,54 @@ func victims(s *plan.Scenario, i int) string {
 		candidates = append(candidates, chaos.Candidate{ID: t.ID, Zone: t.Zone})
 		ids = append(ids, t.ID)
 	}
-	var reasons []string
+	chosen := listIDs(f.Select.Choose(s.Seed, f.ID, candidates))
+	planned, observed := plannedChanges(s, i), observedChanges(g, f.At)
+	switch {
+	case len(planned) > 0:
+		return fmt.Sprintf("%s of group %s, chosen at that time among those in service: of %s, as %s may have changed them",
+			describeSelector(f.Select), g.Name, listIDs(ids), listReasons(append(planned, observed...)))
+	case len(observed) > 0:
+		return fmt.Sprintf("%s of group %s, chosen at that time among those in service, as %s may have changed them: %s if all of them are",
+			describeSelector(f.Select), g.Name, listReasons(observed), chosen)
+	}
+	return fmt.Sprintf("%s of group %s", chosen, g.Name)
+}
+
+// plannedChanges lists what the scenario itself does to a fault's group up to then.
+func plannedChanges(s *plan.Scenario, i int) (reasons []string) {
+	f := &s.Faults[i]
 	for j := range s.Faults {
-		if e := &s.Faults[j]; e.Select.Group == g.Name && (e.At < f.At || (e.At == f.At && j < i)) {
+		if e := &s.Faults[j]; e.Select.Group == f.Select.Group && (e.At < f.At || (e.At == f.At && j < i)) {
 			reasons = append(reasons, "fault "+e.ID)
 		}
 	}
 	for _, x := range s.Scaling {
-		if x.Group == g.Name && f.At > 0 {
-			reasons = append(reasons, fmt.Sprintf("scaling, %d to %d targets,", x.Policy.Min, x.Policy.Max))
+		if x.Group == f.Select.Group && f.At > 0 {
+			reasons = append(reasons, fmt.Sprintf("scaling (%d to %d targets)", x.Policy.Min, x.Policy.Max))
 		}
 	}
-	if len(reasons) == 0 {
-		return fmt.Sprintf("%s of group %s", listIDs(f.Select.Choose(s.Seed, f.ID, candidates)), g.Name)
+	return reasons
+}
+
+// observedChanges lists what may take targets of a group out of service because of how they answer: an overload is
+// enough. Checks begin before the load does, outliers take requests.
+func observedChanges(g *plan.Group, at time.Duration) (reasons []string) {
+	if g.Health != nil {
+		reasons = append(reasons, "health checks")
 	}
-	return fmt.Sprintf("%s of group %s, chosen at that time among those in service: of %s, as %s may have changed them",
-		describeSelector(f.Select), g.Name, listIDs(ids), strings.Join(reasons, " and "))
+	if g.Outliers != nil && at > 0 {
+		reasons = append(reasons, "outlier detection")
+	}
+	return reasons
+}
+
+// listReasons writes a list as a sentence does: a, b and c.
+func listReasons(reasons []string) string {
+	last := len(reasons) - 1
+	if last < 1 {
+		return strings.Join(reasons, "")
+	}
+	return strings.Join(reasons[:last], ", ") + " and " + reasons[last]
 }
 
 // listIDs writes ids, the most of them by their number.

@@ -152,6 +152,9 @@ func (p *player) discarded() (spans []balancer.Span) {
 			last = i
 		}
 	}
+	if text := longCount(p.s, p.sched, last); text != "" {
+		p.opts.Say(text)
+	}
 	w := p.sched.Walk()
 	from, due, more := w.Next()
 	for i, ph := range p.s.Load.Phases {
@@ -176,6 +179,23 @@ func (p *player) discarded() (spans []balancer.Span) {
 		from = to
 	}
 	return spans
+}
+
+// quickCount is how many requests are counted in about a second: a person is told of more before.
+const quickCount = 10_000_000
+
+// longCount says that the requests up to the end of a phase take their time to count; it is empty when they do not,
+// and for no phase, which is -1.
+func longCount(s *plan.Scenario, sched profile.Schedule, phase int) string {
+	if phase < 0 {
+		return ""
+	}
+	ph := &s.Load.Phases[phase]
+	requests := sched.Profile.Hits(ph.End.Seconds())
+	if requests <= quickCount {
+		return ""
+	}
+	return fmt.Sprintf("counting the requests of the first %v, about %.0f, to know which ones belong to the discarded phase %s", ph.End, requests, ph.Name)
 }
 
 func (p *player) open(ctx context.Context) (err error) {

@@ -34,7 +34,9 @@ type balanceFlags struct {
 	interval                 time.Duration
 	retryOn                  string
 	failOpen                 bool
-	admin, token             string
+	admin                    string
+	token, tokenFile         string
+	bearer                   string // the token, wherever it came from; empty for none
 	handover                 string
 	takeover                 bool
 	accessLog                string
@@ -111,8 +113,9 @@ With --admin there is a page to look at, targets can be changed over HTTP, and P
 	flags.BoolVar(&f.explain, "explain", false, "print each value of the configuration file and where it came from, and stop")
 	flags.StringVar(&f.decisions, "decision-log", "", "file to which it is logged how targets were chosen, a line of JSON each; - for stdout")
 	flags.StringVar(&f.decisionShare, "decision-log-share", "1%", "share of the requests whose decisions are logged")
-	flags.StringVar(&f.admin, "admin", "", "HOST:PORT of the API and of /metrics; loopback only, unless --admin-token is given")
-	flags.StringVar(&f.token, "admin-token", "", "what the API asks for, as Authorization: Bearer TOKEN")
+	flags.StringVar(&f.admin, "admin", "", "HOST:PORT of the API and of /metrics; loopback only, unless there is a token")
+	flags.StringVar(&f.token, "admin-token", "", "what the API asks for, as Authorization: Bearer TOKEN; other users of the machine can see it on the command line: --admin-token-file and the variable "+adminTokenVariable+" keep it from them")
+	flags.StringVar(&f.tokenFile, "admin-token-file", "", "file that holds the API's token")
 	flags.StringVar(&f.handover, "handover", "", "path of a Unix socket at which a successor may take the listening socket over")
 	flags.BoolVar(&f.takeover, "takeover", false, "take the listening socket over from the process at --handover")
 	flags.StringVar(&f.accessLog, "access-log", "", "file to which requests are logged, a line of JSON each; - for stdout")
@@ -185,7 +188,7 @@ func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
 			b.Close()
 			return cannot(fmt.Errorf("admin: %w", err))
 		}
-		api := &http.Server{Handler: b.Admin(f.token), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+		api := &http.Server{Handler: b.Admin(f.bearer), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 		served := make(chan struct{})
 		go func() {
 			defer close(served)

@@ -153,6 +153,9 @@ func (f *balanceFlags) checkRest() error {
 	if f.takeover && f.handover == "" {
 		return fmt.Errorf("--takeover needs --handover PATH, at which the predecessor offers its socket")
 	}
+	if err := f.readToken(); err != nil {
+		return err
+	}
 	return f.checkAdmin()
 }
 
@@ -168,8 +171,8 @@ func (f *balanceFlags) checkAdmin() error {
 	if err != nil {
 		return fmt.Errorf("--admin: %w", err)
 	}
-	if ip := net.ParseIP(host); f.token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("--admin %s can be reached from elsewhere: give --admin-token too", f.admin)
+	if ip := net.ParseIP(host); f.bearer == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("--admin %s can be reached from elsewhere: give it a token, with --admin-token-file or %s", f.admin, adminTokenVariable)
 	}
 	return nil
 }

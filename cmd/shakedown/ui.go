@@ -22,6 +22,7 @@ type ui struct {
 	terminal bool
 	color    bool
 	columns  func() int // of the terminal; 0 when not known
+	virtual  bool       // the run takes place in virtual time, where the generator is never late
 
 	mu     sync.Mutex
 	status string // the line that stands at the bottom of a terminal; empty when there is none
@@ -79,6 +80,7 @@ func (u *ui) endStatus() {
 }
 
 func (u *ui) begin(s *plan.Scenario, world string) {
+	u.virtual = world == "sim"
 	u.say(fmt.Sprintf("%s: %s of load in %d phases, %d faults, %d gates (%s)", u.paint("1", s.Name), s.Length(), len(s.Load.Phases), len(s.Faults), len(s.Gates), world))
 	if s.About != "" {
 		u.say(s.About)
@@ -94,9 +96,12 @@ func (u *ui) progress(p scenarios.Progress) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	line := fmt.Sprintf("%3.0fs, %s left  %-10s  %d of %d sent, %d in flight, %d failed  p50 %s  p99 %s  lag %s",
+	line := fmt.Sprintf("%3.0fs, %s left  %-10s  %d of %d sent, %d in flight, %d failed  p50 %s  p99 %s",
 		p.Now.Seconds(), max(p.Length-p.Now, 0).Round(time.Second), p.Phase, p.Sent, p.Planned, p.InFlight, p.Failed+p.Dropped,
-		measured(p.P50), measured(p.P99), measured(p.Lag))
+		measured(p.P50), measured(p.P99))
+	if !u.virtual {
+		line += "  lag " + lag(p.Lag)
+	}
 	switch {
 	case u.terminal:
 		u.clear()
@@ -113,6 +118,14 @@ func measured(d time.Duration) string {
 		return reports.Dash
 	}
 	return reports.Quantity(reports.MS(d), "ms")
+}
+
+// lag writes how late the generator was; 0 says that nothing was offered.
+func lag(d time.Duration) string {
+	if d == 0 {
+		return reports.Dash
+	}
+	return reports.LagText(reports.MS(d))
 }
 
 // summary says what the run came to.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/scenarios"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
 func TestFit(t *testing.T) {
@@ -81,5 +82,22 @@ func TestAnnouncementsWithoutATerminal(t *testing.T) {
 	u.announce("fault kill-one: kill on web-2")
 	if b.Len() > 0 {
 		t.Errorf("quiet says %q", b.String())
+	}
+}
+
+// In virtual time nothing is ever late; elsewhere a histogram's least value stands for no delay.
+func TestTheStatusLineTellsOfDelaysThatCanBe(t *testing.T) {
+	for _, tc := range []struct {
+		world string
+		lag   time.Duration
+		want  string
+	}{{"sim", time.Microsecond, "p99 2.00 ms"}, {"live", 0, "lag —"}, {"live", time.Microsecond, "lag 0 µs"}, {"live", 3 * time.Millisecond, "lag 3.00 ms"}} {
+		var b strings.Builder
+		u := &ui{w: &b, columns: func() int { return 0 }}
+		u.begin(&plan.Scenario{Load: plan.Load{Phases: []plan.Phase{{}}}}, tc.world)
+		u.progress(scenarios.Progress{Now: time.Second, Length: 9 * time.Second, Phase: "spike", P99: 2 * time.Millisecond, Lag: tc.lag})
+		if !strings.HasSuffix(b.String(), "  "+tc.want+"\n") {
+			t.Errorf("%s, %v: %q", tc.world, tc.lag, b.String())
+		}
 	}
 }

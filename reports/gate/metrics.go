@@ -3,7 +3,6 @@ package gate
 import (
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -20,7 +19,8 @@ type Facts struct {
 	Window func(name string) (Window, bool)
 	// Fault returns the measures of a fault.
 	Fault func(id string) (Fault, bool)
-	// Imbalance is the largest target's share over the mean share, less 1; false without targets.
+	// Imbalance is the most loaded target's requests over those that it should have had by its weight while it took
+	// traffic, less 1. Targets that should have had fewer than 20 requests do not count; false when none counts.
 	Imbalance func() (float64, bool)
 	// ScaleOut is the slowest scale-out of a group from breach to service; false when none finished.
 	ScaleOut func(group string) (time.Duration, bool)
@@ -56,10 +56,13 @@ type metric struct {
 	value    func(f *Facts, g Gate) (float64, error)
 	note     func(f *Facts, g Gate) string
 
-	// Of a percentile: the requests it takes, and where they are.
+	// Of a percentile: the requests it takes, 0 for the maximum, and where they are.
 	needed uint64
 	hist   func(Window) *measure.Hist
 }
+
+// imbalanceRule says what imbalance is, for messages and references.
+const imbalanceRule = "the most loaded target's requests over those that it should have had by its weight while it took traffic, less 1; targets that should have had fewer than 20 do not count"
 
 // metrics is the table of metrics; percentiles come beside it, see find.
 func metrics() []metric {
@@ -71,7 +74,7 @@ func metrics() []metric {
 		requestMetric("failed", "requests that failed after they were sent", Count, func(w Window) float64 { return float64(w.Failed) }),
 		requestMetric("rate", "throughput: successes of the window's own requests that ended within it, a second", PerSecond, func(w Window) float64 { return float64(w.Within) / w.Seconds }),
 		statusMetric(),
-		{Entry: spec.Entry{Name: "imbalance", Doc: "largest target's share over the mean share, less 1"}, value: func(f *Facts, _ Gate) (float64, error) {
+		{Entry: spec.Entry{Name: "imbalance", Doc: imbalanceRule}, value: func(f *Facts, _ Gate) (float64, error) {
 			v, ok := f.Imbalance()
 			if !ok {
 				return 0, errNever
@@ -104,11 +107,9 @@ func find(name string) (*metric, error) {
 		return nil, fmt.Errorf("metric %s is not supported yet", name)
 	}
 	base, _ := strings.CutSuffix(name, "_all")
-	if q, ok := quantile(base); ok {
+	if q, ok := Quantile(name); ok {
 		m := latencyMetric(name, "percentile of the response time: "+percentileRule, func(h *measure.Hist) time.Duration { return h.Quantile(q) })
-		if q < 1 {
-			m.needed = uint64(math.Round(beyond / (1 - q)))
-		}
+		m.needed = Needed(q)
 		return &m, nil
 	}
 	known := []string{"p50", "p90", "p95", "p99", "p999"}
@@ -121,10 +122,6 @@ func find(name string) (*metric, error) {
 	}
 	return nil, fmt.Errorf("unknown metric %q%s\n  there are %s, and percentiles: %s", name, spec.Suggest(name, known), strings.Join(known[5:], ", "), percentileRule)
 }
-
-// beyond is how many requests must lie beyond a percentile for it to be more than chance: a percentile of fewer
-// than beyond / (1 − p) requests is judged, with a warning.
-const beyond = 20
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 

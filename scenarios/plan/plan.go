@@ -261,21 +261,3 @@ func (s *Scenario) PeakRate(sched profile.Schedule) (peak float64) {
 	}
 	return peak
 }
-
-// Count walks the schedule and says how many requests are due in each phase and in each stretch of the
-// given width.
-func (s *Scenario) Count(sched profile.Schedule, width time.Duration) (phases, windows []uint64) {
-	phases, windows = make([]uint64, len(s.Load.Phases)), make([]uint64, s.Length()/width+1)
-	i := 0
-	for w := sched.Walk(); ; {
-		_, due, ok := w.Next()
-		if !ok {
-			return phases, windows
-		}
-		for i+1 < len(s.Load.Phases) && due >= s.Load.Phases[i].End {
-			i++
-		}
-		phases[i]++
-		windows[due/width]++
-	}
-}

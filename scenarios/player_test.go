@@ -1,0 +1,63 @@
+package scenarios
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
+)
+
+// held is a scenario whose first phase has the rate and the length, with a discarded one of a second behind it.
+func held(t *testing.T, rate float64, length time.Duration) (*plan.Scenario, profile.Schedule) {
+	t.Helper()
+	hold := func(length time.Duration) spec.Choice {
+		return spec.Choice{Kind: "hold", Values: spec.Values{"rate": rate, "for": length}}
+	}
+	s := &plan.Scenario{}
+	s.Load.Arrivals = profile.Even
+	s.Load.Phases = []plan.Phase{
+		{Name: "main", End: length, Rate: hold(length)},
+		{Name: "after", Start: length, End: length + time.Second, Rate: hold(time.Second), Discard: true},
+	}
+	sched, err := s.Schedule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, sched
+}
+
+// A person is told before many requests are counted, by how many are expected: nothing is walked to know it.
+func TestALongCountIsAnnounced(t *testing.T) {
+	s, sched := held(t, 5000, 4*time.Hour)
+	if got, want := longCount(s, sched, 1), "counting the requests of the first 4h0m1s, about 72005000, to know which ones belong to the discarded phase after"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	func() { // it is told before the first request is counted
+		defer func() {
+			if told := recover(); told != longCount(s, sched, 1) {
+				t.Errorf("it says %v", told)
+			}
+		}()
+		newPlayer(s, sched, Options{World: "sim", Say: func(text string) { panic(text) }}).discarded()
+	}()
+	if got := longCount(s, sched, -1); got != "" {
+		t.Errorf("without a discarded phase: %q", got)
+	}
+	short, sched := held(t, 5000, time.Minute)
+	if got := longCount(short, sched, 1); got != "" {
+		t.Errorf("300000 requests: %q", got)
+	}
+}
+
+// The sequence numbers of a discarded phase are counted without a word when they are few.
+func TestDiscardedRequests(t *testing.T) {
+	s, sched := held(t, 50, 3*time.Second)
+	p := newPlayer(s, sched, Options{World: "sim", Say: func(text string) { t.Error(text) }})
+	if got := p.discarded(); !slices.Equal(got, []balancer.Span{{From: 150, To: 200}}) {
+		t.Error(got)
+	}
+}
