@@ -59,7 +59,8 @@ func (m *remarks) notes(column string) (notes []string) {
 const timeoutShare = .95
 
 func nearTimeout(ms float64, timeout time.Duration) bool {
-	return timeout > 0 && ms >= timeoutShare*MS(timeout)
+	// Beyond it the request ended late because the load generator itself stood still.
+	return timeout > 0 && ms >= timeoutShare*MS(timeout) && ms*timeoutShare <= MS(timeout)
 }
 
 // timeoutNote says that the p99 or the maximum of the response time is limited by the client's own timeout; it is

@@ -18,14 +18,18 @@ const samplesHeader = "seq,request,phase,discarded,due_ms,offered_ms,sent_ms,fir
 const (
 	samplesBuffer  = 256 << 10
 	samplesBuffers = 16
+	// samplesEvery is after how much of the run's time rows are written at the latest: so much is lost when the
+	// process is killed.
+	samplesEvery = time.Second
 )
 
 // Samples writes every planned request as a line of CSV (RFC 4180, with LF), while the run goes on. Times are in
 // milliseconds, to the nanosecond.
 type Samples struct {
-	row  []byte      // the buffer that is filled
-	full chan []byte // what waits to be written
-	free chan []byte // buffers to fill next; nil ones are made when they are first needed
+	row  []byte        // the buffer that is filled
+	last time.Duration // end of the last request that was in a buffer handed on
+	full chan []byte   // what waits to be written
+	free chan []byte   // buffers to fill next; nil ones are made when they are first needed
 	done chan error
 }
 
@@ -63,7 +67,8 @@ func (s *Samples) write(w io.Writer) (err error) {
 // Add takes in a row; it keeps nothing of it. It is for one goroutine at a time.
 func (s *Samples) Add(x *SampleRow) {
 	s.row = appendSample(s.row, x)
-	if len(s.row) >= samplesBuffer {
+	if len(s.row) >= samplesBuffer || x.Done > s.last+samplesEvery {
+		s.last = x.Done
 		s.full <- s.row
 		s.row = s.next()
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
@@ -18,8 +19,6 @@ const (
 	cpuLimit = .8
 	// bracketLimit is how far the upper side may exceed the lower one where no gate says what matters.
 	bracketLimit = 1.2
-	// beyondBracket is how many requests lie beyond a percentile that is looked at.
-	beyondBracket = 20
 	// keptStalls bounds the stalls that a result lists: the longest ones.
 	keptStalls = 100
 	// worthTelling is how far the sides lie apart for a warning to tell of it.
@@ -39,7 +38,7 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 		p.warn("a closed loop sends its next request when the last was answered: its figures tell of throughput, not of the response time at a rate")
 	}
 	if b := v.Bracket; b != nil && b.UpperMS > worthTelling*b.LowerMS {
-		p.warn("the generator itself delayed %d of the judged requests: p%.5g lies between %s and %s", v.StalledRequests, b.Percentile, reports.Quantity(b.LowerMS, "ms"), reports.Quantity(b.UpperMS, "ms"))
+		p.warn(reports.DelayedWarning+"%d of the judged requests: p%.5g lies between %s and %s", v.StalledRequests, b.Percentile, reports.Quantity(b.LowerMS, "ms"), reports.Quantity(b.UpperMS, "ms"))
 	}
 	if p.played.CPU > cpuLimit && !p.s.HasClosed() { // a closed loop takes what it can get
 		p.warn("the generator used %.0f %% of the CPU it may use: above %.0f %% it is likely to be late", p.played.CPU*100, cpuLimit*100)
@@ -92,10 +91,11 @@ func (p *player) closedJudged() bool {
 }
 
 func openQuantiles(t *measure.Tally) []float64 {
-	highest := 1 - beyondBracket/float64(max(t.Lower().Response.Count(), 1))
+	n := max(t.Lower().Response.Count(), 1)
+	highest := 1 - gate.Beyond/float64(n)
 	out := []float64{.5}
 	for _, q := range []float64{.9, .95, .99, .999} {
-		if q < highest {
+		if uint64(n) >= gate.Needed(q) {
 			out = append(out, q)
 		}
 	}
@@ -133,7 +133,7 @@ func (p *player) distrustFigures(r *reports.Result, measured, lower *figures) {
 	if up, down := reports.MS(up.Response.Mean()), reports.MS(low.Response.Mean()); !p.closedJudged() && apart(up, down) {
 		p.distrust(r, "the generator itself was late or stood still: the mean is %s as measured, and %s without that time", reports.Quantity(up, "ms"), reports.Quantity(down, "ms"))
 	}
-	if failed, least := up.Failed+up.Dropped, low.Failed+low.Dropped; float64(failed) > bracketLimit*float64(least) && failed-least >= beyondBracket {
+	if failed, least := up.Failed+up.Dropped, low.Failed+low.Dropped; float64(failed) > bracketLimit*float64(least) && failed-least >= gate.Beyond {
 		p.distrust(r, "%d of the %d failed requests had been delayed by the generator itself, and may not have failed otherwise", failed-least, failed)
 	}
 	if seconds, ran := measured.judgedSeconds(), lower.judgedSeconds(); seconds > bracketLimit*ran {

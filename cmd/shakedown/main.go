@@ -30,6 +30,7 @@ const (
 func main() { os.Exit(run()) }
 
 func run() int {
+	maskTitle()
 	root := newRoot()
 	out := &stdout{w: os.Stdout}
 	root.SetOut(out)

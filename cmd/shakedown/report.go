@@ -34,6 +34,9 @@ writes their reports: beside each result, or with --out into a folder.`,
 			if f.out != "" && len(args) > 1 {
 				return fmt.Errorf("--out takes one result: the reports of %d would overwrite each other", len(args))
 			}
+			if err := checkClashes(args, f.out); err != nil {
+				return err
+			}
 			for _, arg := range args { // one that can't be rendered costs no other
 				err = errors.Join(err, render(cmd.OutOrStdout(), arg, f.out, formats))
 			}
@@ -44,6 +47,29 @@ writes their reports: beside each result, or with --out into a folder.`,
 	cmd.Flags().StringVar(&f.formats, "format", "html", "what to write: any of "+strings.Join(reports.FormatNames(true), ", "))
 	complete(cmd, "format", completeList(reports.FormatNames(true)))
 	return cmd
+}
+
+// checkClashes refuses results whose reports would overwrite each other's, or those of a run in the same folder.
+func checkClashes(args []string, out string) error {
+	if out != "" {
+		return nil
+	}
+	of := map[string]string{} // by folder
+	for _, arg := range args {
+		dir := filepath.Dir(arg)
+		if info, err := os.Stat(arg); err == nil && info.IsDir() {
+			arg, dir = filepath.Join(arg, "result.json"), arg
+		}
+		dir = filepath.Clean(dir)
+		switch other := of[dir]; {
+		case other != "" && filepath.Clean(other) != filepath.Clean(arg):
+			return fmt.Errorf("the reports of %s and %s would overwrite each other: render one at a time, with --out", other, arg)
+		case filepath.Base(arg) != "result.json" && exists(filepath.Join(dir, "result.json")):
+			return fmt.Errorf("beside %s stand the reports of another result: name a folder with --out", arg)
+		}
+		of[dir] = arg
+	}
+	return nil
 }
 
 func render(stdout io.Writer, arg, out string, formats []reports.Format) error {
