@@ -30,10 +30,9 @@ type conn struct {
 	check       mix.Check
 	jar         *jar // nil when cookies are not kept
 	stage       client.Stage
-	more        [1]byte       // what holdsMore reads
-	last        time.Duration // end of the last exchange
-	served      int           // exchanges on this connection, since it was made
-	mayHaveSent bool          // a byte of the request may have left
+	more        [1]byte // what holdsMore and the look read
+	served      int     // exchanges on this connection, since it was made
+	mayHaveSent bool    // a byte of the request may have left
 
 	onHeader func(name, value []byte) // header and check.Data, bound once
 	onData   func([]byte)
@@ -41,13 +40,15 @@ type conn struct {
 	mu sync.Mutex // guards nc against interrupt
 	nc net.Conn
 
-	watch *socket.Watch
-	below *tlsSocket // nil without TLS
+	send  sender        // without TLS
+	watch *socket.Watch // with TLS
+	below *tlsSocket    // nil without TLS
 }
 
 func (p *play) connection() *conn {
 	c := &conn{p: p, buf: make([]byte, 0, bufferSize)}
 	c.onHeader, c.onData = c.header, c.check.Data
+	c.send.step = c.sendStep
 	if p.e.cfg.Cookies {
 		c.jar = newJar(p.e.base)
 	}
@@ -136,7 +137,6 @@ func (c *conn) carryOut(j job) {
 	s := &c.sample
 	err := c.roundTrip(r, j)
 	s.Done = c.p.clock.Now()
-	c.last = s.Done
 	if err != nil {
 		c.close()
 		if s.Status == 0 {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/client"
@@ -22,10 +23,6 @@ func (c *conn) dial(deadline time.Time) error {
 	if err != nil {
 		return err
 	}
-	if c.watch, err = socket.New(nc); err != nil {
-		nc.Close()
-		return err
-	}
 	connected := clock.Now()
 	c.sample.Connect = connected - began
 	if e.tls != nil {
@@ -38,8 +35,17 @@ func (c *conn) dial(deadline time.Time) error {
 			nc.Close()
 			return err
 		}
-		nc = t
 		c.sample.Handshake = clock.Now() - connected
+		if c.watch, err = socket.New(nc); err != nil {
+			nc.Close()
+			return err
+		}
+		c.set(t)
+		return nil
+	}
+	if c.send.raw, err = nc.(syscall.Conn).SyscallConn(); err != nil {
+		nc.Close()
+		return err
 	}
 	c.set(nc)
 	return nil
