@@ -1,7 +1,7 @@
 // Package client says how a load's requests are made: where to, how many at once, over what kind of
 // connection, and how long each stage may take. Both engines are built from it, and share its decisions: when a
-// request that waits is dropped, what class a failure has, and when a user of a closed loop sends its next
-// request.
+// request that waits is dropped, whether one that met a close may be sent again, what class a failure has, and when a
+// user of a closed loop sends its next request.
 package client
 
 import (
@@ -23,6 +23,7 @@ type Config struct {
 	Timeout     time.Duration // from the due time to the end of the exchange
 	MinAttempt  time.Duration // least time left of Timeout when a connection becomes free, from 0 to Timeout; with less a request is dropped, not sent
 	FailPause   time.Duration // how long a user of a closed loop pauses after a failure, in addition to its think time; 0: not at all
+	CloseRace   time.Duration // see MetClose; 0: DefaultCloseRace
 	Stages      Timeouts
 	Connections int  // exchanges at once; more wait in order of due time
 	PerConn     int  // exchanges before a connection is replaced; 0: no limit

@@ -140,7 +140,7 @@ func (t *transport) exchange(c *connection, s *measure.Sample) {
 	ctx, cancel := context.WithDeadline(t.ctx, time.Now().Add(s.Due+t.e.cfg.Timeout-t.clock.Now()))
 	defer cancel()
 	r := t.e.cfg.Mix.At(s.Seq)
-	x := stamps{clock: t.clock}
+	x := stamps{clock: t.clock, cfg: &t.e.cfg}
 	var check mix.Check
 	check.Reset(r.Expect)
 	err := t.do(ctx, c, r, s, &check, &x)

@@ -30,9 +30,10 @@ type conn struct {
 	check       mix.Check
 	jar         *jar // nil when cookies are not kept
 	stage       client.Stage
-	more        [1]byte // what holdsMore and the look read
-	served      int     // exchanges on this connection, since it was made
-	mayHaveSent bool    // a byte of the request may have left
+	more        [1]byte       // what holdsMore and the look read
+	connect     time.Duration // how long this connection took to make
+	served      int           // exchanges on it, since it was made
+	mayHaveSent bool          // a byte of the request may have left
 
 	onHeader func(name, value []byte) // header and check.Data, bound once
 	onData   func([]byte)

@@ -24,7 +24,8 @@ func (c *conn) dial(deadline time.Time) error {
 		return err
 	}
 	connected := clock.Now()
-	c.sample.Connect = connected - began
+	c.connect = connected - began
+	c.sample.Connect = c.connect
 	if e.tls != nil {
 		c.stage = client.Securing
 		ctx, cancel := c.within(deadline, e.cfg.Stages.TLS)

@@ -36,10 +36,14 @@ func (c *conn) roundTrip(r *prepared, j job) error {
 }
 
 // mayRepeat reports whether a request that failed on a reused connection is sent again on a new one: the server
-// has closed the connection without a byte of an answer, and the request can't take effect twice.
+// has closed the connection without a byte of an answer, and no byte of the request had left, or it can't take effect
+// twice and may have crossed with the close.
 func (c *conn) mayRepeat(r *prepared, err error) bool {
 	closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-	return closed && c.sample.First == 0 && (r.idempotent || !c.mayHaveSent) && !c.p.cancelled.Load()
+	if !closed || c.sample.First != 0 || c.p.cancelled.Load() {
+		return false
+	}
+	return !c.mayHaveSent || (r.idempotent && c.p.e.cfg.MetClose(c.sample.Sent, c.p.clock.Now(), c.connect))
 }
 
 // onReused sends a request on the connection there is, and reads its answer. It returns errStale, and has written
