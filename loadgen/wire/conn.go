@@ -78,6 +78,10 @@ func (c *conn) run() {
 			// It did not wait for a connection: what has passed since it was due is the generator's lateness,
 			// the waking of this goroutine included.
 			j.offered = c.p.clock.Now()
+			if c.p.e.cfg.TooLate(j.due, j.offered, LagLimit) {
+				c.drop(j)
+				continue
+			}
 		}
 		c.carryOut(j)
 	}
@@ -112,10 +116,10 @@ func (c *conn) begin(j job) *prepared {
 	return r
 }
 
-// drop ends a request that found no free connection in time.
+// drop ends a request that found no free connection in time, or was offered too late.
 func (c *conn) drop(j job) {
 	c.begin(j)
-	c.p.e.cfg.Drop(&c.sample)
+	c.p.e.cfg.Drop(&c.sample, LagLimit)
 	c.finishSample()
 }
 

@@ -3,8 +3,8 @@
 //
 // There is no pipelining. A connection's exchanges follow each other; a request that finds none free waits
 // in order of its due time. One that gets none before client.Config.LastStart is dropped: it ends at that
-// instant, though its sample may be delivered when a connection becomes free. Responses are parsed strictly:
-// what is ambiguous counts as malformed.
+// instant, though its sample may be delivered when a connection becomes free. So is one that was offered too late to
+// be of use, also when a connection is free. Responses are parsed strictly: what is ambiguous counts as malformed.
 //
 // A server may close an idle connection at any time, or send something that nobody asked for. Before a request
 // is written on a reused connection, that connection is looked at, and replaced if the server has done either. When
@@ -41,7 +41,8 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 )
 
-// LagLimit is the lateness (p99) up to which this engine's figures are trusted on any machine.
+// LagLimit is the delay of a single request by the generator itself that is tolerated on any machine, and counts as
+// none.
 const LagLimit = time.Millisecond
 
 // Engine plays schedules against one target.
