@@ -6,12 +6,16 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
+	"github.com/seed-8025779b/shakedown/loadgen/pace"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
 )
 
 // A server that never answers, two connections and a burst: two requests are sent and time out, and all others
@@ -76,15 +80,18 @@ func leastTimeForAnAttempt(t *testing.T, engine string) {
 		c := client.Config{Target: srv.URL, Timeout: 20 * time.Second, MinAttempt: tc.min, Connections: 1}
 		samples := play(t, t.Context(), engine, c, 1000, .01)
 		srv.Close()
-		dropped := 0
+		dropped, late := 0, 0
 		for _, s := range samples {
 			if s.Outcome == measure.Dropped {
 				dropped++
+				if strings.HasPrefix(s.Detail, "offered ") { // the machine is busy
+					late++
+				}
 			} else if s.Outcome != measure.Succeeded {
 				t.Errorf("%v: %+v", tc.min, s)
 			}
 		}
-		if len(samples) != 10 || dropped != tc.dropped || served.Load() != int64(10-tc.dropped) {
+		if len(samples) != 10 || (dropped != tc.dropped && late == 0) || served.Load() != int64(10-dropped) {
 			t.Errorf("%v: %d of %d were dropped, %d served", tc.min, dropped, len(samples), served.Load())
 		}
 	}
@@ -112,4 +119,53 @@ func waitForAConnection(t *testing.T, engine string) {
 	if len(samples) != 20 {
 		t.Errorf("%d samples", len(samples))
 	}
+}
+
+// After the generator has stood still for longer than the timeout, the requests that were due meanwhile are not sent,
+// though connections are free: none could be answered in time. Those that can are sent, however late.
+func TestDropsWhatIsOfferedTooLate(t *testing.T) {
+	each(t, func(t *testing.T, engine string) {
+		var served atomic.Int64
+		srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served.Add(1) }))
+		defer srv.Close()
+		m := requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "GET", Path: "/", Weight: 1}}})
+		for _, tc := range []struct {
+			timeout, min time.Duration
+			sent         bool
+		}{
+			{time.Minute, 0, false},
+			{time.Minute, 3 * time.Second, false},
+			{3 * time.Hour, 2*time.Hour + time.Minute, false}, // two hours are left
+			{3 * time.Hour, time.Hour, true},
+		} {
+			served.Store(0)
+			e, _, err := New(engine, client.Config{Target: srv.URL, Mix: m, Timeout: tc.timeout, MinAttempt: tc.min, Connections: 4})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			var mu sync.Mutex
+			s := profile.Schedule{Profile: profile.New(profile.Hold{PerSecond: 1000, Seconds: .1}), Arrivals: profile.Even}
+			err = e.Play(t.Context(), s, pace.NewClock(pace.Monotonic()-time.Hour), func(s *measure.Sample) {
+				mu.Lock()
+				defer mu.Unlock()
+				n++
+				switch {
+				case tc.sent:
+					if s.Outcome != measure.Succeeded {
+						t.Errorf("%+v", s)
+					}
+				case s.Outcome != measure.Dropped || s.Class != measure.NoConnection || s.Done != s.Offered || s.Wait != 0 || s.Sent != 0 || !strings.HasPrefix(s.Detail, "offered ") || !strings.Contains(s.Detail, " after it was due, too late "):
+					t.Errorf("%+v", s)
+				}
+			})
+			want := int64(0)
+			if tc.sent {
+				want = 100
+			}
+			if err != nil || n != 100 || served.Load() != want || e.InFlight() != 0 {
+				t.Errorf("%+v: %d samples, %d served, %d in flight, %v", tc, n, served.Load(), e.InFlight(), err)
+			}
+		}
+	})
 }

@@ -73,8 +73,8 @@ func Choose(c client.Config) string {
 	return kinds()[0].name
 }
 
-// New returns the engine of that name, and the lateness (p99) up to which its figures are trusted on any
-// machine.
+// New returns the engine of that name, and the delay of a single request by the generator itself that is tolerated
+// on any machine, and counts as none.
 func New(engine string, c client.Config) (Engine, time.Duration, error) {
 	for _, k := range kinds() {
 		if k.name != engine {

@@ -18,6 +18,9 @@ import (
 
 const answer200 = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
+// everyClose makes every close one that a request may have crossed with, however busy the machine is.
+const everyClose = 20 * time.Second
+
 // counting is a server of HTTP/1.1 that counts each request it has read to its end, and does with its
 // connection what a test wants.
 type counting struct {
@@ -112,7 +115,7 @@ func TestServerClosesAfterEachAnswer(t *testing.T) {
 				time.Sleep(delay)
 				return false
 			})
-			samples := play(t, t.Context(), engine, client.Config{Target: srv.url, Timeout: 20 * time.Second, Connections: 4, Identify: true}, 800, .5)
+			samples := play(t, t.Context(), engine, client.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 4, Identify: true}, 800, .5)
 			answered(t, samples)
 			if len(samples) != 400 || len(srv.requests) != 400 {
 				t.Errorf("closed after %v: %d samples, %d requests came", delay, len(samples), len(srv.requests))
@@ -149,7 +152,7 @@ func TestOnlyIdempotentRequestsAreSentAgain(t *testing.T) {
 				})
 				idempotent := r.Method != "POST" && r.Method != "PATCH"
 				r.Name, r.Path, r.Weight = "x", "/", 1
-				c := client.Config{Target: srv.url, Timeout: 20 * time.Second, Connections: 1, Identify: true, Mix: requests(t, mix.Set{Requests: []mix.Request{r}})}
+				c := client.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 1, Identify: true, Mix: requests(t, mix.Set{Requests: []mix.Request{r}})}
 				samples := play(t, t.Context(), engine, c, 1000, .031)
 				srv.check(samples, 31)
 				again, failed := 0, 0
@@ -185,7 +188,7 @@ func TestARequestIsSentAgainOnce(t *testing.T) {
 			_, err := io.WriteString(c, answer200)
 			return err == nil
 		})
-		samples := play(t, t.Context(), engine, client.Config{Target: srv.url, Timeout: 20 * time.Second, Connections: 1, Identify: true}, 1000, .01)
+		samples := play(t, t.Context(), engine, client.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 1, Identify: true}, 1000, .01)
 		srv.check(samples, 10)
 		succeeded, again := 0, 0
 		for _, s := range samples {
@@ -215,7 +218,7 @@ func TestNoNewConnectionToSendAgain(t *testing.T) {
 			return err == nil
 		})
 		close = srv.listener.Close
-		samples := play(t, t.Context(), engine, client.Config{Target: srv.url, Timeout: 20 * time.Second, Connections: 1, Identify: true}, 1000, .002)
+		samples := play(t, t.Context(), engine, client.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 1, Identify: true}, 1000, .002)
 		srv.check(samples, 2)
 		failed := 0
 		for _, s := range samples {
@@ -230,4 +233,45 @@ func TestNoNewConnectionToSendAgain(t *testing.T) {
 			t.Errorf("%d failed", failed)
 		}
 	})
+}
+
+// A server that has worked on a request for a while, and then closes or resets the connection without an answer, has
+// failed it: that did not cross with the closing of an idle connection, and nothing is sent again.
+func TestWhatIsBrokenOffHasFailed(t *testing.T) {
+	for how, tc := range map[string]struct {
+		end   func(net.Conn)
+		class measure.Class
+	}{
+		"closed": {func(net.Conn) {}, measure.ClosedEarly},
+		"reset":  {func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }, measure.Reset},
+	} {
+		each(t, func(t *testing.T, engine string) {
+			var n atomic.Int64
+			srv := newCounting(t, plain, func(c net.Conn, nth int) bool {
+				if nth > 1 && n.Add(1)%10 == 0 {
+					time.Sleep(300 * time.Millisecond) // longer than whatever crosses with a close can take
+					tc.end(c)
+					return false
+				}
+				_, err := io.WriteString(c, answer200)
+				return err == nil
+			})
+			c := client.Config{Target: srv.url, Timeout: 20 * time.Second, Connections: 8, Identify: true}
+			samples := play(t, t.Context(), engine, c, 1000, .3)
+			srv.check(samples, 300)
+			failed := 0
+			for _, s := range samples {
+				if s.Outcome == measure.Succeeded {
+					continue
+				}
+				failed++
+				if s.Class != tc.class || s.Reconnect != 0 || s.Sent < s.Offered+s.Wait || s.Done-s.Sent < 300*time.Millisecond || s.First != 0 {
+					t.Errorf("%s: %+v", how, s)
+				}
+			}
+			if want := int(n.Load() / 10); failed != want || want < 20 {
+				t.Errorf("%s: %d failed, %d were broken off", how, failed, want)
+			}
+		})
+	}
 }

@@ -1,7 +1,7 @@
 // Package client says how a load's requests are made: where to, how many at once, over what kind of
 // connection, and how long each stage may take. Both engines are built from it, and share its decisions: when a
-// request that waits is dropped, what class a failure has, and when a user of a closed loop sends its next
-// request.
+// request that waits is dropped, whether one that met a close may be sent again, what class a failure has, and when a
+// user of a closed loop sends its next request.
 package client
 
 import (
@@ -21,8 +21,9 @@ type Config struct {
 	Mix    *mix.Mix
 
 	Timeout     time.Duration // from the due time to the end of the exchange
-	MinAttempt  time.Duration // least time left of Timeout when a connection becomes free, from 0 to Timeout; with less a request is dropped, not sent
+	MinAttempt  time.Duration // least time left of Timeout when a request has a connection, from 0 to Timeout; with less it is dropped, not sent
 	FailPause   time.Duration // how long a user of a closed loop pauses after a failure, in addition to its think time; 0: not at all
+	CloseRace   time.Duration // see MetClose; 0: DefaultCloseRace
 	Stages      Timeouts
 	Connections int  // exchanges at once; more wait in order of due time
 	PerConn     int  // exchanges before a connection is replaced; 0: no limit
@@ -51,13 +52,24 @@ func DefaultMinAttempt(timeout time.Duration) time.Duration {
 // LastStart returns the instant from which it is of no use to send a request that waits for a connection.
 func (c *Config) LastStart(due time.Duration) time.Duration { return due + c.Timeout - c.MinAttempt }
 
-// Drop ends the sample of a request that found no free connection before LastStart. It ends at that instant,
-// whenever its sample is delivered; one that was offered later still ends when it was offered.
-func (c *Config) Drop(s *measure.Sample) {
+// TooLate reports whether a request was offered so late that it is of no use to send it, even if a connection is
+// free: the generator stood still for long. A delay below tolerated, which is the engine's LagLimit, is never too
+// long, so that MinAttempt may be the whole timeout: then what has to wait is dropped.
+func (c *Config) TooLate(due, offered, tolerated time.Duration) bool {
+	return offered >= max(c.LastStart(due), due+tolerated)
+}
+
+// Drop ends the sample of a request that had no connection before LastStart, or was offered TooLate. It ends at
+// LastStart, whenever its sample is delivered; one that was offered later ends when it was offered.
+func (c *Config) Drop(s *measure.Sample, tolerated time.Duration) {
 	s.Done = max(c.LastStart(s.Due), s.Offered)
 	s.Wait = s.Done - s.Offered
 	s.Outcome, s.Class = measure.Dropped, measure.NoConnection
-	s.Detail = fmt.Sprintf("waited %v for one of %d connections to become free", s.Wait.Round(time.Millisecond), c.Connections)
+	if c.TooLate(s.Due, s.Offered, tolerated) {
+		s.Detail = fmt.Sprintf("offered %v after it was due, too late for an attempt within its timeout of %v", s.Lag().Round(time.Millisecond), c.Timeout)
+	} else {
+		s.Detail = fmt.Sprintf("waited %v for one of %d connections to become free", s.Wait.Round(time.Millisecond), c.Connections)
+	}
 }
 
 // Timeouts bound single stages of an exchange; 0 leaves a stage to the timeout of the whole.

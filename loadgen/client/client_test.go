@@ -33,17 +33,22 @@ func TestIDsAreBounded(t *testing.T) {
 
 func TestDrop(t *testing.T) {
 	const ms = time.Millisecond
-	for _, tc := range []struct{ timeout, min, due, offered, done, wait time.Duration }{
-		{1000 * ms, 50 * ms, 10 * ms, 11 * ms, 960 * ms, 949 * ms},
-		{1000 * ms, 0, 10 * ms, 10 * ms, 1010 * ms, 1000 * ms},
-		{1000 * ms, 1000 * ms, 10 * ms, 11 * ms, 11 * ms, 0},
-		{1000 * ms, 100 * ms, 0, 2000 * ms, 2000 * ms, 0}, // the generator was late
+	for _, tc := range []struct {
+		timeout, min, due, offered, done, wait time.Duration
+		detail                                 string
+	}{
+		{1000 * ms, 50 * ms, 10 * ms, 11 * ms, 960 * ms, 949 * ms, "waited 949ms for one of 3 connections to become free"},
+		{1000 * ms, 0, 10 * ms, 10 * ms, 1010 * ms, 1000 * ms, "waited 1s for one of 3 connections to become free"},
+		{1000 * ms, 1000 * ms, 10 * ms, 11 * ms, 11 * ms, 0, "waited 0s for one of 3 connections to become free"},
+		{1000 * ms, 1000 * ms, 10 * ms, 12 * ms, 12 * ms, 0, "offered 2ms after it was due, too late for an attempt within its timeout of 1s"},
+		{1000 * ms, 100 * ms, 0, 900*ms - 1, 900 * ms, 1, "waited 0s for one of 3 connections to become free"},
+		{1000 * ms, 100 * ms, 0, 900 * ms, 900 * ms, 0, "offered 900ms after it was due, too late for an attempt within its timeout of 1s"},
+		{1000 * ms, 100 * ms, 0, 2000 * ms, 2000 * ms, 0, "offered 2s after it was due, too late for an attempt within its timeout of 1s"},
 	} {
 		c := Config{Timeout: tc.timeout, MinAttempt: tc.min, Connections: 3}
 		s := measure.Sample{Due: tc.due, Offered: tc.offered}
-		c.Drop(&s)
-		want := fmt.Sprintf("waited %v for one of 3 connections to become free", tc.wait)
-		if s.Done != tc.done || s.Wait != tc.wait || s.Outcome != measure.Dropped || s.Class != measure.NoConnection || s.Detail != want {
+		c.Drop(&s, 2*ms)
+		if s.Done != tc.done || s.Wait != tc.wait || s.Outcome != measure.Dropped || s.Class != measure.NoConnection || s.Detail != tc.detail {
 			t.Errorf("%+v: %+v", tc, s)
 		}
 	}

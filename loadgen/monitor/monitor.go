@@ -17,6 +17,7 @@ package monitor
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -50,15 +51,16 @@ type Usage struct {
 // Monitor watches one playing of a load.
 type Monitor struct {
 	cfg    Config
-	clock  pace.Clock
-	group  *cgroup
+	system system
 	began  time.Duration
 	cpu    time.Duration // used before
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
-	ledgerMu sync.Mutex
-	ledger   *measure.StallLedger
+	ledgerMu  sync.Mutex
+	ledger    *measure.StallLedger
+	throttled time.Duration // as the control groups last told
+	told      bool          // they have told at all
 
 	mu  sync.Mutex
 	in  []measure.Sample // since the last flush
@@ -67,17 +69,23 @@ type Monitor struct {
 	early []measure.Sample
 }
 
+// system is what a monitor looks at.
+type system struct {
+	now   func() time.Duration // since the epoch
+	cpu   func() time.Duration // that this process has used
+	group *cgroup
+}
+
 // Start begins to watch.
 func Start(clock pace.Clock, cfg Config) (*Monitor, error) {
 	waiter, err := pace.NewWaiter(clock)
 	if err != nil {
 		return nil, err
 	}
-	m := &Monitor{cfg: cfg, clock: clock, group: ownCgroup(), ledger: measure.NewStallLedger(period, cfg.Tolerance), began: clock.Now(), cpu: cpuTime()}
+	m := watch(system{clock.Now, cpuTime, ownCgroup()}, cfg)
 	var ctx context.Context
 	ctx, m.cancel = context.WithCancel(context.Background())
 	context.AfterFunc(ctx, waiter.Interrupt)
-	m.beat(true)
 	m.work.Go(func() {
 		defer waiter.Close()
 		for n, next := 1, m.began+period; waiter.Wait(ctx, next) == nil; n++ {
@@ -93,7 +101,7 @@ func Start(clock pace.Clock, cfg Config) (*Monitor, error) {
 		for {
 			select {
 			case <-tick.C:
-				m.flush()
+				m.flush(false)
 			case <-ctx.Done():
 				return
 			}
@@ -102,17 +110,29 @@ func Start(clock pace.Clock, cfg Config) (*Monitor, error) {
 	return m, nil
 }
 
-// beat tells the ledger that the generator runs.
+// watch returns a monitor whose heart has beaten once.
+func watch(s system, cfg Config) *Monitor {
+	m := &Monitor{cfg: cfg, system: s, ledger: measure.NewStallLedger(period, cfg.Tolerance), began: s.now(), cpu: s.cpu()}
+	m.beat(true)
+	return m
+}
+
+// beat tells the ledger that the generator runs. Once the control groups have told for how long they were throttled,
+// the ledger waits to be told: when they tell no more, it is told the same again.
 func (m *Monitor) beat(count bool) {
 	inFlight := m.cfg.InFlight()
 	m.ledgerMu.Lock()
 	defer m.ledgerMu.Unlock()
-	now := m.clock.Now()
+	now := m.system.now()
 	m.ledger.Beat(now, inFlight)
-	if count {
-		if total, ok := m.group.throttled(); ok {
-			m.ledger.Throttle(now, total)
-		}
+	if !count {
+		return
+	}
+	if total, ok := m.system.group.throttled(); ok {
+		m.throttled, m.told = total, true
+	}
+	if m.told {
+		m.ledger.Throttle(now, m.throttled)
 	}
 }
 
@@ -123,13 +143,16 @@ func (m *Monitor) Take(s *measure.Sample) {
 	m.mu.Unlock()
 }
 
-// flush passes on the samples that ended before the time up to which the ledger knows.
-func (m *Monitor) flush() {
+// flush passes on the samples that ended before the time up to which the ledger knows, or all.
+func (m *Monitor) flush(all bool) {
 	m.mu.Lock()
 	m.in, m.out = m.out[:0], m.in
 	m.mu.Unlock()
 	m.ledgerMu.Lock()
 	known := m.ledger.Known()
+	if all {
+		known = math.MaxInt64
+	}
 	m.early = m.early[:0]
 	for i := range m.out {
 		if s := &m.out[i]; s.Done <= known {
@@ -153,9 +176,13 @@ func (m *Monitor) flush() {
 func (m *Monitor) Stop() Usage {
 	m.cancel()
 	m.work.Wait()
+	return m.finish()
+}
+
+func (m *Monitor) finish() Usage {
 	m.beat(true)
-	m.flush()
-	used := (cpuTime() - m.cpu).Seconds()
-	allowed := min(float64(runtime.GOMAXPROCS(0)), m.group.cpus())
-	return Usage{CPU: used / ((m.clock.Now() - m.began).Seconds() * allowed), Stalls: m.ledger.Stalls()}
+	m.flush(true)
+	used := (m.system.cpu() - m.cpu).Seconds()
+	allowed := min(float64(runtime.GOMAXPROCS(0)), m.system.group.cpus())
+	return Usage{CPU: used / ((m.system.now() - m.began).Seconds() * allowed), Stalls: m.ledger.Stalls()}
 }

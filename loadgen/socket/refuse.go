@@ -7,8 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Refuse returns an address on loopback that refuses connections until it is released, for tests: its port is bound,
-// so that nobody else is given it, and nobody listens there. A port that was only let go may be somebody's at once.
+// Refuse returns an address on loopback that refuses connections until it is released: its port is bound, so that
+// nobody else is given it, and nobody listens there. A port that was only let go may be somebody's at once.
+//
+// It is for tests alone. It stands here, and not in a test's file, because the tests of loadgen, balancer and
+// cmd/shakedown need it, and none of these can import another's.
 func Refuse() (address string, release func(), err error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {

@@ -3,9 +3,12 @@ package vegeta
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
@@ -27,7 +30,7 @@ func (e *Engine) newConnection(play context.Context) *connection {
 			ctx, cancel := context.WithTimeout(ctx, cmp.Or(e.cfg.Stages.Connect, e.cfg.Timeout))
 			defer cancel()
 			defer context.AfterFunc(play, cancel)()
-			return e.dial(ctx, network, address)
+			return e.connect(ctx, network, address)
 		},
 		TLSClientConfig:     e.tls.Clone(), // HTTP/2 changes it
 		TLSHandshakeTimeout: cmp.Or(e.cfg.Stages.TLS, e.cfg.Timeout),
@@ -48,8 +51,62 @@ func (e *Engine) newConnection(play context.Context) *connection {
 	return &connection{c}
 }
 
+// socket is a connection of HTTP/1.1. It knows how the server has ended it, which net/http does not tell when it
+// sends a request again.
+type socket struct {
+	net.Conn
+	connect time.Duration // how long it took to make
+	end     atomic.Pointer[error]
+}
+
+// connect makes a connection for the exchange that the context belongs to, but for one that must not be sent again.
+func (e *Engine) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	if e.cfg.HTTP2 {
+		return e.dial(ctx, network, address)
+	}
+	if x, ok := ctx.Value(exchangeKey{}).(*stamps); ok && x.brokenOff.Load() {
+		return nil, errBrokenOff
+	}
+	began := time.Now()
+	c, err := e.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &socket{Conn: c, connect: time.Since(began)}, nil
+}
+
+// socketOf returns the socket below a connection of net/http's; nil with HTTP/2.
+func socketOf(c net.Conn) *socket {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	s, _ := c.(*socket)
+	return s
+}
+
+func (s *socket) Read(p []byte) (int, error) { return s.note(s.Conn.Read(p)) }
+
+func (s *socket) Write(p []byte) (int, error) { return s.note(s.Conn.Write(p)) }
+
+// note keeps the first error.
+func (s *socket) note(n int, err error) (int, error) {
+	if err != nil {
+		s.end.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// closed is the error by which the server has ended the connection. TLS may end before its socket does.
+func (s *socket) closed() error {
+	if err := s.end.Load(); err != nil {
+		return *err
+	}
+	return io.EOF
+}
+
 // followRepeatRule makes net/http send a request again where package wire does. By itself it does so with GET,
-// HEAD, OPTIONS and TRACE, not with PUT and DELETE, and with whatever carries one of two headers.
+// HEAD, OPTIONS and TRACE, not with PUT and DELETE, and with whatever carries one of two headers. That none is sent
+// again long after it was written is for stamps.trace to see to.
 func followRepeatRule(req *http.Request) {
 	const key, experimental = "Idempotency-Key", "X-Idempotency-Key"
 	if http1.Idempotent(req.Method) {

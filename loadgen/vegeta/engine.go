@@ -6,13 +6,15 @@
 // has none of, use the same RoundTripper.
 //
 // Requests are sent again by the rule of package wire: once, on a new connection, when the server has closed a
-// reused one without a byte of an answer, and the request is idempotent or no byte of it had left. With HTTP/2
-// a request is sent again, once, when the server says that it has not processed it (GOAWAY, REFUSED_STREAM).
-// Sample.Reconnect counts what was sent again, Sent is the stamp of the last time. A redirect begins a new
-// request: each may be sent again once, and Sent is of the first.
+// reused one without a byte of an answer, and no byte of the request had left, or it is idempotent and the close came
+// within 5 ms and the time that the connection took to make (client.Config.MetClose). With HTTP/2 a request is sent again, once,
+// when the server says that it has not processed it (GOAWAY, REFUSED_STREAM). Sample.Reconnect counts what was sent
+// again, Sent is the stamp of the last time. A redirect begins a new request: each may be sent again once, and Sent is
+// of the first.
 //
 // Besides HTTP/1.1 it speaks HTTP/2 and follows redirects. Limits: by net/http, some 26 to 60 µs of CPU a
-// request; with HTTP/2 the exchanges share connections, as many as the server's limit of streams asks for;
+// request; a close by the server is noticed by a goroutine of net/http's, so that more requests meet one than with
+// package wire; with HTTP/2 the exchanges share connections, as many as the server's limit of streams asks for;
 // redirects lead to other hosts too.
 package vegeta
 
@@ -34,7 +36,8 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 )
 
-// LagLimit is the lateness (p99) up to which this engine's figures are trusted on any machine.
+// LagLimit is the delay of a single request by the generator itself that is tolerated on any machine, and counts as
+// none.
 const LagLimit = 3 * time.Millisecond
 
 // Engine plays schedules against one target.

@@ -20,6 +20,7 @@ import (
 func (t *transport) do(ctx context.Context, c *connection, r *mix.Request, s *measure.Sample, check *mix.Check, x *stamps) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	ctx = context.WithValue(ctx, exchangeKey{}, x)
 	trace := x.trace(cancel)
 	if limit := t.e.cfg.Stages.FirstByte; limit > 0 {
 		late := time.AfterFunc(time.Hour, func() {

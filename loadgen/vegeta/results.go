@@ -216,7 +216,8 @@ func classOf(r *vegeta.Result) measure.Class {
 		class measure.Class
 	}{
 		{"no such host", measure.DNS}, {"connection refused", measure.Refused}, {"reset by peer", measure.Reset}, {"broken pipe", measure.Reset},
-		{"connections to become free", measure.NoConnection}, {"no connection became free", measure.NoConnection}, {"redirect", measure.Redirects},
+		{"connections to become free", measure.NoConnection}, {"no connection became free", measure.NoConnection},
+		{"too late for an attempt", measure.NoConnection}, {"redirect", measure.Redirects},
 		{"tls", measure.TLS}, {"TLS", measure.TLS}, {"x509", measure.TLS}, {"no answer within", measure.FirstByteTimeout}, {"no connection within", measure.ConnectTimeout},
 		{"deadline exceeded", measure.Timeout}, {"timeout", measure.Timeout}, {"no complete answer", measure.Timeout}, {"EOF", measure.ClosedEarly}, {"malformed", measure.Malformed},
 		{"expected", measure.Expectation}, {"unreachable", measure.Unreachable},

@@ -101,9 +101,12 @@ func TestResultsInEveryEncoding(t *testing.T) {
 // What an engine says of a failure is read back as the class it was.
 func TestClassesAreReadBack(t *testing.T) {
 	c := client.Config{Timeout: time.Second, Connections: 2}
-	var dropped measure.Sample
-	c.Drop(&dropped)
-	for class, detail := range map[measure.Class]string{measure.NoConnection: dropped.Detail, measure.Redirects: tooManyRedirects(3).Error()} {
+	dropped, late := measure.Sample{}, measure.Sample{Offered: 2 * time.Second}
+	c.Drop(&dropped, LagLimit)
+	c.Drop(&late, LagLimit)
+	for detail, class := range map[string]measure.Class{
+		dropped.Detail: measure.NoConnection, late.Detail: measure.NoConnection, tooManyRedirects(3).Error(): measure.Redirects,
+	} {
 		if got := classOf(&vegeta.Result{Error: detail}); got != class {
 			t.Errorf("%q: %s, was %s", detail, got, class)
 		}

@@ -16,15 +16,26 @@ import (
 // because net/http then chooses at random between writing and stopping.
 var errRefused = errors.New("the server refused the request twice, by GOAWAY or RST_STREAM")
 
+// errBrokenOff ends the connecting of a request that the server has broken off, and that is not sent again.
+var errBrokenOff = errors.New("the server has broken off the request")
+
+// exchangeKey is the key by which a context holds the stamps of its exchange.
+type exchangeKey struct{}
+
 // stamps are set by net/http, from goroutines of its own. Of an exchange with redirects each keeps its first; of
 // a request that is sent again, its last.
 type stamps struct {
 	clock                                  pace.Clock
+	cfg                                    *client.Config
 	began, connected, secured, sent, first atomic.Int64
 
 	written atomic.Int32 // how often the request was written, or since a redirect the one it led to
 	repeats atomic.Int32 // of these, how often again
 	again   atomic.Int32 // the same over all redirects
+
+	lastWritten atomic.Int64           // when the request was written, or since a redirect the one it led to
+	socket      atomic.Pointer[socket] // that it was given; nil with HTTP/2
+	brokenOff   atomic.Bool            // the server had it too long before it closed: it is not sent again
 }
 
 func (x *stamps) stamp(at *atomic.Int64) { at.CompareAndSwap(0, int64(x.clock.Now())) }
@@ -33,6 +44,11 @@ func (x *stamps) stamp(at *atomic.Int64) { at.CompareAndSwap(0, int64(x.clock.No
 func (x *stamps) trace(stop func(error)) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn: func(string) {
+			if s := x.socket.Load(); s != nil && x.written.Load() > 0 && !x.metClose(s) {
+				x.brokenOff.Store(true)
+				stop(s.closed())
+				return
+			}
 			if x.first.Load() == 0 { // otherwise it is for a redirect
 				x.sent.Store(0)
 			}
@@ -40,7 +56,8 @@ func (x *stamps) trace(stop func(error)) *httptrace.ClientTrace {
 				x.began.Store(int64(x.clock.Now()))
 			}
 		},
-		GotConn: func(httptrace.GotConnInfo) {
+		GotConn: func(info httptrace.GotConnInfo) {
+			x.socket.Store(socketOf(info.Conn))
 			switch {
 			case x.written.Load() == 0:
 			case x.repeats.Load() == 0:
@@ -53,6 +70,7 @@ func (x *stamps) trace(stop func(error)) *httptrace.ClientTrace {
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) { x.done(&x.secured, err) },
 		WroteHeaders: func() {
 			x.stamp(&x.sent)
+			x.lastWritten.Store(int64(x.clock.Now()))
 			if x.written.Add(1)-1 > x.repeats.Load() {
 				x.repeat()
 			}
@@ -65,6 +83,11 @@ func (x *stamps) done(at *atomic.Int64, err error) {
 	if err == nil {
 		x.stamp(at)
 	}
+}
+
+// metClose reports whether the request that net/http is about to send again may be.
+func (x *stamps) metClose(s *socket) bool {
+	return x.cfg.MetClose(time.Duration(x.lastWritten.Load()), x.clock.Now(), s.connect)
 }
 
 func (x *stamps) repeat() {

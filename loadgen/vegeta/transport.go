@@ -99,9 +99,13 @@ func (t *transport) begin(seq uint64, due, offered time.Duration) *measure.Sampl
 	return &measure.Sample{Seq: seq, Request: t.e.cfg.Mix.At(seq).Name, Due: due, Offered: offered}
 }
 
-// wait returns a connection for a request. When none becomes free in time the sample has ended, and there is
-// none.
+// wait returns a connection for a request. When none becomes free in time, or the request was offered too late, the
+// sample has ended, and there is none.
 func (t *transport) wait(s *measure.Sample) *connection {
+	if t.e.cfg.TooLate(s.Due, s.Offered, LagLimit) {
+		t.e.cfg.Drop(s, LagLimit)
+		return nil
+	}
 	last := t.e.cfg.LastStart(s.Due)
 	ctx, cancel := context.WithDeadline(t.ctx, time.Now().Add(last-t.clock.Now()))
 	defer cancel()
@@ -114,7 +118,7 @@ func (t *transport) wait(s *measure.Sample) *connection {
 	case errors.Is(ctx.Err(), context.Canceled):
 		s.Done, s.Outcome = now, measure.Cancelled
 	case c == nil || now >= last:
-		t.e.cfg.Drop(s)
+		t.e.cfg.Drop(s, LagLimit)
 	default:
 		s.Wait = now - s.Offered
 		return c
@@ -140,7 +144,7 @@ func (t *transport) exchange(c *connection, s *measure.Sample) {
 	ctx, cancel := context.WithDeadline(t.ctx, time.Now().Add(s.Due+t.e.cfg.Timeout-t.clock.Now()))
 	defer cancel()
 	r := t.e.cfg.Mix.At(s.Seq)
-	x := stamps{clock: t.clock}
+	x := stamps{clock: t.clock, cfg: &t.e.cfg}
 	var check mix.Check
 	check.Reset(r.Expect)
 	err := t.do(ctx, c, r, s, &check, &x)

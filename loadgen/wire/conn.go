@@ -30,9 +30,9 @@ type conn struct {
 	check       mix.Check
 	jar         *jar // nil when cookies are not kept
 	stage       client.Stage
-	more        [1]byte       // what holdsMore reads
-	last        time.Duration // end of the last exchange
-	served      int           // exchanges on this connection, since it was made
+	more        [1]byte       // what holdsMore and the look read
+	connect     time.Duration // how long this connection took to make
+	served      int           // exchanges on it, since it was made
 	mayHaveSent bool          // a byte of the request may have left
 
 	onHeader func(name, value []byte) // header and check.Data, bound once
@@ -41,13 +41,15 @@ type conn struct {
 	mu sync.Mutex // guards nc against interrupt
 	nc net.Conn
 
-	watch *socket.Watch
-	below *tlsSocket // nil without TLS
+	send  sender        // without TLS
+	watch *socket.Watch // with TLS
+	below *tlsSocket    // nil without TLS
 }
 
 func (p *play) connection() *conn {
 	c := &conn{p: p, buf: make([]byte, 0, bufferSize)}
 	c.onHeader, c.onData = c.header, c.check.Data
+	c.send.step = c.sendStep
 	if p.e.cfg.Cookies {
 		c.jar = newJar(p.e.base)
 	}
@@ -76,6 +78,10 @@ func (c *conn) run() {
 			// It did not wait for a connection: what has passed since it was due is the generator's lateness,
 			// the waking of this goroutine included.
 			j.offered = c.p.clock.Now()
+			if c.p.e.cfg.TooLate(j.due, j.offered, LagLimit) {
+				c.drop(j)
+				continue
+			}
 		}
 		c.carryOut(j)
 	}
@@ -110,10 +116,10 @@ func (c *conn) begin(j job) *prepared {
 	return r
 }
 
-// drop ends a request that found no free connection in time.
+// drop ends a request that found no free connection in time, or was offered too late.
 func (c *conn) drop(j job) {
 	c.begin(j)
-	c.p.e.cfg.Drop(&c.sample)
+	c.p.e.cfg.Drop(&c.sample, LagLimit)
 	c.finishSample()
 }
 
@@ -136,7 +142,6 @@ func (c *conn) carryOut(j job) {
 	s := &c.sample
 	err := c.roundTrip(r, j)
 	s.Done = c.p.clock.Now()
-	c.last = s.Done
 	if err != nil {
 		c.close()
 		if s.Status == 0 {

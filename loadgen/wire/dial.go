@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/client"
@@ -22,12 +23,9 @@ func (c *conn) dial(deadline time.Time) error {
 	if err != nil {
 		return err
 	}
-	if c.watch, err = socket.New(nc); err != nil {
-		nc.Close()
-		return err
-	}
 	connected := clock.Now()
-	c.sample.Connect = connected - began
+	c.connect = connected - began
+	c.sample.Connect = c.connect
 	if e.tls != nil {
 		c.stage = client.Securing
 		ctx, cancel := c.within(deadline, e.cfg.Stages.TLS)
@@ -38,8 +36,17 @@ func (c *conn) dial(deadline time.Time) error {
 			nc.Close()
 			return err
 		}
-		nc = t
 		c.sample.Handshake = clock.Now() - connected
+		if c.watch, err = socket.New(nc); err != nil {
+			nc.Close()
+			return err
+		}
+		c.set(t)
+		return nil
+	}
+	if c.send.raw, err = nc.(syscall.Conn).SyscallConn(); err != nil {
+		nc.Close()
+		return err
 	}
 	c.set(nc)
 	return nil

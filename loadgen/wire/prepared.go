@@ -92,8 +92,8 @@ func (p *prepared) appendHead(dst []byte, seq uint64, body int) []byte {
 	return dst
 }
 
-// write makes a request's bytes in the connection's buffers.
-func (c *conn) write(p *prepared, seq uint64) []byte {
+// write makes a request's bytes in the connection's buffers: out is what is to be sent.
+func (c *conn) write(p *prepared, seq uint64) {
 	body := p.body
 	if p.plain {
 		c.out = append(c.out[:0], p.head...)
@@ -112,5 +112,5 @@ func (c *conn) write(p *prepared, seq uint64) []byte {
 	}
 	c.out = append(c.out, "\r\n"...)
 	c.sample.BytesOut = int64(len(body))
-	return append(c.out, body...)
+	c.out = append(c.out, body...)
 }

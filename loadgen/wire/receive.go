@@ -10,10 +10,9 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 )
 
-// receive reads one response, and whatever 1xx go before it.
+// receive reads one response, and whatever 1xx go before it. Its first bytes may be in the buffer already.
 func (c *conn) receive(head bool, deadline time.Time) error {
-	c.buf = c.buf[:0]
-	if limit := c.p.e.cfg.Stages.FirstByte; limit > 0 {
+	if limit := c.p.e.cfg.Stages.FirstByte; limit > 0 && len(c.buf) == 0 {
 		first := time.Now().Add(limit)
 		if first.Before(deadline) {
 			if err := c.limit(c.nc.SetReadDeadline(first)); err != nil {
@@ -84,16 +83,21 @@ func (c *conn) read() error {
 	}
 	n, err := c.nc.Read(c.buf[len(c.buf):cap(c.buf)])
 	if n > 0 {
-		if c.stage == client.Waiting {
-			c.sample.First, c.stage = c.p.clock.Now(), client.Reading
-		}
-		c.buf = c.buf[:len(c.buf)+n]
+		c.received(n)
 		return nil
 	}
 	if err == nil {
 		return io.ErrNoProgress
 	}
 	return err
+}
+
+// received takes in the bytes that were read behind the buffer's end.
+func (c *conn) received(n int) {
+	if c.stage == client.Waiting {
+		c.sample.First, c.stage = c.p.clock.Now(), client.Reading
+	}
+	c.buf = c.buf[:len(c.buf)+n]
 }
 
 // holdsMore reports whether TLS has read more from the server than the answer: another record, or the end of

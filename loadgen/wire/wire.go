@@ -3,15 +3,22 @@
 //
 // There is no pipelining. A connection's exchanges follow each other; a request that finds none free waits
 // in order of its due time. One that gets none before client.Config.LastStart is dropped: it ends at that
-// instant, though its sample may be delivered when a connection becomes free. Responses are parsed strictly:
-// what is ambiguous counts as malformed.
+// instant, though its sample may be delivered when a connection becomes free. So is one that was offered too late to
+// be of use, also when a connection is free. Responses are parsed strictly: what is ambiguous counts as malformed.
 //
 // A server may close an idle connection at any time, or send something that nobody asked for. Before a request
-// is written the connection is looked at, and replaced if the server has done either. When the server closes or
-// resets a reused connection after that, without a byte of an answer, the request is sent once more, on a new
-// connection, if it is idempotent (RFC 9110, 9.2.2) or no byte of it had left; Sample.Reconnect counts it, and
-// Sent is the stamp of the last attempt. Any other request is never sent twice. What cannot be told apart is an
-// answer that nobody asked for and that arrives after the next request was written.
+// is written on a reused connection, that connection is looked at, and replaced if the server has done either. When
+// the server closes or resets it after that, without a byte of an answer, the request is sent once more, on a new
+// connection, if no byte of it had left, or if it is idempotent (RFC 9110, 9.2.2) and may have crossed with the
+// closing of an idle connection: the close came within 5 ms and the time that the connection took to make
+// (client.Config.MetClose). What the server breaks off later has failed. Sample.Reconnect counts what was sent again,
+// and Sent is the stamp of the last attempt.
+//
+// Any other request is never sent twice: a POST that is on its way when the server closes fails, since nothing tells
+// whether the server has acted on it. Against a server that closes after each answer without saying so, back to back,
+// that is some 2 POSTs of 100. A server that says Connection: close, or client.Config.PerConn below its limit of
+// requests, avoids it. What cannot be told apart either is an answer that nobody asked for and that arrives after the
+// next request was written, and how much of the time until a close this process itself stood still.
 //
 // A user of a closed loop sends its next request when the last one has ended; after a failure it pauses, for
 // client.Config.FailPause, in addition to its think time.
@@ -34,7 +41,8 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 )
 
-// LagLimit is the lateness (p99) up to which this engine's figures are trusted on any machine.
+// LagLimit is the delay of a single request by the generator itself that is tolerated on any machine, and counts as
+// none.
 const LagLimit = time.Millisecond
 
 // Engine plays schedules against one target.
