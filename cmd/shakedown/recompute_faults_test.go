@@ -15,21 +15,26 @@ type fault struct {
 	reverted stamp
 	window   period
 	charged  int
+	ended    map[string]int // requests that ended in its window and in none of a later fault, by the phase at that time
 }
 
-// hit reports whether a request's final attempt went to one of the fault's targets or was shaped by it.
-func (f *fault) hit(r *row) bool {
-	return r.shapedBy == f.id || r.target != "" && slices.Contains(f.targets, r.target)
+// caused reports whether a request's failure is the fault's doing: it shaped the final attempt, or nothing did and
+// that went to one of the fault's targets.
+func (f *fault) caused(r *row) bool {
+	return r.lost() && (r.shapedBy == f.id || r.shapedBy == "" && r.target != "" && slices.Contains(f.targets, r.target))
 }
 
 // owns reports whether a request belongs to the fault's window: due in it, or under way at the injection and failed
 // by it after that.
 func (f *fault) owns(r *row) bool {
-	underWay := r.due < f.injected && r.finished() && r.done.at >= f.injected
-	return f.window.holds(r.due) || underWay && r.lost() && f.hit(r)
+	return f.window.holds(r.due) || r.due < f.injected && r.done.set && r.done.at >= f.injected && f.caused(r)
 }
 
-// faults returns the faults that were injected, in the order of the result.
+// forever is later than any run.
+const forever = time.Duration(1 << 62)
+
+// faults returns the faults that were injected, in the order of the result. A window that runs to the end of the load
+// has no end: what ends after the load belongs to it.
 func (x *played) faults() []*fault {
 	var out []*fault
 	for _, p := range x.d.each("faults") {
@@ -39,85 +44,97 @@ func (x *played) faults() []*fault {
 		f := &fault{
 			path: p, id: x.d.text(p + ".id"), targets: x.d.texts(p + ".targets"), injected: x.d.instant(p + ".injected_ms"),
 			reverted: stamp{x.d.instant(p + ".reverted_ms"), x.d.has(p + ".reverted_ms")}, window: x.d.period(p + ".window"),
+			ended: map[string]int{},
+		}
+		if f.window.end >= x.d.instant("duration_ms") {
+			f.window.end = forever
 		}
 		out = append(out, f)
 	}
 	return out
 }
 
-// open reports whether the fault's window held an instant at which a request ended.
-func (f *fault) open(at time.Duration) bool { return at >= f.injected && at < f.window.end }
-
-// charge counts each request that failed or was dropped for one fault at most: the one that shaped its final attempt,
-// else the latest injected of those whose target it went to while their window was open, else the latest injected
-// whose window was open.
-func charge(rows []row, faults []*fault) {
-	latest := func(cond func(*fault) bool) *fault {
-		var out *fault
-		for _, f := range faults {
-			if cond(f) && (out == nil || f.injected >= out.injected) {
-				out = f
-			}
+// latest returns the fault that was injected last of those that a condition holds for; nil without any.
+func latest(faults []*fault, cond func(*fault) bool) (out *fault) {
+	for _, f := range faults {
+		if cond(f) && (out == nil || f.injected >= out.injected) {
+			out = f
 		}
-		return out
 	}
-	for i := range rows {
-		r := &rows[i]
+	return out
+}
+
+// chargedFault returns the fault that a failed or dropped request is charged to: the one that shaped its final attempt,
+// else the latest injected of those whose target it went to while their window was open, else the latest injected
+// whose window was open when it ended; nil without any.
+func chargedFault(faults []*fault, r *row) *fault {
+	open := func(f *fault) bool { return f.window.holds(r.done.at) }
+	if f := latest(faults, func(f *fault) bool { return f.id == r.shapedBy }); f != nil {
+		return f
+	}
+	if f := latest(faults, func(f *fault) bool { return open(f) && slices.Contains(f.targets, r.target) }); f != nil {
+		return f
+	}
+	return latest(faults, open)
+}
+
+// phaseAt returns the name of the phase at an instant; the last one takes what is beyond.
+func (x *played) phaseAt(at time.Duration) (name string) {
+	for _, p := range x.d.each("phases") {
+		if name = x.d.text(p + ".name"); at < x.d.instant(p+".end_ms") {
+			break
+		}
+	}
+	return name
+}
+
+// charge counts the failures that each fault is charged with, and returns the error rate of each phase outside all
+// faults' windows. It goes by when requests ended.
+func (x *played) charge(faults []*fault) map[string]float64 {
+	finished, baseline := map[string]float64{}, map[string]float64{}
+	for i := range x.rows {
+		r := &x.rows[i]
+		if !r.finished() {
+			continue
+		}
+		phase := x.phaseAt(r.done.at)
+		owner := latest(faults, func(f *fault) bool { return f.window.holds(r.done.at) })
+		if owner != nil {
+			owner.ended[phase]++
+		} else {
+			finished[phase]++
+		}
 		if !r.lost() {
 			continue
 		}
-		f := latest(func(f *fault) bool { return r.shapedBy != "" && f.id == r.shapedBy })
-		if f == nil {
-			f = latest(func(f *fault) bool {
-				return r.target != "" && slices.Contains(f.targets, r.target) && f.open(r.done.at)
-			})
-		}
-		if f == nil {
-			f = latest(func(f *fault) bool { return f.open(r.done.at) })
-		}
-		if f != nil {
+		if f := chargedFault(faults, r); f != nil {
 			f.charged++
+		} else {
+			baseline[phase]++
 		}
 	}
-}
-
-// baselines returns the error rate of each phase outside all faults' windows, by when requests ended.
-func (x *played) baselines(faults []*fault) map[string]float64 {
-	all, bad := map[string]float64{}, map[string]float64{}
-	for i := range x.rows {
-		r := &x.rows[i]
-		if !r.finished() || slices.ContainsFunc(faults, func(f *fault) bool { return f.open(r.done.at) }) {
-			continue
-		}
-		all[r.phase]++
-		if r.lost() {
-			bad[r.phase]++
-		}
+	for phase, n := range finished {
+		baseline[phase] /= n
 	}
-	for phase, n := range all {
-		bad[phase] /= n
-	}
-	return bad
+	return baseline
 }
 
 // recomputeFaults expects what each fault did to requests.
 func (x *played) recomputeFaults(c recomputed) {
 	faults := x.faults()
-	charge(x.rows, faults)
-	baseline := x.baselines(faults)
+	baseline := x.charge(faults)
 	charged := 0
 	for _, f := range faults {
-		rows := where(x.rows, f.owns)
+		rows, bounds := where(x.rows, f.owns), x.d.period(f.path+".window")
 		w := f.path + ".window"
-		c.figuresOf(w, rows, f.window.length(), func(r *row) bool { return r.done.at <= f.window.end })
-		c.histograms(w+".histograms", rows)
+		x.expectFigures(c, w+".", rows, bounds.length(), bounds.within)
+		expectLag(c, w+".lag_ms", rows)
+		x.expectHistograms(c, w+".", rows)
 		c.instant(w+".start_ms", f.injected)
 		c.is(w+".name", f.id)
 		expected := 0.
-		for i := range rows {
-			if rows[i].finished() {
-				expected += baseline[rows[i].phase]
-			}
+		for phase, n := range f.ended {
+			expected += baseline[phase] * float64(n)
 		}
 		c.count(f.path+".charged", f.charged)
 		c.ratio(f.path+".expected", expected)
@@ -163,34 +180,77 @@ func (o *objective) broken(rows []row, p period) bool {
 	return false
 }
 
-// recomputeRecovery expects when the objective held again for a whole window of its own, to the bounds of the
-// result's windows.
-func (x *played) recomputeRecovery(c recomputed, f *fault) {
-	o := x.objective()
-	var broke, held stamp
+// edges returns where the result's windows begin.
+func (x *played) edges() []time.Duration {
+	var out []time.Duration
 	for _, p := range x.d.each("windows") {
-		at := x.d.instant(p + ".end_ms")
-		bad := at > f.injected && o.broken(x.rows, period{at - o.window, at})
+		out = append(out, x.d.instant(p+".start_ms"))
+	}
+	return out
+}
+
+// recovery returns when the objective held again for a window of its own after it had broken; it goes by the edges of
+// the result's windows. A breach counts that begins before one window of the objective has passed since the fault's
+// end, and what the load's end cuts off can't be said.
+func (x *played) recovery(f *fault) (broke bool, held stamp) {
+	o, edges, end := x.objective(), x.edges(), x.d.instant("duration_ms")
+	over := end
+	if f.reverted.set {
+		over = min(f.reverted.at, end)
+	}
+	for i, at := range edges {
+		if at < f.injected {
+			continue
+		}
+		until := i
+		for until < len(edges) && edges[until] < at+o.window {
+			until++
+		}
+		last := forever
+		if until < len(edges) {
+			last = edges[until]
+		}
+		bad := o.broken(x.rows, period{at, last})
 		switch {
-		case bad && !held.set:
-			broke = stamp{at, true}
-		case at > f.injected && broke.set && !held.set:
-			held = stamp{at - o.window, true}
+		case bad && at <= over+o.window && at < end:
+			broke = true
+		case !bad && broke && at+o.window <= end:
+			return true, stamp{at, true}
 		}
 	}
+	return broke, held
+}
+
+// recomputeRecovery expects when the objective held again, and with it the end of the fault's window: the first edge
+// of a window at or after the recovery and the fault's end, whichever comes later.
+func (x *played) recomputeRecovery(c recomputed, f *fault) {
+	load := x.d.instant("duration_ms")
+	broke, held := x.recovery(f)
+	end := load
 	switch {
-	case !broke.set:
-		c.count(f.path+".recover_ms", 0)
-	case !held.set:
+	case broke && !held.set:
 		c.null(f.path + ".recover_ms")
 		c.null(f.path + ".residual_ms")
-		return
 	default:
-		c.instant(f.path+".recover_ms", max(0, held.at-f.injected))
+		if !broke {
+			held.at = f.injected
+		}
+		c.instant(f.path+".recover_ms", held.at-f.injected)
+		if f.reverted.set {
+			end = max(held.at, f.reverted.at)
+			c.instant(f.path+".residual_ms", max(0, held.at-f.reverted.at))
+		} else {
+			c.null(f.path + ".residual_ms")
+			if broke {
+				end = held.at
+			}
+		}
 	}
-	if !f.reverted.set {
-		c.null(f.path + ".residual_ms")
-		return
+	for _, at := range x.edges() {
+		if at >= end {
+			end = at
+			break
+		}
 	}
-	c.instant(f.path+".residual_ms", max(0, held.at-f.reverted.at))
+	c.instant(f.path+".window.end_ms", min(end, load))
 }

@@ -1,44 +1,42 @@
 package main
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// recomputeTargets expects what each target took, where no request was sent to two of them.
+// recomputeTargets expects what each target took, where the balancer told of every request and sent none twice.
 func (x *played) recomputeTargets(c recomputed) {
-	if !x.d.has("balancer.requests") {
-		return
-	}
+	const never = "silent"
 	judged, discarded, groups := map[string]int{}, map[string]int{}, map[string]int{}
-	sent, retries := 0, 0
-	silent, again := false, false
-	for i := range x.rows {
-		r := &x.rows[i]
-		if !r.succeeded && !r.failed {
-			continue
-		}
-		sent++
-		silent = silent || r.target == "" || r.attempts == 0
-		again = again || r.attempts > 1 || r.reconnects > 0
-		if r.discarded {
+	for _, r := range where(x.rows, func(r *row) bool { return !r.dropped }) {
+		switch {
+		case r.target == "" || r.attempts == 0:
+			discarded[never]++ // it gave up before the balancer told of it, or was cut off by the end of the run
+		case r.attempts > 1 || r.reconnects > 0:
+			discarded[never]++
+		case r.discarded:
 			discarded[r.target]++
-		} else {
+		default:
 			judged[r.target]++
-			retries += max(0, r.attempts-1)
 		}
 	}
-	if silent {
-		return // the balancer did not say where a request went, or it did not get that far
-	}
-	c.count("totals.retries", retries)
-	c.count("balancer.retries", retries)
-	if again {
+	if discarded[never] > 0 || !x.d.has("balancer.requests") {
 		return
+	}
+	sent := 0
+	for _, n := range slices.Collect(maps.Values(judged)) {
+		sent += n
+	}
+	for _, n := range discarded {
+		sent += n
 	}
 	c.count("balancer.requests", sent)
+	c.count("balancer.retries", 0)
 	for _, p := range x.d.each("targets") {
 		groups[x.d.text(p+".group")] += judged[x.d.text(p+".id")]
 	}
@@ -46,34 +44,50 @@ func (x *played) recomputeTargets(c recomputed) {
 		id := x.d.text(p + ".id")
 		c.count(p+".requests", judged[id])
 		c.count(p+".discarded", discarded[id])
-		if n := groups[x.d.text(p+".group")]; n > 0 {
-			c.ratio(p+".share", float64(judged[id])/float64(n))
-		}
+		c.ratio(p+".share", float64(judged[id])/float64(max(1, groups[x.d.text(p+".group")])))
 	}
 }
 
 // gateExpr is the language of gates: metric (id) [window] operator limit.
 var gateExpr = regexp.MustCompile(`^([a-z_0-9.]+)(?:\(([^)]*)\))?(?:\[([^\]]*)\])? *(<=|>=|<|>)`)
 
-// windowed returns the requests of a gate's window, its length, and which of them ended within it.
-func (x *played) windowed(name string) ([]row, time.Duration, func(*row) bool) {
-	if name == "" {
-		return x.judged(), x.d.instant("judged_duration_ms"), x.whileJudged()
-	}
-	if p, ok := x.phases()[name]; ok {
-		return where(x.rows, func(r *row) bool { return r.phase == name }), p.length(), func(r *row) bool { return r.done.at <= p.end }
-	}
-	for _, f := range x.faults() {
-		if f.id == name {
-			return where(x.rows, f.owns), f.window.length(), func(r *row) bool { return r.done.at <= f.window.end }
+// judgedWindow is what a gate looks at.
+type judgedWindow struct {
+	rows   []row
+	length time.Duration
+	within func(*row) bool
+}
+
+// window returns what a gate's window holds: a phase, a fault's window, a kind of request or, for "", all judged phases.
+func (x *played) window(name string) judgedWindow {
+	for _, p := range x.phases() {
+		if p.name == name {
+			return judgedWindow{where(x.rows, func(r *row) bool { return r.phase == name }), p.length(), p.within}
 		}
 	}
-	return where(x.judged(), func(r *row) bool { return r.request == name }), x.d.instant("judged_duration_ms"), x.whileJudged()
+	for _, f := range x.faults() {
+		if bounds := x.d.period(f.path + ".window"); f.id == name {
+			return judgedWindow{where(x.rows, f.owns), bounds.length(), bounds.within}
+		}
+	}
+	rows, length, within := x.judged()
+	return judgedWindow{where(rows, func(r *row) bool { return name == "" || r.request == name }), length, within}
+}
+
+// atBest is the window without what the generator itself delayed. Such a success would have ended in time.
+func (w judgedWindow) atBest() judgedWindow {
+	late := map[uint64]bool{}
+	for i := range w.rows {
+		if w.rows[i].delayed() {
+			late[w.rows[i].seq] = true
+		}
+	}
+	return judgedWindow{atBest(w.rows), w.length, func(r *row) bool { return late[r.seq] || w.within(r) }}
 }
 
 // recomputeGates expects what each gate observed, and the verdict.
 func (x *played) recomputeGates(c recomputed) {
-	allPassed := true
+	verdict := "passed"
 	for _, p := range x.d.each("gates") {
 		m := gateExpr.FindStringSubmatch(x.d.text(p + ".expr"))
 		if m == nil {
@@ -83,21 +97,19 @@ func (x *played) recomputeGates(c recomputed) {
 		c.is(p+".metric", m[1])
 		c.is(p+".window", m[3])
 		c.is(p+".op", m[4])
-		x.recomputeObserved(c, p, m[1], m[2], m[3])
-		if x.d.truth(p + ".judged") {
-			passed := x.d.has(p+".observed") && compareBy(m[4], x.d.number(p+".observed"), x.d.number(p+".limit"))
-			c.is(p+".passed", passed)
-			allPassed = allPassed && passed
+		c.is(p+".judged", !x.stopped())
+		x.expectObserved(c, p, m[1], m[2], m[3])
+		passed := x.d.has(p+".observed") && compareBy(m[4], x.d.number(p+".observed"), x.d.number(p+".limit"))
+		c.is(p+".passed", passed)
+		if !passed {
+			verdict = "failed"
 		}
 	}
-	verdict := "passed"
 	switch {
-	case x.d.number("duration_ms") < x.d.number("planned_duration_ms"):
+	case x.stopped():
 		verdict = "interrupted"
 	case !x.d.truth("validity.valid"):
 		verdict = "invalid"
-	case !allPassed:
-		verdict = "failed"
 	}
 	c.is("verdict", verdict)
 }
@@ -114,121 +126,131 @@ func compareBy(op string, a, b float64) bool {
 	return a >= b
 }
 
-// recomputeObserved expects a gate's figure, and the same without the time in which the generator stood still.
-func (x *played) recomputeObserved(c recomputed, p, metric, id, window string) {
+// expectObserved expects a gate's figure, and the same without what the generator itself delayed: null where that makes
+// no difference.
+func (x *played) expectObserved(c recomputed, p, metric, id, window string) {
 	observed, lower := p+".observed", p+".lower"
-	rows, length, within := x.windowed(window)
-	delayed := count(rows, func(r *row) bool { return r.finished() && r.stalled > 0 })
-	if delayed == 0 {
+	if count(x.rows, (*row).delayed) == 0 {
 		c.null(lower)
 	}
-	finished := count(rows, (*row).finished)
-	lost := count(rows, (*row).lost)
-	base, all := strings.CutSuffix(metric, "_all")
+	if metric == "imbalance" || metric == "scale_out" {
+		x.expectOfSystem(c, observed, metric, id)
+		return
+	}
+	if slices.Contains([]string{"detect", "eject", "recover", "residual", "lost"}, metric) {
+		x.expectOfFault(c, observed, metric, id)
+		return
+	}
+	w := x.window(window)
+	c[observed] = observation(metric, id, w)
+	if count(x.rows, (*row).delayed) == 0 {
+		return
+	}
+	best := observation(metric, id, w.atBest())
+	c[lower] = func(got any) string {
+		if got == nil {
+			got = x.d[observed]
+		}
+		return best(got)
+	}
+}
+
+// observation expects what a metric of requests is in a window; null where no request can tell.
+func observation(metric, id string, w judgedWindow) expectation {
+	const path = "observed"
+	c := recomputed{}
+	finished, lost := count(w.rows, (*row).finished), count(w.rows, (*row).lost)
 	switch {
+	case finished == 0:
+		c.null(path)
 	case metric == "error_rate":
-		c.ratio(observed, 100*float64(lost)/float64(finished))
+		c.ratio(path, 100*float64(lost)/float64(finished))
 	case metric == "dropped":
-		c.count(observed, count(rows, func(r *row) bool { return r.dropped }))
+		c.count(path, count(w.rows, func(r *row) bool { return r.dropped }))
 	case metric == "failed":
-		c.count(observed, count(rows, func(r *row) bool { return r.failed }))
+		c.count(path, count(w.rows, func(r *row) bool { return r.failed }))
 	case metric == "rate":
-		c.ratio(observed, float64(count(rows, func(r *row) bool { return r.succeeded && within(r) }))/length.Seconds())
+		c.perSecond(path, count(w.rows, func(r *row) bool { return r.succeeded && w.within(r) }), w.length)
 	case metric == "status":
-		answered := where(rows, func(r *row) bool { return r.status > 0 })
+		answered := where(w.rows, func(r *row) bool { return r.status > 0 })
 		n := count(answered, func(r *row) bool {
 			text := strconv.Itoa(r.status)
 			return text == id || strings.HasSuffix(id, "xx") && text[0] == id[0]
 		})
-		c.ratio(observed, 100*float64(n)/float64(len(answered)))
-	case metric == "imbalance":
-		x.recomputeImbalance(c, observed)
-	case base == "mean" || base == "max" || base[0] == 'p':
-		values := durations(rows, succeeded, (*row).response)
-		if all {
-			values = durations(rows, (*row).finished, (*row).response)
+		if c.null(path); len(answered) > 0 {
+			c.ratio(path, 100*float64(n)/float64(len(answered)))
 		}
-		c.latencyGate(observed, base, values)
 	default:
-		x.recomputeFaultGate(c, observed, metric, id)
+		c.observedLatency(path, metric, w.rows)
 	}
+	return c[path]
 }
 
-// latencyGate expects a mean, a maximum or a percentile.
-func (c recomputed) latencyGate(path, metric string, values []time.Duration) {
-	if len(values) == 0 {
+// observedLatency expects a mean, a maximum or a percentile, of succeeded requests or, ending in _all, of every one.
+func (c recomputed) observedLatency(path, metric string, rows []row) {
+	metric, all := strings.CutSuffix(metric, "_all")
+	of := succeeded
+	if all {
+		of = (*row).finished
+	}
+	values := durations(rows, of, (*row).response)
+	digits := strings.TrimPrefix(metric, "p")
+	if strings.HasPrefix(digits, "999") {
+		digits = "99." + digits[2:]
+	}
+	q, err := strconv.ParseFloat(digits, 64)
+	switch {
+	case len(values) == 0:
 		c.null(path)
-		return
-	}
-	sorted := recordable(values)
-	switch metric {
-	case "mean":
-		sum := 0.
-		for _, v := range sorted {
-			sum += float64(v)
-		}
-		c.length(path, sum/float64(len(sorted))/1000)
-	case "max":
-		c[path] = quantileOf(sorted, 1)
+	case metric == "mean":
+		c.length(path, mean(values))
+	case metric == "max":
+		c[path] = between(nearestRank(recordable(values), 1))
+	case err != nil:
+		c.is(path, err.Error())
 	default:
-		digits := strings.TrimPrefix(metric, "p")
-		if strings.HasPrefix(digits, "999") {
-			digits = "99." + digits[2:]
-		}
-		q, err := strconv.ParseFloat(digits, 64)
-		if err != nil {
-			c.is(path, err.Error())
-			return
-		}
-		c[path] = quantileOf(sorted, q/100)
+		c[path] = between(nearestRank(recordable(values), q/100))
 	}
 }
 
-// recomputeImbalance expects the largest target's share over the mean share, less 1.
-func (x *played) recomputeImbalance(c recomputed, path string) {
-	largest, sum, n := 0., 0., 0.
+// expectOfSystem expects a figure from what the result says of targets and servers: imbalance, the largest target's
+// share over its group's mean share, less 1, where that is worst; scale_out, the slowest from breach to service.
+func (x *played) expectOfSystem(c recomputed, path, metric, id string) {
+	largest, n := map[string]float64{}, map[string]float64{}
 	for _, p := range x.d.each("targets") {
-		v := x.d.number(p + ".requests")
-		largest, sum, n = max(largest, v), sum+v, n+1
+		group := x.d.text(p + ".group")
+		largest[group] = max(largest[group], x.d.number(p+".share"))
+		n[group]++
 	}
-	c.ratio(path, largest/(sum/n)-1)
+	worst := 0.
+	for group, share := range largest {
+		worst = max(worst, share*n[group]-1)
+	}
+	slowest := time.Duration(0)
+	for _, p := range x.d.each("scaling") {
+		for _, w := range x.d.each(p + ".waterfall") {
+			if x.d.text(p+".group") == id {
+				slowest = max(slowest, x.d.instant(w+".in_service_ms")-x.d.instant(w+".breach_ms"))
+			}
+		}
+	}
+	if metric == "imbalance" {
+		c.ratio(path, worst)
+		return
+	}
+	c.instant(path, slowest)
 }
 
-// recomputeFaultGate expects what stands with the fault or with the group that a gate asks about.
-func (x *played) recomputeFaultGate(c recomputed, path, metric, id string) {
-	if metric == "scale_out" {
-		for _, p := range x.d.each("scaling") {
-			if x.d.text(p+".group") != id {
-				continue
-			}
-			slowest := stamp{}
-			for _, w := range x.d.each(p + ".waterfall") {
-				if x.d.has(w+".in_service_ms") && x.d.has(w+".breach_ms") {
-					slowest = stamp{max(slowest.at, x.d.instant(w+".in_service_ms")-x.d.instant(w+".breach_ms")), true}
-				}
-			}
-			if !slowest.set {
-				c.null(path)
-				return
-			}
-			c.instant(path, slowest.at)
-		}
-		return
-	}
-	for _, f := range x.faults() {
-		if f.id != id {
-			continue
-		}
-		field := f.path + "." + metric + "_ms"
-		if metric == "lost" {
-			field = f.path + ".lost"
-		}
-		if !x.d.has(field) {
-			c.null(path)
-			return
-		}
-		c.ratio(path, x.d.number(field))
-		return
-	}
+// expectOfFault expects what stands with the fault that a gate asks about; null where it did not happen.
+func (x *played) expectOfFault(c recomputed, path, metric, id string) {
 	c.null(path)
+	for _, f := range x.faults() {
+		field := f.path + "." + metric
+		if metric != "lost" {
+			field += "_ms"
+		}
+		if f.id == id && x.d.has(field) {
+			c.ratio(path, x.d.number(field))
+		}
+	}
 }

@@ -39,8 +39,14 @@ func (r *row) finished() bool { return !r.cut }
 // lost reports whether the request counts against the error rate.
 func (r *row) lost() bool { return r.failed || r.dropped }
 
+// delayed reports whether the generator itself delayed the request.
+func (r *row) delayed() bool { return r.finished() && r.stalled > 0 }
+
 // response is what a user waited.
 func (r *row) response() time.Duration { return r.done.at - r.due }
+
+// service is what a naive tool would have said.
+func (r *row) service() time.Duration { return r.done.at - r.sent.at }
 
 // rowReader reads the fields of one line by the names of their columns, and keeps the first mistake.
 type rowReader struct {
@@ -179,4 +185,27 @@ func where(rows []row, cond func(*row) bool) []row {
 		}
 	}
 	return out
+}
+
+// durations returns a duration of each row that a condition holds for.
+func durations(rows []row, cond func(*row) bool, of func(*row) time.Duration) []time.Duration {
+	var out []time.Duration
+	for i := range rows {
+		if cond(&rows[i]) {
+			out = append(out, of(&rows[i]))
+		}
+	}
+	return out
+}
+
+func succeeded(r *row) bool { return r.succeeded }
+
+// count returns how many rows a condition holds for.
+func count(rows []row, cond func(*row) bool) (n int) {
+	for i := range rows {
+		if cond(&rows[i]) {
+			n++
+		}
+	}
+	return n
 }
