@@ -78,26 +78,32 @@ func chargedFault(faults []*fault, r *row) *fault {
 	return latest(faults, open)
 }
 
-// phaseAt returns the name of the phase at an instant; the last one takes what is beyond.
-func (x *played) phaseAt(at time.Duration) (name string) {
+// phaseAt returns the name of the phase that the plan has at an instant; the last one takes what is beyond.
+func (x *played) phaseAt() func(time.Duration) string {
+	var names []string
+	var ends []time.Duration
 	for _, p := range x.d.each("phases") {
-		if name = x.d.text(p + ".name"); at < x.d.instant(p+".end_ms") {
-			break
-		}
+		names, ends = append(names, x.d.text(p+".name")), append(ends, x.d.instant(p+".end_ms"))
 	}
-	return name
+	return func(at time.Duration) string {
+		i := slices.IndexFunc(ends, func(end time.Duration) bool { return at < end })
+		if i < 0 {
+			i = len(ends) - 1
+		}
+		return names[i]
+	}
 }
 
 // charge counts the failures that each fault is charged with, and returns the error rate of each phase outside all
 // faults' windows. It goes by when requests ended.
 func (x *played) charge(faults []*fault) map[string]float64 {
-	finished, baseline := map[string]float64{}, map[string]float64{}
+	finished, baseline, phaseAt := map[string]float64{}, map[string]float64{}, x.phaseAt()
 	for i := range x.rows {
 		r := &x.rows[i]
 		if !r.finished() {
 			continue
 		}
-		phase := x.phaseAt(r.done.at)
+		phase := phaseAt(r.done.at)
 		owner := latest(faults, func(f *fault) bool { return f.window.holds(r.done.at) })
 		if owner != nil {
 			owner.ended[phase]++

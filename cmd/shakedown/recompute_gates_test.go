@@ -87,7 +87,7 @@ func (w judgedWindow) atBest() judgedWindow {
 
 // recomputeGates expects what each gate observed, and the verdict.
 func (x *played) recomputeGates(c recomputed) {
-	verdict := "passed"
+	verdict, asked := "passed", false
 	for _, p := range x.d.each("gates") {
 		m := gateExpr.FindStringSubmatch(x.d.text(p + ".expr"))
 		if m == nil {
@@ -104,6 +104,12 @@ func (x *played) recomputeGates(c recomputed) {
 		if !passed {
 			verdict = "failed"
 		}
+		asked = asked || passed && m[1] == "error_rate" && m[3] == ""
+	}
+	const collapse = .5 // the error rate above which a run has failed, unless a gate on it passes
+	rows, _, _ := x.judged()
+	if lost := count(rows, (*row).lost); !asked && float64(lost) > collapse*float64(count(rows, (*row).finished)) {
+		verdict = "failed"
 	}
 	switch {
 	case x.stopped():
@@ -234,14 +240,18 @@ func (x *played) expectOfSystem(c recomputed, path, metric, id string) {
 			}
 		}
 	}
-	if metric == "imbalance" {
+	switch {
+	case metric == "scale_out":
+		c.instant(path, slowest)
+	case slices.Max(append(slices.Collect(maps.Values(largest)), 0)) == 0:
+		c.null(path) // no target took a request
+	default:
 		c.ratio(path, worst)
-		return
 	}
-	c.instant(path, slowest)
 }
 
-// expectOfFault expects what stands with the fault that a gate asks about; null where it did not happen.
+// expectOfFault expects what stands with the fault that a gate asks about; null where it did not happen, or where no
+// request is in its window.
 func (x *played) expectOfFault(c recomputed, path, metric, id string) {
 	c.null(path)
 	for _, f := range x.faults() {
@@ -249,7 +259,7 @@ func (x *played) expectOfFault(c recomputed, path, metric, id string) {
 		if metric != "lost" {
 			field += "_ms"
 		}
-		if f.id == id && x.d.has(field) {
+		if f.id == id && x.d.has(field) && count(x.rows, func(r *row) bool { return r.finished() && f.owns(r) }) > 0 {
 			c.ratio(path, x.d.number(field))
 		}
 	}

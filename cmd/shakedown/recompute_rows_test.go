@@ -156,21 +156,29 @@ func readRows(path string) ([]row, error) {
 	return rows, checkNumbers(rows)
 }
 
-// checkNumbers checks that no number of a phase is missing: each phase's numbers follow each other, wherever they begin.
+// closedNumbers is where the numbers of closed loops begin; each phase of users has its own from there on.
+const closedNumbers = 1 << 48
+
+// checkNumbers checks that no number is missing: those of the schedule follow each other, and so do those of each phase
+// of users.
 func checkNumbers(rows []row) error {
 	type span struct{ first, last, n uint64 }
 	spans := map[string]span{}
 	for i := range rows {
 		r := &rows[i]
-		s, ok := spans[r.phase]
+		of := "the schedule"
+		if r.seq >= closedNumbers {
+			of = "phase " + r.phase
+		}
+		s, ok := spans[of]
 		if !ok {
 			s.first, s.last = r.seq, r.seq
 		}
-		spans[r.phase] = span{min(s.first, r.seq), max(s.last, r.seq), s.n + 1}
+		spans[of] = span{min(s.first, r.seq), max(s.last, r.seq), s.n + 1}
 	}
-	for phase, s := range spans {
+	for of, s := range spans {
 		if s.last-s.first+1 != s.n {
-			return fmt.Errorf("phase %s: %d requests are numbered from %d to %d", phase, s.n, s.first, s.last)
+			return fmt.Errorf("%s: %d requests are numbered from %d to %d", of, s.n, s.first, s.last)
 		}
 	}
 	return nil
