@@ -138,11 +138,11 @@ func (c recomputed) figures(path string, values []time.Duration) {
 		c.null(path + ".mean_ms")
 		return
 	}
-	c.length(path+".mean_ms", mean(values))
+	c.length(path+".mean_ms", meanMS(values))
 }
 
 // mean returns the mean of durations as a histogram holds them, in milliseconds.
-func mean(values []time.Duration) float64 {
+func meanMS(values []time.Duration) float64 {
 	sum := 0.
 	for _, v := range recordable(values) {
 		sum += float64(v)
@@ -158,7 +158,7 @@ func (c recomputed) percentiles(path string, values []time.Duration, quantiles m
 			c.null(path + "." + name)
 			continue
 		}
-		c[path+"."+name] = between(nearestRank(sorted, q))
+		c[path+"."+name] = betweenMicros(nearestRank(sorted, q))
 	}
 }
 
@@ -172,7 +172,7 @@ func nearestRank(sorted []int64, q float64) (low, high int64) {
 }
 
 // between expects a time in milliseconds that a histogram holds for a value between two in microseconds.
-func between(low, high int64) expectation {
+func betweenMicros(low, high int64) expectation {
 	const precision, unit = .001, 1
 	return func(got any) string {
 		v, ok := got.(float64)
@@ -189,15 +189,16 @@ func (c recomputed) sameAs(d document, figures, histogram string) {
 	if err != nil {
 		return // empty, or not a histogram: its own expectation says so
 	}
-	for name, micros := range map[string]int64{
-		"p50_ms": h.ValueAtQuantile(50), "p90_ms": h.ValueAtQuantile(90), "p95_ms": h.ValueAtQuantile(95),
-		"p99_ms": h.ValueAtQuantile(99), "p999_ms": h.ValueAtQuantile(99.9), "max_ms": h.Max(),
+	quantile := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) }
+	for name, micros := range map[string]float64{
+		"p50_ms": quantile(50), "p90_ms": quantile(90), "p95_ms": quantile(95), "p99_ms": quantile(99), "p999_ms": quantile(99.9),
+		"max_ms": float64(h.Max()), "mean_ms": h.Mean(), "count": 1000 * float64(h.TotalCount()),
 	} {
 		path := figures + "." + name
 		lines := c[path]
 		c[path] = func(got any) string {
-			if v, ok := got.(float64); !ok || math.Abs(v*1000-float64(micros)) > .5 {
-				return fmt.Sprintf("its histogram says %v", float64(micros)/1000)
+			if v, ok := got.(float64); !ok || math.Abs(v*1000-micros) > .5 {
+				return fmt.Sprintf("its histogram says %v", micros/1000)
 			}
 			return lines(got)
 		}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// fault is what a result says of an injected fault's bounds, and what the requests say of its consequences.
-type fault struct {
+// injectedFault is what a result says of an injected fault's bounds, and what the requests say of its consequences.
+type injectedFault struct {
 	path, id string
 	targets  []string
 	injected time.Duration
@@ -20,34 +20,34 @@ type fault struct {
 
 // caused reports whether a request's failure is the fault's doing: it shaped the final attempt, or nothing did and
 // that went to one of the fault's targets.
-func (f *fault) caused(r *row) bool {
+func (f *injectedFault) caused(r *sampleRow) bool {
 	return r.lost() && (r.shapedBy == f.id || r.shapedBy == "" && r.target != "" && slices.Contains(f.targets, r.target))
 }
 
 // owns reports whether a request belongs to the fault's window: due in it, or under way at the injection and failed
 // by it after that.
-func (f *fault) owns(r *row) bool {
+func (f *injectedFault) owns(r *sampleRow) bool {
 	return f.window.holds(r.due) || r.due < f.injected && r.done.set && r.done.at >= f.injected && f.caused(r)
 }
 
-// forever is later than any run.
-const forever = time.Duration(1 << 62)
+// noEnd is later than any run.
+const noEnd = time.Duration(1 << 62)
 
 // faults returns the faults that were injected, in the order of the result. A window that runs to the end of the load
 // has no end: what ends after the load belongs to it.
-func (x *played) faults() []*fault {
-	var out []*fault
+func (x *played) faults() []*injectedFault {
+	var out []*injectedFault
 	for _, p := range x.d.each("faults") {
 		if !x.d.has(p + ".injected_ms") {
 			continue
 		}
-		f := &fault{
+		f := &injectedFault{
 			path: p, id: x.d.text(p + ".id"), targets: x.d.texts(p + ".targets"), injected: x.d.instant(p + ".injected_ms"),
 			reverted: stamp{x.d.instant(p + ".reverted_ms"), x.d.has(p + ".reverted_ms")}, window: x.d.period(p + ".window"),
 			ended: map[string]int{},
 		}
 		if f.window.end >= x.d.instant("duration_ms") {
-			f.window.end = forever
+			f.window.end = noEnd
 		}
 		out = append(out, f)
 	}
@@ -55,7 +55,7 @@ func (x *played) faults() []*fault {
 }
 
 // latest returns the fault that was injected last of those that a condition holds for; nil without any.
-func latest(faults []*fault, cond func(*fault) bool) (out *fault) {
+func latestFault(faults []*injectedFault, cond func(*injectedFault) bool) (out *injectedFault) {
 	for _, f := range faults {
 		if cond(f) && (out == nil || f.injected >= out.injected) {
 			out = f
@@ -67,15 +67,15 @@ func latest(faults []*fault, cond func(*fault) bool) (out *fault) {
 // chargedFault returns the fault that a failed or dropped request is charged to: the one that shaped its final attempt,
 // else the latest injected of those whose target it went to while their window was open, else the latest injected
 // whose window was open when it ended; nil without any.
-func chargedFault(faults []*fault, r *row) *fault {
-	open := func(f *fault) bool { return f.window.holds(r.done.at) }
-	if f := latest(faults, func(f *fault) bool { return f.id == r.shapedBy }); f != nil {
+func chargedFault(faults []*injectedFault, r *sampleRow) *injectedFault {
+	open := func(f *injectedFault) bool { return f.window.holds(r.done.at) }
+	if f := latestFault(faults, func(f *injectedFault) bool { return f.id == r.shapedBy }); f != nil {
 		return f
 	}
-	if f := latest(faults, func(f *fault) bool { return open(f) && slices.Contains(f.targets, r.target) }); f != nil {
+	if f := latestFault(faults, func(f *injectedFault) bool { return open(f) && slices.Contains(f.targets, r.target) }); f != nil {
 		return f
 	}
-	return latest(faults, open)
+	return latestFault(faults, open)
 }
 
 // phaseAt returns the name of the phase that the plan has at an instant; the last one takes what is beyond.
@@ -96,7 +96,7 @@ func (x *played) phaseAt() func(time.Duration) string {
 
 // charge counts the failures that each fault is charged with, and returns the error rate of each phase outside all
 // faults' windows. It goes by when requests ended.
-func (x *played) charge(faults []*fault) map[string]float64 {
+func (x *played) charge(faults []*injectedFault) map[string]float64 {
 	finished, baseline, phaseAt := map[string]float64{}, map[string]float64{}, x.phaseAt()
 	for i := range x.rows {
 		r := &x.rows[i]
@@ -104,7 +104,7 @@ func (x *played) charge(faults []*fault) map[string]float64 {
 			continue
 		}
 		phase := phaseAt(r.done.at)
-		owner := latest(faults, func(f *fault) bool { return f.window.holds(r.done.at) })
+		owner := latestFault(faults, func(f *injectedFault) bool { return f.window.holds(r.done.at) })
 		if owner != nil {
 			owner.ended[phase]++
 		} else {
@@ -131,7 +131,7 @@ func (x *played) recomputeFaults(c recomputed) {
 	baseline := x.charge(faults)
 	charged := 0
 	for _, f := range faults {
-		rows, bounds := where(x.rows, f.owns), x.d.period(f.path+".window")
+		rows, bounds := rowsWhere(x.rows, f.owns), x.d.period(f.path+".window")
 		w := f.path + ".window"
 		x.expectFigures(c, w+".", rows, bounds.length(), bounds.within)
 		expectLag(c, w+".lag_ms", rows)
@@ -148,7 +148,7 @@ func (x *played) recomputeFaults(c recomputed) {
 		charged += f.charged
 		x.recomputeRecovery(c, f)
 	}
-	if failures := count(x.rows, (*row).lost); charged > failures {
+	if failures := countRows(x.rows, (*sampleRow).lost); charged > failures {
 		c.is("faults", fmt.Sprintf("charged with at most %d failures, not %d", failures, charged))
 	}
 }
@@ -171,13 +171,13 @@ func (x *played) objective() objective {
 }
 
 // broken reports whether the requests that ended in a period break the objective.
-func (o *objective) broken(rows []row, p period) bool {
-	ended := where(rows, func(r *row) bool { return r.finished() && p.holds(r.done.at) })
-	lost := count(ended, (*row).lost)
+func (o *objective) broken(rows []sampleRow, p period) bool {
+	ended := rowsWhere(rows, func(r *sampleRow) bool { return r.finished() && p.holds(r.done.at) })
+	lost := countRows(ended, (*sampleRow).lost)
 	if lost > 0 && float64(lost)/float64(len(ended)) > o.errorRate {
 		return true
 	}
-	sorted := recordable(durations(ended, succeeded, (*row).response))
+	sorted := recordable(durations(ended, hasSucceeded, (*sampleRow).response))
 	for i, q := range o.quantile {
 		if n := len(sorted); n > 0 && sorted[min(max(int(q*float64(n)+.5), 1), n)-1] > int64(o.limit[i]/time.Microsecond) {
 			return true
@@ -198,7 +198,7 @@ func (x *played) edges() []time.Duration {
 // recovery returns when the objective held again for a window of its own after it had broken; it goes by the edges of
 // the result's windows. A breach counts that begins before one window of the objective has passed since the fault's
 // end, and what the load's end cuts off can't be said.
-func (x *played) recovery(f *fault) (broke bool, held stamp) {
+func (x *played) recovery(f *injectedFault) (broke bool, held stamp) {
 	o, edges, end := x.objective(), x.edges(), x.d.instant("duration_ms")
 	over := end
 	if f.reverted.set {
@@ -212,7 +212,7 @@ func (x *played) recovery(f *fault) (broke bool, held stamp) {
 		for until < len(edges) && edges[until] < at+o.window {
 			until++
 		}
-		last := forever
+		last := noEnd
 		if until < len(edges) {
 			last = edges[until]
 		}
@@ -229,7 +229,7 @@ func (x *played) recovery(f *fault) (broke bool, held stamp) {
 
 // recomputeRecovery expects when the objective held again, and with it the end of the fault's window: the first edge
 // of a window at or after the recovery and the fault's end, whichever comes later.
-func (x *played) recomputeRecovery(c recomputed, f *fault) {
+func (x *played) recomputeRecovery(c recomputed, f *injectedFault) {
 	load := x.d.instant("duration_ms")
 	broke, held := x.recovery(f)
 	end := load

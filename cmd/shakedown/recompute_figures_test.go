@@ -10,7 +10,7 @@ import (
 // played is a result beside the requests that it was made from.
 type played struct {
 	d    document
-	rows []row
+	rows []sampleRow
 }
 
 // period is a stretch of the run.
@@ -22,26 +22,26 @@ func (p period) length() time.Duration { return p.end - p.start }
 func (p period) holds(t time.Duration) bool { return t >= p.start && t < p.end }
 
 // within reports whether a request ended within the period. One that ends with it does.
-func (p period) within(r *row) bool { return r.done.at >= p.start && r.done.at <= p.end }
+func (p period) within(r *sampleRow) bool { return r.done.at >= p.start && r.done.at <= p.end }
 
 func (d document) period(path string) period {
 	return period{d.instant(path + ".start_ms"), d.instant(path + ".end_ms")}
 }
 
-// phase is a phase of the plan, as long as it lasted.
-type phase struct {
+// playedPhase is a phase of the plan, as long as it lasted.
+type playedPhase struct {
 	period
 	path, name string
 	discarded  bool
 }
 
 // phases returns the phases; of a run that was stopped they end with the load.
-func (x *played) phases() []phase {
-	var out []phase
+func (x *played) phases() []playedPhase {
+	var out []playedPhase
 	for _, p := range x.d.each("phases") {
 		bounds := x.d.period(p)
 		bounds.end = max(bounds.start, min(bounds.end, x.d.instant("duration_ms")))
-		out = append(out, phase{bounds, p, x.d.text(p + ".name"), x.d.truth(p + ".discarded")})
+		out = append(out, playedPhase{bounds, p, x.d.text(p + ".name"), x.d.truth(p + ".discarded")})
 	}
 	return out
 }
@@ -53,15 +53,17 @@ func (x *played) stopped() bool {
 
 // judged returns the requests of the phases that are judged, how long these lasted, and whether a request ended
 // within one of them.
-func (x *played) judged() (rows []row, length time.Duration, within func(*row) bool) {
-	var judged []phase
+func (x *played) judged() (rows []sampleRow, length time.Duration, within func(*sampleRow) bool) {
+	var judged []playedPhase
 	for _, p := range x.phases() {
 		if !p.discarded {
 			judged, length = append(judged, p), length+p.length()
 		}
 	}
-	within = func(r *row) bool { return slices.ContainsFunc(judged, func(p phase) bool { return p.within(r) }) }
-	return where(x.rows, func(r *row) bool { return !r.discarded }), length, within
+	within = func(r *sampleRow) bool {
+		return slices.ContainsFunc(judged, func(p playedPhase) bool { return p.within(r) })
+	}
+	return rowsWhere(x.rows, func(r *sampleRow) bool { return !r.discarded }), length, within
 }
 
 // recompute returns what every figure of the result should be that follows from its requests.
@@ -80,9 +82,9 @@ func (x *played) recompute() recomputed {
 
 // expectTotals expects what became of rows. Of a run that was stopped the requests that were never offered have no row:
 // they are planned and cancelled, and the identity holds all the same.
-func (x *played) expectTotals(c recomputed, path string, rows []row) {
-	ok, failed := count(rows, succeeded), count(rows, func(r *row) bool { return r.failed })
-	dropped, cut := count(rows, func(r *row) bool { return r.dropped }), count(rows, func(r *row) bool { return r.cut })
+func (x *played) expectTotals(c recomputed, path string, rows []sampleRow) {
+	ok, failed := countRows(rows, hasSucceeded), countRows(rows, func(r *sampleRow) bool { return r.failed })
+	dropped, cut := countRows(rows, func(r *sampleRow) bool { return r.dropped }), countRows(rows, func(r *sampleRow) bool { return r.cut })
 	c.count(path+".sent", ok+failed)
 	c.count(path+".succeeded", ok)
 	c.count(path+".failed", failed)
@@ -104,26 +106,26 @@ func (x *played) expectTotals(c recomputed, path string, rows []row) {
 }
 
 // expectFigures expects what every kind of period has in common, of the requests that belong to it.
-func (x *played) expectFigures(c recomputed, path string, rows []row, length time.Duration, within func(*row) bool) {
+func (x *played) expectFigures(c recomputed, path string, rows []sampleRow, length time.Duration, within func(*sampleRow) bool) {
 	x.expectTotals(c, path+"totals", rows)
-	ended := count(rows, func(r *row) bool { return r.succeeded && within(r) })
+	ended := countRows(rows, func(r *sampleRow) bool { return r.succeeded && within(r) })
 	c.perSecond(path+"rates.planned", len(rows), length)
-	c.perSecond(path+"rates.offered", count(rows, (*row).finished), length)
+	c.perSecond(path+"rates.offered", countRows(rows, (*sampleRow).finished), length)
 	c.perSecond(path+"rates.succeeded", ended, length)
-	c.figures(path+"latency.response", durations(rows, succeeded, (*row).response))
-	c.figures(path+"latency.service", durations(rows, succeeded, (*row).service))
-	c.figures(path+"latency.response_all", durations(rows, (*row).finished, (*row).response))
+	c.figures(path+"latency.response", durations(rows, hasSucceeded, (*sampleRow).response))
+	c.figures(path+"latency.service", durations(rows, hasSucceeded, (*sampleRow).service))
+	c.figures(path+"latency.response_all", durations(rows, (*sampleRow).finished, (*sampleRow).response))
 	expectErrors(c, path+"errors", rows)
 }
 
 // expectLag expects the generator's lateness, of every request that it released and that has an outcome which counts.
-func expectLag(c recomputed, path string, rows []row) {
-	lags := durations(rows, func(r *row) bool { return r.offered.set && r.finished() }, func(r *row) time.Duration { return r.offered.at - r.due })
+func expectLag(c recomputed, path string, rows []sampleRow) {
+	lags := durations(rows, func(r *sampleRow) bool { return r.offered.set && r.finished() }, func(r *sampleRow) time.Duration { return r.offered.at - r.due })
 	c.percentiles(path, lags, map[string]float64{"p50": .5, "p99": .99, "max": 1})
 }
 
 // expectErrors expects failures by class.
-func expectErrors(c recomputed, path string, rows []row) {
+func expectErrors(c recomputed, path string, rows []sampleRow) {
 	n := map[string]int{}
 	for i := range rows {
 		if rows[i].lost() {
@@ -136,11 +138,11 @@ func expectErrors(c recomputed, path string, rows []row) {
 }
 
 // expectHistograms expects what travels beside the latencies of a period, and that both say the same.
-func (x *played) expectHistograms(c recomputed, path string, rows []row) {
+func (x *played) expectHistograms(c recomputed, path string, rows []sampleRow) {
 	for name, values := range map[string][]time.Duration{
-		"response":     durations(rows, succeeded, (*row).response),
-		"service":      durations(rows, succeeded, (*row).service),
-		"response_all": durations(rows, (*row).finished, (*row).response),
+		"response":     durations(rows, hasSucceeded, (*sampleRow).response),
+		"service":      durations(rows, hasSucceeded, (*sampleRow).service),
+		"response_all": durations(rows, (*sampleRow).finished, (*sampleRow).response),
 	} {
 		c.histogram(path+"histograms."+name, values)
 		c.sameAs(x.d, path+"latency."+name, path+"histograms."+name)
@@ -148,18 +150,18 @@ func (x *played) expectHistograms(c recomputed, path string, rows []row) {
 }
 
 // expectParts expects how long the parts of exchanges took, where the result tells.
-func (x *played) expectParts(c recomputed, path string, rows []row) {
+func (x *played) expectParts(c recomputed, path string, rows []sampleRow) {
 	if !x.d.under(path) {
 		return
 	}
-	of := func(part func(*row) stamp) []time.Duration {
-		return durations(rows, func(r *row) bool { return part(r).set && r.finished() }, func(r *row) time.Duration { return part(r).at })
+	of := func(part func(*sampleRow) stamp) []time.Duration {
+		return durations(rows, func(r *sampleRow) bool { return part(r).set && r.finished() }, func(r *sampleRow) time.Duration { return part(r).at })
 	}
 	for name, values := range map[string][]time.Duration{
-		"wait":       of(func(r *row) stamp { return r.wait }),
-		"connect":    of(func(r *row) stamp { return r.connect }),
-		"tls":        of(func(r *row) stamp { return r.tls }),
-		"first_byte": durations(rows, succeeded, func(r *row) time.Duration { return r.first.at - r.sent.at }),
+		"wait":       of(func(r *sampleRow) stamp { return r.wait }),
+		"connect":    of(func(r *sampleRow) stamp { return r.connect }),
+		"tls":        of(func(r *sampleRow) stamp { return r.tls }),
+		"first_byte": durations(rows, hasSucceeded, func(r *sampleRow) time.Duration { return r.first.at - r.sent.at }),
 	} {
 		c.figures(path+"."+name, values)
 		c.histogram(path+".histograms."+name, values)
@@ -182,7 +184,7 @@ func (x *played) recomputeRun(c recomputed) {
 	}
 	c.instant("drain_ms", max(0, last-x.d.instant("duration_ms")))
 	statuses, in, out := map[int]int{}, int64(0), int64(0)
-	for _, r := range where(rows, (*row).finished) {
+	for _, r := range rowsWhere(rows, (*sampleRow).finished) {
 		if r.status > 0 {
 			statuses[r.status]++
 		}
@@ -199,7 +201,7 @@ func (x *played) recomputeRun(c recomputed) {
 // recomputeExamples expects one of a class's details as its example, whether or not its phase is judged.
 func (x *played) recomputeExamples(c recomputed) {
 	details := map[string]map[any]bool{}
-	for _, r := range where(x.rows, func(r *row) bool { return r.lost() && r.detail != "" }) {
+	for _, r := range rowsWhere(x.rows, func(r *sampleRow) bool { return r.lost() && r.detail != "" }) {
 		if details[r.class] == nil {
 			details[r.class] = map[any]bool{}
 		}
@@ -220,7 +222,7 @@ func (x *played) recomputeExamples(c recomputed) {
 func (x *played) recomputePhases(c recomputed) {
 	next := time.Duration(0)
 	for _, p := range x.phases() {
-		rows := where(x.rows, func(r *row) bool { return r.phase == p.name })
+		rows := rowsWhere(x.rows, func(r *sampleRow) bool { return r.phase == p.name })
 		x.expectFigures(c, p.path+".", rows, p.length(), p.within)
 		expectLag(c, p.path+".lag_ms", rows)
 		x.expectHistograms(c, p.path+".", rows)
@@ -239,7 +241,7 @@ func (x *played) recomputePhases(c recomputed) {
 // recomputeRequests expects the figures of each kind of request, in the phases that are judged.
 func (x *played) recomputeRequests(c recomputed) {
 	rows, length, within := x.judged()
-	byName := map[string][]row{}
+	byName := map[string][]sampleRow{}
 	for _, r := range rows {
 		byName[r.request] = append(byName[r.request], r)
 	}
@@ -260,10 +262,10 @@ func (x *played) recomputeWindows(c recomputed) {
 	last := time.Duration(0)
 	for _, p := range x.d.each("windows") {
 		bounds := x.d.period(p)
-		due := where(x.rows, func(r *row) bool { return bounds.holds(r.due) })
+		due := rowsWhere(x.rows, func(r *sampleRow) bool { return bounds.holds(r.due) })
 		x.expectFigures(c, p+".", due, bounds.length(), bounds.within)
 		expectLag(c, p+".lag_ms", due)
-		c.histogram(p+".histograms.response", durations(due, succeeded, (*row).response))
+		c.histogram(p+".histograms.response", durations(due, hasSucceeded, (*sampleRow).response))
 		c.sameAs(x.d, p+".latency.response", p+".histograms.response")
 		c.is(p+".histograms.service", "")
 		c.is(p+".histograms.response_all", "")
@@ -285,13 +287,13 @@ func (x *played) recomputeWindows(c recomputed) {
 // expectEnded expects the figures of the requests that ended in a window. A window may be shorter than a response
 // takes: its throughput is of these.
 func (x *played) expectEnded(c recomputed, p string, bounds period) {
-	ended := where(x.rows, func(r *row) bool { return r.finished() && bounds.holds(r.done.at) })
-	ok := count(ended, succeeded)
+	ended := rowsWhere(x.rows, func(r *sampleRow) bool { return r.finished() && bounds.holds(r.done.at) })
+	ok := countRows(ended, hasSucceeded)
 	c.perSecond(p+".rates.succeeded", ok, bounds.length())
 	c.count(p+".ended.succeeded", ok)
-	c.count(p+".ended.failed", count(ended, func(r *row) bool { return r.failed }))
-	c.count(p+".ended.dropped", count(ended, func(r *row) bool { return r.dropped }))
-	responses := durations(ended, succeeded, (*row).response)
+	c.count(p+".ended.failed", countRows(ended, func(r *sampleRow) bool { return r.failed }))
+	c.count(p+".ended.dropped", countRows(ended, func(r *sampleRow) bool { return r.dropped }))
+	responses := durations(ended, hasSucceeded, (*sampleRow).response)
 	c.figures(p+".ended.response", responses)
 	c.histogram(p+".ended.histogram", responses)
 	c.sameAs(x.d, p+".ended.response", p+".ended.histogram")
@@ -302,26 +304,26 @@ func (x *played) expectEnded(c recomputed, p string, bounds period) {
 func (x *played) recomputeValidity(c recomputed) {
 	rows, _, _ := x.judged()
 	expectLag(c, "validity.lag_ms", rows)
-	delayed := count(rows, (*row).delayed)
+	delayed := countRows(rows, (*sampleRow).delayed)
 	c.count("validity.stalled_requests", delayed)
 	if delayed == 0 {
 		c.null("validity.bracket")
 		return
 	}
-	measured := durations(rows, succeeded, (*row).response)
-	best := durations(atBest(rows), succeeded, (*row).response)
+	measured := durations(rows, hasSucceeded, (*sampleRow).response)
+	best := durations(atBest(rows), hasSucceeded, (*sampleRow).response)
 	const beyond = 20 // requests that make a percentile more than chance
 	q := max(.5, 1-beyond/float64(len(best)))
 	c.ratio("validity.bracket.percentile", 100*q)
 	lowBest, highBest := nearestRank(recordable(best), q)
 	low, high := nearestRank(recordable(measured), q)
-	c["validity.bracket.upper_ms"] = between(low, high)
-	c["validity.bracket.lower_ms"] = between(min(low, lowBest), min(high, highBest)) // never above the upper one
+	c["validity.bracket.upper_ms"] = betweenMicros(low, high)
+	c["validity.bracket.lower_ms"] = betweenMicros(min(low, lowBest), min(high, highBest)) // never above the upper one
 }
 
 // atBest returns requests as they would have been had the generator not delayed them: without the time in which it
 // stood still, and those that failed after such a delay as successes.
-func atBest(rows []row) []row {
+func atBest(rows []sampleRow) []sampleRow {
 	out := slices.Clone(rows)
 	for i := range out {
 		if r := &out[i]; r.delayed() {

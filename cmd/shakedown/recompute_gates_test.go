@@ -13,7 +13,7 @@ import (
 func (x *played) recomputeTargets(c recomputed) {
 	const never = "silent"
 	judged, discarded, groups := map[string]int{}, map[string]int{}, map[string]int{}
-	for _, r := range where(x.rows, func(r *row) bool { return !r.dropped }) {
+	for _, r := range rowsWhere(x.rows, func(r *sampleRow) bool { return !r.dropped }) {
 		switch {
 		case r.target == "" || r.attempts == 0:
 			discarded[never]++ // it gave up before the balancer told of it, or was cut off by the end of the run
@@ -53,25 +53,25 @@ var gateExpr = regexp.MustCompile(`^([a-z_0-9.]+)(?:\(([^)]*)\))?(?:\[([^\]]*)\]
 
 // judgedWindow is what a gate looks at.
 type judgedWindow struct {
-	rows   []row
+	rows   []sampleRow
 	length time.Duration
-	within func(*row) bool
+	within func(*sampleRow) bool
 }
 
 // window returns what a gate's window holds: a phase, a fault's window, a kind of request or, for "", all judged phases.
 func (x *played) window(name string) judgedWindow {
 	for _, p := range x.phases() {
 		if p.name == name {
-			return judgedWindow{where(x.rows, func(r *row) bool { return r.phase == name }), p.length(), p.within}
+			return judgedWindow{rowsWhere(x.rows, func(r *sampleRow) bool { return r.phase == name }), p.length(), p.within}
 		}
 	}
 	for _, f := range x.faults() {
 		if bounds := x.d.period(f.path + ".window"); f.id == name {
-			return judgedWindow{where(x.rows, f.owns), bounds.length(), bounds.within}
+			return judgedWindow{rowsWhere(x.rows, f.owns), bounds.length(), bounds.within}
 		}
 	}
 	rows, length, within := x.judged()
-	return judgedWindow{where(rows, func(r *row) bool { return name == "" || r.request == name }), length, within}
+	return judgedWindow{rowsWhere(rows, func(r *sampleRow) bool { return name == "" || r.request == name }), length, within}
 }
 
 // atBest is the window without what the generator itself delayed. Such a success would have ended in time.
@@ -82,7 +82,7 @@ func (w judgedWindow) atBest() judgedWindow {
 			late[w.rows[i].seq] = true
 		}
 	}
-	return judgedWindow{atBest(w.rows), w.length, func(r *row) bool { return late[r.seq] || w.within(r) }}
+	return judgedWindow{atBest(w.rows), w.length, func(r *sampleRow) bool { return late[r.seq] || w.within(r) }}
 }
 
 // recomputeGates expects what each gate observed, and the verdict.
@@ -108,10 +108,12 @@ func (x *played) recomputeGates(c recomputed) {
 	}
 	const collapse = .5 // the error rate above which a run has failed, unless a gate on it passes
 	rows, _, _ := x.judged()
-	if lost := count(rows, (*row).lost); !asked && float64(lost) > collapse*float64(count(rows, (*row).finished)) {
+	if lost := countRows(rows, (*sampleRow).lost); !asked && float64(lost) > collapse*float64(countRows(rows, (*sampleRow).finished)) {
 		verdict = "failed"
 	}
 	switch {
+	case x.stopped() && x.d.text("verdict") == "aborted": // by the scenario's rule rather than by somebody
+		verdict = "aborted"
 	case x.stopped():
 		verdict = "interrupted"
 	case !x.d.truth("validity.valid"):
@@ -136,7 +138,7 @@ func compareBy(op string, a, b float64) bool {
 // no difference.
 func (x *played) expectObserved(c recomputed, p, metric, id, window string) {
 	observed, lower := p+".observed", p+".lower"
-	if count(x.rows, (*row).delayed) == 0 {
+	if countRows(x.rows, (*sampleRow).delayed) == 0 {
 		c.null(lower)
 	}
 	if metric == "imbalance" || metric == "scale_out" {
@@ -149,8 +151,10 @@ func (x *played) expectObserved(c recomputed, p, metric, id, window string) {
 	}
 	w := x.window(window)
 	c[observed] = observation(metric, id, w)
-	if count(x.rows, (*row).delayed) == 0 {
-		return
+	isFault := slices.ContainsFunc(x.faults(), func(f *injectedFault) bool { return f.id == window })
+	closed := metric == "rate" && countRows(w.rows, func(r *sampleRow) bool { return r.seq >= closedNumbers }) > 0
+	if isFault || closed || countRows(x.rows, (*sampleRow).delayed) == 0 {
+		return // a fault has another window then, and a closed loop another length
 	}
 	best := observation(metric, id, w.atBest())
 	c[lower] = func(got any) string {
@@ -165,21 +169,21 @@ func (x *played) expectObserved(c recomputed, p, metric, id, window string) {
 func observation(metric, id string, w judgedWindow) expectation {
 	const path = "observed"
 	c := recomputed{}
-	finished, lost := count(w.rows, (*row).finished), count(w.rows, (*row).lost)
+	finished, lost := countRows(w.rows, (*sampleRow).finished), countRows(w.rows, (*sampleRow).lost)
 	switch {
 	case finished == 0:
 		c.null(path)
 	case metric == "error_rate":
 		c.ratio(path, 100*float64(lost)/float64(finished))
 	case metric == "dropped":
-		c.count(path, count(w.rows, func(r *row) bool { return r.dropped }))
+		c.count(path, countRows(w.rows, func(r *sampleRow) bool { return r.dropped }))
 	case metric == "failed":
-		c.count(path, count(w.rows, func(r *row) bool { return r.failed }))
+		c.count(path, countRows(w.rows, func(r *sampleRow) bool { return r.failed }))
 	case metric == "rate":
-		c.perSecond(path, count(w.rows, func(r *row) bool { return r.succeeded && w.within(r) }), w.length)
+		c.perSecond(path, countRows(w.rows, func(r *sampleRow) bool { return r.succeeded && w.within(r) }), w.length)
 	case metric == "status":
-		answered := where(w.rows, func(r *row) bool { return r.status > 0 })
-		n := count(answered, func(r *row) bool {
+		answered := rowsWhere(w.rows, func(r *sampleRow) bool { return r.status > 0 })
+		n := countRows(answered, func(r *sampleRow) bool {
 			text := strconv.Itoa(r.status)
 			return text == id || strings.HasSuffix(id, "xx") && text[0] == id[0]
 		})
@@ -193,13 +197,13 @@ func observation(metric, id string, w judgedWindow) expectation {
 }
 
 // observedLatency expects a mean, a maximum or a percentile, of succeeded requests or, ending in _all, of every one.
-func (c recomputed) observedLatency(path, metric string, rows []row) {
+func (c recomputed) observedLatency(path, metric string, rows []sampleRow) {
 	metric, all := strings.CutSuffix(metric, "_all")
-	of := succeeded
+	of := hasSucceeded
 	if all {
-		of = (*row).finished
+		of = (*sampleRow).finished
 	}
-	values := durations(rows, of, (*row).response)
+	values := durations(rows, of, (*sampleRow).response)
 	digits := strings.TrimPrefix(metric, "p")
 	if strings.HasPrefix(digits, "999") {
 		digits = "99." + digits[2:]
@@ -209,13 +213,13 @@ func (c recomputed) observedLatency(path, metric string, rows []row) {
 	case len(values) == 0:
 		c.null(path)
 	case metric == "mean":
-		c.length(path, mean(values))
+		c.length(path, meanMS(values))
 	case metric == "max":
-		c[path] = between(nearestRank(recordable(values), 1))
+		c[path] = betweenMicros(nearestRank(recordable(values), 1))
 	case err != nil:
 		c.is(path, err.Error())
 	default:
-		c[path] = between(nearestRank(recordable(values), q/100))
+		c[path] = betweenMicros(nearestRank(recordable(values), q/100))
 	}
 }
 
@@ -259,7 +263,7 @@ func (x *played) expectOfFault(c recomputed, path, metric, id string) {
 		if metric != "lost" {
 			field += "_ms"
 		}
-		if f.id == id && x.d.has(field) && count(x.rows, func(r *row) bool { return r.finished() && f.owns(r) }) > 0 {
+		if f.id == id && x.d.has(field) && countRows(x.rows, func(r *sampleRow) bool { return r.finished() && f.owns(r) }) > 0 {
 			c.ratio(path, x.d.number(field))
 		}
 	}

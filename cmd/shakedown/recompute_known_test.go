@@ -30,7 +30,7 @@ var elsewhere = []known{
 	{regexp.MustCompile(`^targets\.length$|^targets\[\d+\]\.(id|group|address|generations|state_changes)\b`), "what the balancer and the processes said", nil},
 	{regexp.MustCompile(`^targets\[\d+\]\.(requests|discarded|share)$`), "attempts: more than one a request, or unknown to the generator", nil},
 	{regexp.MustCompile(`^faults\[\d+\]\.(lost|charged|expected|recover_ms|residual_ms|window)$`), "never injected", nil},
-	{regexp.MustCompile(`^gates\[\d+\]\.lower$`), "of a fault or of the system, in a run whose generator stood still", nil},
+	{regexp.MustCompile(`^gates\[\d+\]\.lower$`), "of a fault, of the system or of a closed loop, in a run whose generator stood still: without that time", nil},
 }
 
 // disputed lists figures that a result holds otherwise than its documents define them. They are recomputed by the
@@ -42,6 +42,7 @@ var disputed = []known{
 	{regexp.MustCompile(`^(rates\.succeeded|requests\[\d+\]\.rates\.succeeded|gates\[\d+\]\.observed)$`), "an end in the very instant in which a judged phase gives way to a discarded one is within the phase, but not within what is judged", onTheEdge},
 	{regexp.MustCompile(`^faults\[\d+\]\.window\.rates\.succeeded$`), "an end in the very instant in which a fault's window ends is within no fault's window, but within a phase", onAFaultsEdge},
 	{regexp.MustCompile(`^((phases|windows)\[\d+\]\.|faults\[\d+\]\.window\.)?(totals|rates)\.planned$|^targets\[\d+\]\.`), "a request of the schedule that is due when a phase of users begins is counted twice: by the schedule, and as one of the closed loop", countedTwice},
+	{regexp.MustCompile(`^((phases|windows)\[\d+\]\.|faults\[\d+\]\.window\.)?totals\.planned$`), "requests that were due between the stop and the end of a fault in force then are planned, and have no outcome", stoppedRun},
 	{regexp.MustCompile(`^phases\[\d+\]\.rates\.`), "over the phase as planned, where gates take it as long as it lasted until the run was stopped", stoppedRun},
 	{regexp.MustCompile(`^(rates|faults\[\d+\]\.window\.rates)\.planned$`), "requests of the whole plan over the time until the run was stopped", stoppedRun},
 }
@@ -50,7 +51,7 @@ func stoppedRun(x *played, _ string) bool { return x.stopped() }
 
 // silentAttempts reports whether the balancer told nothing of a request that was sent.
 func silentAttempts(x *played, _ string) bool {
-	return count(x.rows, func(r *row) bool { return r.sent.set && r.attempts == 0 }) > 0
+	return countRows(x.rows, func(r *sampleRow) bool { return r.sent.set && r.attempts == 0 }) > 0
 }
 
 // ratesWindow returns the window of a gate on a rate; ok is false for another gate.
@@ -62,8 +63,8 @@ func (x *played) ratesWindow(path string) (window string, ok bool) {
 // cutOff reports whether a path tells of a fault's window that runs to the end of the load.
 func cutOff(x *played, path string) bool {
 	window, gate := x.ratesWindow(path)
-	return slices.ContainsFunc(x.faults(), func(f *fault) bool {
-		return f.window.end == forever && (strings.HasPrefix(path, f.path+".") || gate && window == f.id)
+	return slices.ContainsFunc(x.faults(), func(f *injectedFault) bool {
+		return f.window.end == noEnd && (strings.HasPrefix(path, f.path+".") || gate && window == f.id)
 	})
 }
 
@@ -71,18 +72,18 @@ func cutOff(x *played, path string) bool {
 // whether a path tells of all judged phases.
 func onTheEdge(x *played, path string) bool {
 	window, gate := x.ratesWindow(path)
-	if strings.HasPrefix(path, "gates") && (!gate || slices.ContainsFunc(x.phases(), func(p phase) bool { return p.name == window })) {
+	if strings.HasPrefix(path, "gates") && (!gate || slices.ContainsFunc(x.phases(), func(p playedPhase) bool { return p.name == window })) {
 		return false
 	}
-	return slices.ContainsFunc(x.phases(), func(p phase) bool {
-		return !p.discarded && count(x.rows, func(r *row) bool { return r.succeeded && r.done.at == p.end }) > 0
+	return slices.ContainsFunc(x.phases(), func(p playedPhase) bool {
+		return !p.discarded && countRows(x.rows, func(r *sampleRow) bool { return r.succeeded && r.done.at == p.end }) > 0
 	})
 }
 
 // onAFaultsEdge reports whether a request ended in the very instant in which the window did that a path tells of.
 func onAFaultsEdge(x *played, path string) bool {
 	end := x.d.instant(strings.TrimSuffix(path, "rates.succeeded") + "end_ms")
-	return count(x.rows, func(r *row) bool { return r.succeeded && r.done.at == end }) > 0
+	return countRows(x.rows, func(r *sampleRow) bool { return r.succeeded && r.done.at == end }) > 0
 }
 
 // countedTwice reports whether a request of the schedule is due in a phase of users.
@@ -91,7 +92,7 @@ func countedTwice(x *played, _ string) bool {
 	for i := range x.rows {
 		users[x.rows[i].phase] = users[x.rows[i].phase] || x.rows[i].seq >= closedNumbers
 	}
-	return count(x.rows, func(r *row) bool { return r.seq < closedNumbers && users[r.phase] }) > 0
+	return countRows(x.rows, func(r *sampleRow) bool { return r.seq < closedNumbers && users[r.phase] }) > 0
 }
 
 func knownIn(list []known, x *played, path string) (why string, ok bool) {
@@ -113,7 +114,7 @@ func compare(x *played) (problems, differences []string, compared int) {
 		if problem == "" {
 			continue
 		}
-		text := fmt.Sprintf("%s is %v: %s", path, brief(got, there), problem)
+		text := fmt.Sprintf("%s is %v: %s", path, shorten(got, there), problem)
 		if why, ok := knownIn(disputed, x, path); ok {
 			differences = append(differences, text+" ("+why+")")
 			continue
@@ -134,7 +135,7 @@ func compare(x *played) (problems, differences []string, compared int) {
 }
 
 // brief shows a leaf in few characters.
-func brief(v any, there bool) any {
+func shorten(v any, there bool) any {
 	const most = 40
 	if text, ok := v.(string); ok && len(text) > most {
 		return text[:most] + "…"

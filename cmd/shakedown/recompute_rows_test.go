@@ -15,38 +15,40 @@ type stamp struct {
 	set bool
 }
 
-// row is one line of samples.csv, as README.md describes it.
-type row struct {
-	seq                             uint64
-	request, phase                  string
-	discarded                       bool
-	due                             time.Duration
-	offered, sent, first, done      stamp
-	wait, connect, tls              stamp
-	outcome, class                  string
-	status                          int // 0 when absent
-	bytesIn, bytesOut               int64
-	reconnects, attempts            int
-	target, shapedBy                string
-	stalled                         time.Duration
-	detail                          string
-	failed, succeeded, dropped, cut bool // the outcome; cut is cancelled
+// sampleRow is one line of samples.csv, as README.md describes it.
+type sampleRow struct {
+	seq                        uint64
+	request, phase             string
+	discarded                  bool
+	due                        time.Duration
+	offered, sent, first, done stamp
+	wait, connect, tls         stamp
+	class                      string
+	status                     int // 0 when absent
+	bytesIn, bytesOut          int64
+	reconnects, attempts       int
+	target, shapedBy           string
+	stalled                    time.Duration
+	detail                     string
+
+	// Its outcome is one of these; cut is cancelled.
+	succeeded, failed, dropped, cut bool
 }
 
 // finished reports whether the request had an end that counts: everything but a cancelled one.
-func (r *row) finished() bool { return !r.cut }
+func (r *sampleRow) finished() bool { return !r.cut }
 
 // lost reports whether the request counts against the error rate.
-func (r *row) lost() bool { return r.failed || r.dropped }
+func (r *sampleRow) lost() bool { return r.failed || r.dropped }
 
 // delayed reports whether the generator itself delayed the request.
-func (r *row) delayed() bool { return r.finished() && r.stalled > 0 }
+func (r *sampleRow) delayed() bool { return r.finished() && r.stalled > 0 }
 
 // response is what a user waited.
-func (r *row) response() time.Duration { return r.done.at - r.due }
+func (r *sampleRow) response() time.Duration { return r.done.at - r.due }
 
 // service is what a naive tool would have said.
-func (r *row) service() time.Duration { return r.done.at - r.sent.at }
+func (r *sampleRow) service() time.Duration { return r.done.at - r.sent.at }
 
 // rowReader reads the fields of one line by the names of their columns, and keeps the first mistake.
 type rowReader struct {
@@ -97,17 +99,17 @@ func (x *rowReader) stamp(name string) stamp {
 	return stamp{time.Duration(n), true}
 }
 
-func (x *rowReader) row() (row, error) {
-	r := row{
+func (x *rowReader) row() (sampleRow, error) {
+	r := sampleRow{
 		seq: uint64(x.integer("seq", false)), request: x.text("request"), phase: x.text("phase"), discarded: x.text("discarded") == "true",
 		due: x.stamp("due_ms").at, offered: x.stamp("offered_ms"), sent: x.stamp("sent_ms"), first: x.stamp("first_ms"), done: x.stamp("done_ms"),
 		wait: x.stamp("wait_ms"), connect: x.stamp("connect_ms"), tls: x.stamp("tls_ms"),
-		outcome: x.text("outcome"), class: x.text("class"), status: int(x.integer("status", true)),
+		class: x.text("class"), status: int(x.integer("status", true)),
 		bytesIn: x.integer("bytes_in", false), bytesOut: x.integer("bytes_out", false),
 		reconnects: int(x.integer("reconnects", false)), attempts: int(x.integer("attempts", true)),
 		target: x.text("target"), shapedBy: x.text("shaped_by"), stalled: x.stamp("stalled_ms").at, detail: x.text("detail"),
 	}
-	switch r.outcome {
+	switch outcome := x.text("outcome"); outcome {
 	case "succeeded":
 		r.succeeded = true
 	case "failed":
@@ -117,16 +119,16 @@ func (x *rowReader) row() (row, error) {
 	case "cancelled":
 		r.cut = true
 	default:
-		x.fail("outcome", fmt.Sprintf("%q is none of the outcomes", r.outcome))
+		x.fail("outcome", fmt.Sprintf("%q is none of the outcomes", outcome))
 	}
 	if r.finished() && !r.done.set {
-		x.fail("done_ms", "absent of a request that "+r.outcome)
+		x.fail("done_ms", "absent of a request that ended")
 	}
 	return r, x.err
 }
 
 // readRows reads samples.csv, and checks that it holds each planned request once.
-func readRows(path string) ([]row, error) {
+func readRows(path string) ([]sampleRow, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -140,7 +142,7 @@ func readRows(path string) ([]row, error) {
 	for i, name := range lines[0] {
 		column[name] = i
 	}
-	var rows []row
+	var rows []sampleRow
 	seen := map[uint64]bool{}
 	for i, fields := range lines[1:] {
 		r, err := (&rowReader{column: column, fields: fields}).row()
@@ -161,7 +163,7 @@ const closedNumbers = 1 << 48
 
 // checkNumbers checks that no number is missing: those of the schedule follow each other, and so do those of each phase
 // of users.
-func checkNumbers(rows []row) error {
+func checkNumbers(rows []sampleRow) error {
 	type span struct{ first, last, n uint64 }
 	spans := map[string]span{}
 	for i := range rows {
@@ -185,8 +187,8 @@ func checkNumbers(rows []row) error {
 }
 
 // where returns the rows that a condition holds for.
-func where(rows []row, cond func(*row) bool) []row {
-	var out []row
+func rowsWhere(rows []sampleRow, cond func(*sampleRow) bool) []sampleRow {
+	var out []sampleRow
 	for i := range rows {
 		if cond(&rows[i]) {
 			out = append(out, rows[i])
@@ -196,7 +198,7 @@ func where(rows []row, cond func(*row) bool) []row {
 }
 
 // durations returns a duration of each row that a condition holds for.
-func durations(rows []row, cond func(*row) bool, of func(*row) time.Duration) []time.Duration {
+func durations(rows []sampleRow, cond func(*sampleRow) bool, of func(*sampleRow) time.Duration) []time.Duration {
 	var out []time.Duration
 	for i := range rows {
 		if cond(&rows[i]) {
@@ -206,10 +208,10 @@ func durations(rows []row, cond func(*row) bool, of func(*row) time.Duration) []
 	return out
 }
 
-func succeeded(r *row) bool { return r.succeeded }
+func hasSucceeded(r *sampleRow) bool { return r.succeeded }
 
 // count returns how many rows a condition holds for.
-func count(rows []row, cond func(*row) bool) (n int) {
+func countRows(rows []sampleRow, cond func(*sampleRow) bool) (n int) {
 	for i := range rows {
 		if cond(&rows[i]) {
 			n++

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,9 +16,9 @@ import (
 	"time"
 )
 
-// overlap has a slow target and a killed one at the same time, whose requests time out or are refused, then errors of
+// overlapScenario has a slow target and a killed one at the same time, whose requests time out or are refused, then errors of
 // all targets, and two phases that are not judged, one of them in the midst of a fault.
-const overlap = `
+const overlapScenario = `
 version: 1
 name: overlap
 seed: 7
@@ -56,8 +58,8 @@ gates:
   - imbalance < 2
 `
 
-// few has more requests than its six connections carry to a slow backend: they wait, time out and are dropped.
-const few = `
+// fewScenario has more requests than its six connections carry to a slow backend: they wait, time out and are dropped.
+const fewScenario = `
 version: 1
 name: few
 seed: 3
@@ -82,8 +84,8 @@ validity: {lag: 10s}
 gates: [p99 < 2s, "dropped[burst] < 1000", failed < 1000, error_rate < 90%, "mean_all[short] < 1s", status(2xx) > 10%, "max[calm] < 1ms"]
 `
 
-// drain ends with the requests that a single target has not served yet; the other one was killed and stays away.
-const drain = `
+// drainScenario ends with the requests that a single target has not served yet; the other one was killed and stays away.
+const drainScenario = `
 version: 1
 name: drain
 seed: 1
@@ -99,8 +101,8 @@ faults:
 gates: ["rate[main] > 10/s", "rate[dead] > 85/s", "recover(dead) < 1s"]
 `
 
-// edge has a request that ends in the very instant in which its phase does.
-const edge = `
+// edgeScenario has a request that ends in the very instant in which its phase does.
+const edgeScenario = `
 version: 1
 name: edge
 seed: 1
@@ -115,8 +117,8 @@ load:
 gates: ["rate[main] > 10/s", "rate > 10/s"]
 `
 
-// halves has half a request more than fits in its first open phase: it is due when the phase of users begins.
-const halves = `
+// halvesScenario has half a request more than fits in its first open phase: it is due when the phase of users begins.
+const halvesScenario = `
 version: 1
 name: halves
 seed: 1
@@ -132,8 +134,8 @@ load:
 gates: [error_rate < 1%]
 `
 
-// long has so many windows that neighbours merge, but for those after a fault.
-const long = `
+// longScenario has so many windows that neighbours merge, but for those after a fault.
+const longScenario = `
 version: 1
 name: long
 seed: 2
@@ -149,16 +151,16 @@ topology:
 client: {timeout: 1s}
 load:
   phases:
-    - {name: first, rate: 4/s, for: 101100ms}
-    - {name: second, rate: {kind: ramp, from: 5/s, to: 10/s}, for: 5m}
+    - {name: first, rate: 4/s, for: 91100ms}
+    - {name: second, rate: {kind: ramp, from: 5/s, to: 10/s}, for: 150s}
 faults:
-  - {id: gone, at: second+100s, kind: kill, target: {group: web, id: web-2}, restart_after: 10s}
-  - {id: slow, at: second+200s, for: 50s, kind: latency, delay: 300ms, share: 40%, target: {group: web, id: web-1}}
+  - {id: gone, at: second+40s, kind: kill, target: {group: web, id: web-2}, restart_after: 10s}
+  - {id: slow, at: second+80s, for: 30s, kind: latency, delay: 300ms, share: 40%, target: {group: web, id: web-1}}
 gates: ["p99[second] < 2s", "rate[slow] > 1/s", "recover(gone) < 1m"]
 `
 
-// halted is stopped in the midst of a fault.
-const halted = `
+// haltedScenario is stopped in the midst of a fault.
+const haltedScenario = `
 version: 1
 name: halted
 seed: 9
@@ -183,8 +185,8 @@ validity: {lag: 10s}
 gates: [p99 < 2s, error_rate < 50%, "rate[main] > 1/s", "p99[late] < 1s", recover(slow) < 5s, lost(never) < 5]
 `
 
-// stalled has a client that gives up sooner than its generator is stopped for.
-const stalled = `
+// stalledScenario has a client that gives up sooner than its generator is stopped for.
+const stalledScenario = `
 version: 1
 name: stalled
 seed: 4
@@ -229,22 +231,24 @@ func rehearsals() []rehearsal {
 		{"simulated first run", func(t *testing.T) *played {
 			return playCommand(t, command(t, "run", "first-run", "--world", "sim"), nil)
 		}, []string{"totals.succeeded", "faults[0].charged"}},
-		{"simulated overlap", sim(overlap), []string{"faults[0].charged", "faults[1].charged", "faults[2].charged", "faults[0].recover_ms"}},
+		{"simulated overlap", sim(overlapScenario), []string{"faults[0].charged", "faults[1].charged", "faults[2].charged", "faults[0].recover_ms"}},
 		{"simulated closed loop", file("closed.yaml", "--world", "sim"), []string{"totals.succeeded"}},
-		{"simulated few connections", sim(few), []string{"totals.dropped", "totals.failed", "parts.wait.count"}},
+		{"simulated few connections", sim(fewScenario), []string{"totals.dropped", "totals.failed", "parts.wait.count"}},
 		{"simulated scale-out", file("everything.yaml", "--world", "sim"), []string{"faults[2].charged"}},
 		{"simulated limits", file("limits.yaml", "--world", "sim"), []string{"statuses.429"}},
-		{"simulated drain", sim(drain), []string{"drain_ms", "totals.retries"}},
-		{"simulated edge", sim(edge), []string{"totals.succeeded"}},
-		{"simulated halves", sim(halves), []string{"totals.succeeded"}},
-		{"simulated long run", sim(long), []string{"faults[0].charged", "faults[1].recover_ms"}},
-		{"live overlap", live(overlap, nil), []string{"faults[0].charged", "faults[1].charged", "faults[2].charged", "parts.connect.count"}},
+		{"simulated drain", sim(drainScenario), []string{"drain_ms", "totals.retries"}},
+		{"simulated edge", sim(edgeScenario), []string{"totals.succeeded"}},
+		{"simulated halves", sim(halvesScenario), []string{"totals.succeeded"}},
+		{"simulated long run", sim(longScenario), []string{"faults[0].charged", "faults[1].recover_ms"}},
+		{"live overlap", live(overlapScenario, nil), []string{"faults[0].charged", "faults[1].charged", "faults[2].charged", "parts.connect.count"}},
 		{"live closed loop", file("closed.yaml"), []string{"totals.succeeded"}},
-		{"live few connections", live(few, nil), []string{"totals.dropped", "totals.failed", "parts.wait.count"}},
-		{"live interrupt", live(halted, interrupt), []string{"totals.cancelled", "totals.succeeded"}},
-		{"live stall", live(stalled, stall), []string{"validity.stalled_requests", "totals.failed"}},
-		{"live TLS", attackServer(httptest.NewTLSServer, "--insecure", "--requests-per-connection", "7"), []string{"parts.tls.count", "bytes.in", "totals.failed"}},
-		{"live vegeta", attackServer(httptest.NewServer, "--engine", "vegeta"), []string{"bytes.in", "totals.failed"}},
+		{"live few connections", live(fewScenario, nil), []string{"totals.dropped", "totals.failed", "parts.wait.count"}},
+		{"live interrupt", live(haltedScenario, interruptRun), []string{"totals.cancelled", "totals.succeeded"}},
+		{"live stall", live(stalledScenario, stallGenerator), []string{"validity.stalled_requests", "totals.failed"}},
+		{"live TLS", attackServer((*httptest.Server).StartTLS, "--rate", "200/s", "--insecure", "--requests-per-connection", "7", "--method", "POST", "--body", "hello"),
+			[]string{"parts.tls.count", "bytes.in", "bytes.out", "totals.failed"}},
+		{"live vegeta", attackServer((*httptest.Server).Start, "--rate", "200/s", "--engine", "vegeta"), []string{"bytes.in", "totals.failed"}},
+		{"live users", attackServer((*httptest.Server).Start, "--users", "5", "--think-time", idle.String()), []string{"bytes.in", "totals.failed"}},
 	}
 }
 
@@ -290,14 +294,14 @@ func playCommand(t *testing.T, cmd *exec.Cmd, act func(*testing.T, *exec.Cmd)) *
 	return &played{d, rows}
 }
 
-func interrupt(t *testing.T, cmd *exec.Cmd) {
+func interruptRun(t *testing.T, cmd *exec.Cmd) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Error(err)
 	}
 }
 
-// stall stops the load generator for a while, and nothing else.
-func stall(t *testing.T, cmd *exec.Cmd) {
+// stallGenerator stops the load generator for a while, and nothing else.
+func stallGenerator(t *testing.T, cmd *exec.Cmd) {
 	const length = 300 * time.Millisecond // what is tested, not a wait for something
 	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Error(err)
@@ -308,12 +312,16 @@ func stall(t *testing.T, cmd *exec.Cmd) {
 	}
 }
 
+// idle is how long the server of attackServer keeps a connection that is idle. Users who pause as long find theirs closed
+// now and then, and the request is sent again.
+const idle = 12 * time.Millisecond
+
 // attackServer returns a run against a server that answers with a body, now and then with an error, and at times not
 // at all.
-func attackServer(start func(http.Handler) *httptest.Server, args ...string) func(*testing.T) *played {
+func attackServer(start func(*httptest.Server), args ...string) func(*testing.T) *played {
 	return func(t *testing.T) *played {
 		var n atomic.Int64
-		srv := start(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			switch i := n.Add(1); {
 			case i%19 == 0:
 				panic(http.ErrAbortHandler)
@@ -323,8 +331,11 @@ func attackServer(start func(http.Handler) *httptest.Server, args ...string) fun
 				_, _ = w.Write([]byte("an answer"))
 			}
 		}))
+		srv.Config.IdleTimeout = idle
+		srv.Config.ErrorLog = log.New(io.Discard, "", 0) // connections that are closed on purpose
+		start(srv)
 		defer srv.Close()
-		args := append([]string{"attack", srv.URL, "--rate", "200/s", "--for", "1s", "--method", "POST", "--body", "hello", "--gate", "p99 < 1s"}, args...)
+		args := append([]string{"attack", srv.URL, "--for", "1s", "--gate", "p99 < 1s"}, args...)
 		return playCommand(t, command(t, args...), nil)
 	}
 }

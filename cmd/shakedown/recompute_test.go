@@ -42,24 +42,24 @@ func TestRecompute(t *testing.T) {
 
 // A figure that is wrong, and a request that is other than the result knows, are both noticed.
 func TestRecomputeSeesChanges(t *testing.T) {
-	x := playScenario(t, overlap, nil, "--world", "sim")
+	x := playScenario(t, overlapScenario, nil, "--world", "sim")
 	if problems, _, _ := compare(x); len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	add := func(path string, by float64) func(document, []row) {
-		return func(d document, _ []row) { d[path] = d.number(path) + by }
+	add := func(path string, by float64) func(document, []sampleRow) {
+		return func(d document, _ []sampleRow) { d[path] = d.number(path) + by }
 	}
-	set := func(path string, v any) func(document, []row) {
-		return func(d document, _ []row) { d[path] = v }
+	set := func(path string, v any) func(document, []sampleRow) {
+		return func(d document, _ []sampleRow) { d[path] = v }
 	}
-	first := func(cond func(*row) bool, change func(*row)) func(document, []row) {
-		return func(_ document, rows []row) {
-			change(&rows[slices.IndexFunc(rows, func(r row) bool { return !r.discarded && cond(&r) })])
+	first := func(cond func(*sampleRow) bool, change func(*sampleRow)) func(document, []sampleRow) {
+		return func(_ document, rows []sampleRow) {
+			change(&rows[slices.IndexFunc(rows, func(r sampleRow) bool { return !r.discarded && cond(&r) })])
 		}
 	}
-	timedOut := func(r *row) bool { return r.failed && r.shapedBy == "slow" }
+	timedOut := func(r *sampleRow) bool { return r.failed && r.shapedBy == "slow" }
 	for name, tc := range map[string]struct {
-		change func(document, []row)
+		change func(document, []sampleRow)
 		path   string // of a figure that is noticed
 	}{
 		"a count":                   {add("totals.failed", 1), "totals.failed"},
@@ -74,7 +74,7 @@ func TestRecomputeSeesChanges(t *testing.T) {
 		"a status":                  {add("statuses.503", -1), "statuses.503"},
 		"a window's end":            {add("windows[3].end_ms", 1), "windows[4].start_ms"},
 		"a window's failures":       {add("windows[30].ended.failed", 1), "windows[30].ended.failed"},
-		"a histogram":               {func(d document, _ []row) { d["histograms.response"] = d["histograms.response_all"] }, "histograms.response"},
+		"a histogram":               {func(d document, _ []sampleRow) { d["histograms.response"] = d["histograms.response_all"] }, "histograms.response"},
 		"a charge":                  {add("faults[0].charged", 1), "faults[0].charged"},
 		"an expectation":            {add("faults[0].expected", 1), "faults[0].expected"},
 		"a recovery":                {add("faults[1].recover_ms", 62.5), "faults[1].recover_ms"},
@@ -86,20 +86,21 @@ func TestRecomputeSeesChanges(t *testing.T) {
 		"the drain":                 {add("drain_ms", .001), "drain_ms"},
 		"the bracket":               {set("validity.bracket", 1.), "validity.bracket"},
 		"a figure that is new":      {set("totals.lost", 1.), "totals.lost was not recomputed"},
-		"a failed request":          {first(succeeded, func(r *row) { r.succeeded, r.failed, r.class = false, true, "refused" }), "errors.refused"},
-		"a slower request":          {first(succeeded, func(r *row) { r.done.at += time.Second }), "latency.response.max_ms"},
-		"a request ended elsewhere": {first(timedOut, func(r *row) { r.done.at += 70 * time.Millisecond }), "ended.failed"},
-		"a request of another kind": {first(succeeded, func(r *row) { r.request = "PUT /" }), "requests.length"},
-		"a target of another name":  {first(succeeded, func(r *row) { r.target = "web-4" }), ".requests"},
-		"an unshaped request":       {first(timedOut, func(r *row) { r.shapedBy, r.target = "", "web-2" }), "faults[1].charged"},
-		"another status":            {first(timedOut, func(r *row) { r.status = 502 }), "statuses.502"},
-		"another class":             {first(timedOut, func(r *row) { r.class = "reset" }), "errors.reset"},
-		"a delayed request":         {first(succeeded, func(r *row) { r.stalled = time.Millisecond }), "validity.stalled_requests"},
-		"a retry":                   {first(succeeded, func(r *row) { r.attempts = 2 }), "totals.retries"},
-		"a reconnection":            {first(succeeded, func(r *row) { r.reconnects = 1 }), "totals.reconnects"},
-		"a body":                    {first(succeeded, func(r *row) { r.bytesIn++ }), "bytes.in"},
+		"a failed request":          {first(hasSucceeded, func(r *sampleRow) { r.succeeded, r.failed, r.class = false, true, "refused" }), "errors.refused"},
+		"a slower request":          {first(hasSucceeded, func(r *sampleRow) { r.done.at += time.Second }), "latency.response.max_ms"},
+		"a request ended elsewhere": {first(timedOut, func(r *sampleRow) { r.done.at += 70 * time.Millisecond }), "ended.failed"},
+		"a request of another kind": {first(hasSucceeded, func(r *sampleRow) { r.request = "PUT /" }), "requests.length"},
+		"a target of another name":  {first(hasSucceeded, func(r *sampleRow) { r.target = "web-4" }), ".requests"},
+		"an unshaped request":       {first(timedOut, func(r *sampleRow) { r.shapedBy, r.target = "", "web-2" }), "faults[1].charged"},
+		"another status":            {first(timedOut, func(r *sampleRow) { r.status = 502 }), "statuses.502"},
+		"another class":             {first(timedOut, func(r *sampleRow) { r.class = "reset" }), "errors.reset"},
+		"a delayed request":         {first(hasSucceeded, func(r *sampleRow) { r.stalled = time.Millisecond }), "validity.stalled_requests"},
+		"a retry":                   {first(hasSucceeded, func(r *sampleRow) { r.attempts = 2 }), "totals.retries"},
+		"a reconnection":            {first(hasSucceeded, func(r *sampleRow) { r.reconnects = 1 }), "totals.reconnects"},
+		"a body":                    {first(hasSucceeded, func(r *sampleRow) { r.bytesIn++ }), "bytes.in"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d, rows := maps.Clone(x.d), slices.Clone(x.rows)
 			tc.change(d, rows)
 			problems, _, _ := compare(&played{d, rows})
