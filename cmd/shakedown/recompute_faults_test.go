@@ -1,0 +1,262 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// injectedFault is what a result says of an injected fault's bounds, and what the requests say of its consequences.
+type injectedFault struct {
+	path, id string
+	targets  []string
+	injected time.Duration
+	reverted stamp
+	window   period
+	charged  int
+	ended    map[string]int // requests that ended in its window and in none of a later fault, by the phase at that time
+}
+
+// caused reports whether a request's failure is the fault's doing: it shaped the final attempt, or nothing did and
+// that went to one of the fault's targets.
+func (f *injectedFault) caused(r *sampleRow) bool {
+	return r.lost() && (r.shapedBy == f.id || r.shapedBy == "" && r.target != "" && slices.Contains(f.targets, r.target))
+}
+
+// owns reports whether a request belongs to the fault's window: due in it, or under way at the injection and failed
+// by it after that.
+func (f *injectedFault) owns(r *sampleRow) bool {
+	return f.window.holds(r.due) || r.due < f.injected && r.done.set && r.done.at >= f.injected && f.caused(r)
+}
+
+// noEnd is later than any run.
+const noEnd = time.Duration(1 << 62)
+
+// faults returns the faults that were injected, in the order of the result. A window that runs to the end of the load
+// has no end: what ends after the load belongs to it.
+func (x *played) faults() []*injectedFault {
+	var out []*injectedFault
+	for _, p := range x.d.each("faults") {
+		if !x.d.has(p + ".injected_ms") {
+			continue
+		}
+		f := &injectedFault{
+			path: p, id: x.d.text(p + ".id"), targets: x.d.texts(p + ".targets"), injected: x.d.instant(p + ".injected_ms"),
+			reverted: stamp{x.d.instant(p + ".reverted_ms"), x.d.has(p + ".reverted_ms")}, window: x.d.period(p + ".window"),
+			ended: map[string]int{},
+		}
+		if f.window.end >= x.d.instant("duration_ms") {
+			f.window.end = noEnd
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// latest returns the fault that was injected last of those that a condition holds for; nil without any.
+func latestFault(faults []*injectedFault, cond func(*injectedFault) bool) (out *injectedFault) {
+	for _, f := range faults {
+		if cond(f) && (out == nil || f.injected >= out.injected) {
+			out = f
+		}
+	}
+	return out
+}
+
+// chargedFault returns the fault that a failed or dropped request is charged to: the one that shaped its final attempt,
+// else the latest injected of those whose target it went to while their window was open, else the latest injected
+// whose window was open when it ended; nil without any.
+func chargedFault(faults []*injectedFault, r *sampleRow) *injectedFault {
+	open := func(f *injectedFault) bool { return f.window.holds(r.done.at) }
+	if f := latestFault(faults, func(f *injectedFault) bool { return f.id == r.shapedBy }); f != nil {
+		return f
+	}
+	if f := latestFault(faults, func(f *injectedFault) bool { return open(f) && slices.Contains(f.targets, r.target) }); f != nil {
+		return f
+	}
+	return latestFault(faults, open)
+}
+
+// phaseAt returns the name of the phase that the plan has at an instant; the last one takes what is beyond.
+func (x *played) phaseAt() func(time.Duration) string {
+	var names []string
+	var ends []time.Duration
+	for _, p := range x.d.each("phases") {
+		names, ends = append(names, x.d.text(p+".name")), append(ends, x.d.instant(p+".end_ms"))
+	}
+	return func(at time.Duration) string {
+		i := slices.IndexFunc(ends, func(end time.Duration) bool { return at < end })
+		if i < 0 {
+			i = len(ends) - 1
+		}
+		return names[i]
+	}
+}
+
+// charge counts the failures that each fault is charged with, and returns the error rate of each phase outside all
+// faults' windows. It goes by when requests ended.
+func (x *played) charge(faults []*injectedFault) map[string]float64 {
+	finished, baseline, phaseAt := map[string]float64{}, map[string]float64{}, x.phaseAt()
+	for i := range x.rows {
+		r := &x.rows[i]
+		if !r.finished() {
+			continue
+		}
+		phase := phaseAt(r.done.at)
+		owner := latestFault(faults, func(f *injectedFault) bool { return f.window.holds(r.done.at) })
+		if owner != nil {
+			owner.ended[phase]++
+		} else {
+			finished[phase]++
+		}
+		if !r.lost() {
+			continue
+		}
+		if f := chargedFault(faults, r); f != nil {
+			f.charged++
+		} else {
+			baseline[phase]++
+		}
+	}
+	for phase, n := range finished {
+		baseline[phase] /= n
+	}
+	return baseline
+}
+
+// recomputeFaults expects what each fault did to requests.
+func (x *played) recomputeFaults(c recomputed) {
+	faults := x.faults()
+	baseline := x.charge(faults)
+	charged := 0
+	for _, f := range faults {
+		rows, bounds := rowsWhere(x.rows, f.owns), x.d.period(f.path+".window")
+		w := f.path + ".window"
+		x.expectFigures(c, w+".", rows, bounds.length(), bounds.within)
+		expectLag(c, w+".lag_ms", rows)
+		x.expectHistograms(c, w+".", rows)
+		c.instant(w+".start_ms", f.injected)
+		c.is(w+".name", f.id)
+		expected := 0.
+		for phase, n := range f.ended {
+			expected += baseline[phase] * float64(n)
+		}
+		c.count(f.path+".charged", f.charged)
+		c.ratio(f.path+".expected", expected)
+		c.ratio(f.path+".lost", math.Max(0, float64(f.charged)-expected))
+		charged += f.charged
+		x.recomputeRecovery(c, f)
+	}
+	if failures := countRows(x.rows, (*sampleRow).lost); charged > failures {
+		c.is("faults", fmt.Sprintf("charged with at most %d failures, not %d", failures, charged))
+	}
+}
+
+// objective is the scenario's definition of healthy.
+type objective struct {
+	errorRate float64
+	window    time.Duration
+	quantile  []float64
+	limit     []time.Duration
+}
+
+func (x *played) objective() objective {
+	o := objective{errorRate: x.d.number("objective.error_rate"), window: x.d.instant("objective.window_ms")}
+	for _, p := range x.d.each("objective.latency") {
+		o.quantile = append(o.quantile, x.d.number(p+".percentile")/100)
+		o.limit = append(o.limit, x.d.instant(p+".limit_ms"))
+	}
+	return o
+}
+
+// broken reports whether the requests that ended in a period break the objective.
+func (o *objective) broken(rows []sampleRow, p period) bool {
+	ended := rowsWhere(rows, func(r *sampleRow) bool { return r.finished() && p.holds(r.done.at) })
+	lost := countRows(ended, (*sampleRow).lost)
+	if lost > 0 && float64(lost)/float64(len(ended)) > o.errorRate {
+		return true
+	}
+	sorted := recordable(durations(ended, hasSucceeded, (*sampleRow).response))
+	for i, q := range o.quantile {
+		if n := len(sorted); n > 0 && sorted[min(max(int(q*float64(n)+.5), 1), n)-1] > int64(o.limit[i]/time.Microsecond) {
+			return true
+		}
+	}
+	return false
+}
+
+// edges returns where the result's windows begin.
+func (x *played) edges() []time.Duration {
+	var out []time.Duration
+	for _, p := range x.d.each("windows") {
+		out = append(out, x.d.instant(p+".start_ms"))
+	}
+	return out
+}
+
+// recovery returns when the objective held again for a window of its own after it had broken; it goes by the edges of
+// the result's windows. A breach counts that begins before one window of the objective has passed since the fault's
+// end, and what the load's end cuts off can't be said.
+func (x *played) recovery(f *injectedFault) (broke bool, held stamp) {
+	o, edges, end := x.objective(), x.edges(), x.d.instant("duration_ms")
+	over := end
+	if f.reverted.set {
+		over = min(f.reverted.at, end)
+	}
+	for i, at := range edges {
+		if at < f.injected {
+			continue
+		}
+		until := i
+		for until < len(edges) && edges[until] < at+o.window {
+			until++
+		}
+		last := noEnd
+		if until < len(edges) {
+			last = edges[until]
+		}
+		bad := o.broken(x.rows, period{at, last})
+		switch {
+		case bad && at <= over+o.window && at < end:
+			broke = true
+		case !bad && broke && at+o.window <= end:
+			return true, stamp{at, true}
+		}
+	}
+	return broke, held
+}
+
+// recomputeRecovery expects when the objective held again, and with it the end of the fault's window: the first edge
+// of a window at or after the recovery and the fault's end, whichever comes later.
+func (x *played) recomputeRecovery(c recomputed, f *injectedFault) {
+	load := x.d.instant("duration_ms")
+	broke, held := x.recovery(f)
+	end := load
+	switch {
+	case broke && !held.set:
+		c.null(f.path + ".recover_ms")
+		c.null(f.path + ".residual_ms")
+	default:
+		if !broke {
+			held.at = f.injected
+		}
+		c.instant(f.path+".recover_ms", held.at-f.injected)
+		if f.reverted.set {
+			end = max(held.at, f.reverted.at)
+			c.instant(f.path+".residual_ms", max(0, held.at-f.reverted.at))
+		} else {
+			c.null(f.path + ".residual_ms")
+			if broke {
+				end = held.at
+			}
+		}
+	}
+	for _, at := range x.edges() {
+		if at >= end {
+			end = at
+			break
+		}
+	}
+	c.instant(f.path+".window.end_ms", min(end, load))
+}
