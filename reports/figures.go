@@ -54,7 +54,7 @@ func PeriodOf(name string, start, end time.Duration, t *measure.Tally, planned u
 		Name: name, StartMS: MS(start), EndMS: MS(end),
 		Totals: Totals{
 			Planned: planned, Sent: t.Sent(), Succeeded: t.Succeeded, Failed: t.Failed, Dropped: t.Dropped, Cancelled: t.Cancelled,
-			Reconnects: t.Reconnects,
+			Retries: t.Retries, Reconnects: t.Reconnects,
 		},
 		Latency:    Latency{FiguresOf(&t.Response), FiguresOf(&t.Service), FiguresOf(all)},
 		Lag:        LagOf(&t.Lag),

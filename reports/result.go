@@ -237,7 +237,8 @@ type Target struct {
 	Address     string       `json:"address"`
 	Requests    uint64       `json:"requests"`
 	Discarded   uint64       `json:"discarded"`
-	Share       float64      `json:"share"` // of its group's requests
+	Expected    float64      `json:"expected"` // requests that it should have had by its weight while it took traffic
+	Share       float64      `json:"share"`    // of its group's requests
 	Generations []Generation `json:"generations"`
 	Changes     []Change     `json:"state_changes"`
 }

@@ -72,7 +72,7 @@ func (r *record) sample(s *measure.Sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	phase := r.recorder.PhaseAt(s.Due)
-	if r.s.Load.Phases[phase].Users > 0 { // no plan says how many a closed loop sends
+	if profile.IsClosed(s.Seq) { // no plan says how many a closed loop sends
 		r.planned[phase]++
 		r.recorder.Plan(s.Due, 1)
 	} else {

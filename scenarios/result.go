@@ -84,7 +84,7 @@ func (p *player) periods(r *reports.Result) *measure.Tally {
 	byName := p.rec.recorder.Requests()
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		t := byName[name]
-		r.Requests = append(r.Requests, p.period(name, 0, asPlanned, length, t, t.Finished()+t.Cancelled))
+		r.Requests = append(r.Requests, reports.PeriodOf(name, 0, length, t, t.Finished()+t.Cancelled)) // of those that were offered
 	}
 	return judged
 }
@@ -145,7 +145,7 @@ func (p *player) targetResults(r *reports.Result) {
 		t := reports.Target{ID: m.ID, Group: m.Group, Generations: m.generations, Changes: []reports.Change{}}
 		if p.stats != nil {
 			x := p.stats.Targets[m.ID]
-			t.Address, t.Requests, t.Discarded = x.Address, x.Requests, x.Discarded
+			t.Address, t.Requests, t.Discarded, t.Expected = x.Address, x.Requests, x.Discarded, x.Expected
 			if sum[m.Group] > 0 {
 				t.Share = float64(x.Requests) / float64(sum[m.Group])
 			}

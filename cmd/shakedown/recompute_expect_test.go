@@ -158,17 +158,19 @@ func (c recomputed) percentiles(path string, values []time.Duration, quantiles m
 			c.null(path + "." + name)
 			continue
 		}
-		c[path+"."+name] = betweenMicros(nearestRank(sorted, q))
+		c[path+"."+name] = betweenMicros(nearestRank(sorted, q), nearestRank(sorted, q))
 	}
 }
 
-// nearestRank returns the value of a quantile's nearest rank, in microseconds: that of rank q·n + 0.5 without its
-// fraction, the first at least. Where q·n + 0.5 is a whole number up to rounding, it returns both neighbours.
-func nearestRank(sorted []int64, q float64) (low, high int64) {
-	const rounding = 1e-6
-	at := func(rank float64) int64 { return sorted[min(max(int(rank), 1), len(sorted))-1] }
-	exact := q*float64(len(sorted)) + .5
-	return at(exact - rounding), at(exact + rounding)
+// nearestRank returns the value of a quantile's nearest rank, in microseconds: the least value that a share of q of
+// all does not exceed.
+func nearestRank(sorted []int64, q float64) int64 {
+	for i, v := range sorted {
+		if float64(i+1) >= q*float64(len(sorted))-1e-6 {
+			return v
+		}
+	}
+	return sorted[len(sorted)-1]
 }
 
 // between expects a time in milliseconds that a histogram holds for a value between two in microseconds.
@@ -189,7 +191,18 @@ func (c recomputed) sameAs(d document, figures, histogram string) {
 	if err != nil {
 		return // empty, or not a histogram: its own expectation says so
 	}
-	quantile := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) }
+	quantile := func(percent float64) float64 { // of the nearest rank, which HdrHistogram itself rounds
+		seen, micros := int64(0), int64(0)
+		for _, bar := range h.Distribution() {
+			if seen += bar.Count; bar.Count > 0 {
+				micros = bar.To
+			}
+			if float64(seen) >= percent/100*float64(h.TotalCount())-1e-6 {
+				break
+			}
+		}
+		return float64(micros)
+	}
 	for name, micros := range map[string]float64{
 		"p50_ms": quantile(50), "p90_ms": quantile(90), "p95_ms": quantile(95), "p99_ms": quantile(99), "p999_ms": quantile(99.9),
 		"max_ms": float64(h.Max()), "mean_ms": h.Mean(), "count": 1000 * float64(h.TotalCount()),

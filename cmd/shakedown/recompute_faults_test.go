@@ -170,16 +170,20 @@ func (x *played) objective() objective {
 	return o
 }
 
-// broken reports whether the requests that ended in a period break the objective.
+// broken reports whether the requests that ended in a period, or those that were due in it, break the objective.
 func (o *objective) broken(rows []sampleRow, p period) bool {
-	ended := rowsWhere(rows, func(r *sampleRow) bool { return r.finished() && p.holds(r.done.at) })
-	lost := countRows(ended, (*sampleRow).lost)
-	if lost > 0 && float64(lost)/float64(len(ended)) > o.errorRate {
+	return o.brokenBy(rowsWhere(rows, func(r *sampleRow) bool { return r.finished() && p.holds(r.done.at) })) ||
+		o.brokenBy(rowsWhere(rows, func(r *sampleRow) bool { return r.finished() && p.holds(r.due) }))
+}
+
+func (o *objective) brokenBy(some []sampleRow) bool {
+	lost := countRows(some, (*sampleRow).lost)
+	if lost > 0 && float64(lost)/float64(len(some)) > o.errorRate {
 		return true
 	}
-	sorted := recordable(durations(ended, hasSucceeded, (*sampleRow).response))
+	sorted := recordable(durations(some, hasSucceeded, (*sampleRow).response))
 	for i, q := range o.quantile {
-		if n := len(sorted); n > 0 && sorted[min(max(int(q*float64(n)+.5), 1), n)-1] > int64(o.limit[i]/time.Microsecond) {
+		if len(sorted) > 0 && nearestRank(sorted, q) > int64(o.limit[i]/time.Microsecond) {
 			return true
 		}
 	}
@@ -195,14 +199,17 @@ func (x *played) edges() []time.Duration {
 	return out
 }
 
+// ends reports whether the fault ended before the load did. What is reverted after that has no end within it.
+func (f *injectedFault) ends(load time.Duration) bool { return f.reverted.set && f.reverted.at < load }
+
 // recovery returns when the objective held again for a window of its own after it had broken; it goes by the edges of
 // the result's windows. A breach counts that begins before one window of the objective has passed since the fault's
 // end, and what the load's end cuts off can't be said.
 func (x *played) recovery(f *injectedFault) (broke bool, held stamp) {
 	o, edges, end := x.objective(), x.edges(), x.d.instant("duration_ms")
 	over := end
-	if f.reverted.set {
-		over = min(f.reverted.at, end)
+	if f.ends(end) {
+		over = f.reverted.at
 	}
 	for i, at := range edges {
 		if at < f.injected {
@@ -217,10 +224,11 @@ func (x *played) recovery(f *injectedFault) (broke bool, held stamp) {
 			last = edges[until]
 		}
 		bad := o.broken(x.rows, period{at, last})
+		asked := countRows(x.rows, func(r *sampleRow) bool { return r.finished() && period{at, last}.holds(r.due) }) > 0
 		switch {
 		case bad && at <= over+o.window && at < end:
 			broke = true
-		case !bad && broke && at+o.window <= end:
+		case !bad && asked && broke && at+o.window <= end:
 			return true, stamp{at, true}
 		}
 	}
@@ -242,7 +250,7 @@ func (x *played) recomputeRecovery(c recomputed, f *injectedFault) {
 			held.at = f.injected
 		}
 		c.instant(f.path+".recover_ms", held.at-f.injected)
-		if f.reverted.set {
+		if f.ends(load) {
 			end = max(held.at, f.reverted.at)
 			c.instant(f.path+".residual_ms", max(0, held.at-f.reverted.at))
 		} else {

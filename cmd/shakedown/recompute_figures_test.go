@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -21,8 +22,8 @@ func (p period) length() time.Duration { return p.end - p.start }
 // holds reports whether an instant is in the period: its end belongs to the next one.
 func (p period) holds(t time.Duration) bool { return t >= p.start && t < p.end }
 
-// within reports whether a request ended within the period. One that ends with it does.
-func (p period) within(r *sampleRow) bool { return r.done.at >= p.start && r.done.at <= p.end }
+// within reports whether a request ended within the period. One that ends with it belongs to the next.
+func (p period) within(r *sampleRow) bool { return p.holds(r.done.at) }
 
 func (d document) period(path string) period {
 	return period{d.instant(path + ".start_ms"), d.instant(path + ".end_ms")}
@@ -310,25 +311,84 @@ func (x *played) recomputeValidity(c recomputed) {
 		c.null("validity.bracket")
 		return
 	}
-	measured := durations(rows, hasSucceeded, (*sampleRow).response)
-	best := durations(atBest(rows), hasSucceeded, (*sampleRow).response)
+	open := rowsWhere(rows, func(r *sampleRow) bool { return r.seq < closedNumbers })
+	switch {
+	case len(open) == len(rows):
+		expectBracket(c, rows, openQuantiles(rows))
+	case countRows(open, (*sampleRow).delayed) > 0: // closed loops tell of throughput
+		expectBracket(c, open, openQuantiles(open))
+	default:
+		expectBracket(c, rows, []float64{.5, .9})
+	}
+}
+
+// openQuantiles are the quantiles that a result reports and that enough requests lie beyond, and the highest of that kind.
+func openQuantiles(rows []sampleRow) []float64 {
 	const beyond = 20 // requests that make a percentile more than chance
-	q := max(.5, 1-beyond/float64(len(best)))
-	c.ratio("validity.bracket.percentile", 100*q)
-	lowBest, highBest := nearestRank(recordable(best), q)
-	low, high := nearestRank(recordable(measured), q)
-	c["validity.bracket.upper_ms"] = betweenMicros(low, high)
-	c["validity.bracket.lower_ms"] = betweenMicros(min(low, lowBest), min(high, highBest)) // never above the upper one
+	n := float64(len(durations(atBest(rows), hasSucceeded, (*sampleRow).response)))
+	out := []float64{.5}
+	for _, q := range []float64{.9, .95, .99, .999} {
+		if n*(1-q) >= beyond-1e-6 {
+			out = append(out, q)
+		}
+	}
+	if q := 1 - beyond/n; q > .5 && q < .999 {
+		out = append(out, q)
+	}
+	return out
+}
+
+// expectBracket expects both sides of the quantile at which they are furthest apart in proportion. Which one that is may
+// hang on the histogram's precision: any of those that are as far apart will do.
+func expectBracket(c recomputed, rows []sampleRow, quantiles []float64) {
+	measured := recordable(durations(rows, hasSucceeded, (*sampleRow).response))
+	best := recordable(durations(atBest(rows), hasSucceeded, (*sampleRow).response))
+	widest := 0.
+	for _, q := range quantiles {
+		if high := nearestRank(measured, q); high > 0 {
+			widest = max(widest, float64(high)/float64(max(min(high, nearestRank(best, q)), 1)))
+		}
+	}
+	one := func(of func(q float64) expectation) expectation {
+		return func(got any) (problem string) {
+			for _, q := range quantiles {
+				high := nearestRank(measured, q)
+				if low := min(high, nearestRank(best, q)); float64(high)/float64(max(low, 1)) < .99*widest {
+					continue
+				}
+				if problem = of(q)(got); problem == "" {
+					return ""
+				}
+			}
+			return problem
+		}
+	}
+	c["validity.bracket.percentile"] = one(func(q float64) expectation {
+		return func(got any) string {
+			if v, ok := got.(float64); ok && math.Abs(v-100*q) < 1e-6 {
+				return ""
+			}
+			return fmt.Sprintf("recomputed %v", 100*q)
+		}
+	})
+	c["validity.bracket.upper_ms"] = one(func(q float64) expectation { return betweenMicros(nearestRank(measured, q), nearestRank(measured, q)) })
+	c["validity.bracket.lower_ms"] = one(func(q float64) expectation { // never above the upper one
+		low := min(nearestRank(best, q), nearestRank(measured, q))
+		return betweenMicros(low, low)
+	})
 }
 
 // atBest returns requests as they would have been had the generator not delayed them: without the time in which it
-// stood still, and those that failed after such a delay as successes.
+// stood still, and those that failed after such a delay of a twentieth of their time at least as successes.
 func atBest(rows []sampleRow) []sampleRow {
 	out := slices.Clone(rows)
 	for i := range out {
 		if r := &out[i]; r.delayed() {
+			turned := r.lost() && float64(r.stalled) >= .05*float64(r.response())
 			r.done.at -= r.stalled
-			r.succeeded, r.failed, r.dropped = true, false, false
+			if turned {
+				r.succeeded, r.failed, r.dropped = true, false, false
+			}
 		}
 	}
 	return out

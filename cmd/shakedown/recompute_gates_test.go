@@ -215,26 +215,24 @@ func (c recomputed) observedLatency(path, metric string, rows []sampleRow) {
 	case metric == "mean":
 		c.length(path, meanMS(values))
 	case metric == "max":
-		c[path] = betweenMicros(nearestRank(recordable(values), 1))
+		c[path] = betweenMicros(nearestRank(recordable(values), 1), nearestRank(recordable(values), 1))
 	case err != nil:
 		c.is(path, err.Error())
 	default:
-		c[path] = betweenMicros(nearestRank(recordable(values), q/100))
+		c[path] = betweenMicros(nearestRank(recordable(values), q/100), nearestRank(recordable(values), q/100))
 	}
 }
 
-// expectOfSystem expects a figure from what the result says of targets and servers: imbalance, the largest target's
-// share over its group's mean share, less 1, where that is worst; scale_out, the slowest from breach to service.
+// expectOfSystem expects a figure from what the result says of targets and servers: imbalance, the most loaded target's
+// requests over those that it should have had, less 1, of targets that should have had 20 at least; scale_out, the slowest
+// from breach to service.
 func (x *played) expectOfSystem(c recomputed, path, metric, id string) {
-	largest, n := map[string]float64{}, map[string]float64{}
+	worst, counted := 0., 0
 	for _, p := range x.d.each("targets") {
-		group := x.d.text(p + ".group")
-		largest[group] = max(largest[group], x.d.number(p+".share"))
-		n[group]++
-	}
-	worst := 0.
-	for group, share := range largest {
-		worst = max(worst, share*n[group]-1)
+		if expected := x.d.number(p + ".expected"); expected >= 20 {
+			worst = max(worst, x.d.number(p+".requests")/expected-1)
+			counted++
+		}
 	}
 	slowest := time.Duration(0)
 	for _, p := range x.d.each("scaling") {
@@ -247,7 +245,7 @@ func (x *played) expectOfSystem(c recomputed, path, metric, id string) {
 	switch {
 	case metric == "scale_out":
 		c.instant(path, slowest)
-	case slices.Max(append(slices.Collect(maps.Values(largest)), 0)) == 0:
+	case counted == 0:
 		c.null(path) // no target took a request
 	default:
 		c.ratio(path, worst)

@@ -168,7 +168,7 @@ func TestMarginalsAgree(t *testing.T) {
 		check("due", due, all, never)
 		judged, _ := r.Judged()
 		in := func(s *Sample) bool { return s.Due >= phases[0].End }
-		inTime := func(done time.Duration) bool { return done >= phases[0].End && done <= phases[2].End }
+		inTime := func(done time.Duration) bool { return done >= phases[0].End && done < phases[2].End }
 		check("judged", judged, in, inTime)
 		check("request", r.Requests()["get"].orEmpty(), in, inTime)
 		for _, from := range cuts {

@@ -67,7 +67,7 @@ func (r *Recorder) Cut(t time.Duration) time.Duration { return r.bins.cut(t) }
 func (r *Recorder) Add(s *Sample) {
 	phase := r.PhaseAt(s.Due)
 	r.tallies[phase].Add(s)
-	r.tallies[phase].AddEnd(s, func(t time.Duration) bool { return t <= r.phases[phase].End })
+	r.tallies[phase].AddEnd(s, func(t time.Duration) bool { return t < r.phases[phase].End })
 	r.parts[phase].Add(s)
 	r.bins.at(s.Due).Due.Add(s)
 	if s.Outcome != Cancelled {
@@ -129,7 +129,7 @@ func (r *Recorder) AddFailure(s *Sample) {
 // inJudgedTime reports whether an instant lies in a phase that is judged.
 func (r *Recorder) inJudgedTime(t time.Duration) bool {
 	last := len(r.phases) - 1
-	if t > r.phases[last].End {
+	if t >= r.phases[last].End {
 		return false
 	}
 	return !r.phases[r.PhaseAt(t)].Discard

@@ -9,6 +9,7 @@ type Tally struct {
 	Within     uint64 // successes that ended within the marginal's own time; see AddEnd
 	best       uint64 // the same on the lower side
 	Reconnects uint64
+	Retries    uint64 // by the balancer, as far as it told
 	BytesIn    int64
 	BytesOut   int64
 	Errors     map[Class]uint64
@@ -127,6 +128,7 @@ func (t *Tally) Add(s *Sample) {
 		t.Statuses.add(s.Status, 1)
 	}
 	t.Reconnects += uint64(s.Reconnect)
+	t.Retries += uint64(max(s.Attempts-1, 0))
 	t.BytesIn += s.BytesIn
 	t.BytesOut += s.BytesOut
 	t.touched = true
@@ -211,6 +213,7 @@ func (t *Tally) Merge(o *Tally) {
 	t.Cancelled += o.Cancelled
 	t.setEnd(end{t.Within + o.Within, t.best + o.best})
 	t.Reconnects += o.Reconnects
+	t.Retries += o.Retries
 	t.BytesIn += o.BytesIn
 	t.BytesOut += o.BytesOut
 	for c, n := range o.Errors {

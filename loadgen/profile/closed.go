@@ -24,3 +24,6 @@ func ClosedSeqs(i int) (from, to uint64) {
 	from = closedSeq + uint64(i)*closedSpan
 	return from, from + closedSpan
 }
+
+// IsClosed reports whether a sequence number is that of a closed loop's request, which no schedule has.
+func IsClosed(seq uint64) bool { return seq >= closedSeq }
