@@ -5,8 +5,6 @@ import (
 	"math"
 	"slices"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // expectation reports what is wrong with the value of a leaf; "" when nothing is.
@@ -82,35 +80,6 @@ func (c recomputed) is(path string, want any) {
 	}
 }
 
-// histogram expects an encoded histogram that holds exactly these durations, each in its own bucket.
-func (c recomputed) histogram(path string, want []time.Duration) {
-	c[path] = func(got any) string {
-		text, _ := got.(string)
-		if text == "" {
-			if len(want) == 0 {
-				return ""
-			}
-			return fmt.Sprintf("empty, recomputed %d values", len(want))
-		}
-		h, err := hdrhistogram.Decode([]byte(text))
-		if err != nil {
-			return err.Error()
-		}
-		micros := recordable(want)
-		if int(h.TotalCount()) != len(micros) {
-			return fmt.Sprintf("holds %d values, recomputed %d", h.TotalCount(), len(micros))
-		}
-		for _, bar := range h.Distribution() {
-			from, _ := slices.BinarySearch(micros, bar.From)
-			to, _ := slices.BinarySearch(micros, bar.To+1)
-			if int64(to-from) != bar.Count {
-				return fmt.Sprintf("holds %d values from %d to %d µs, recomputed %d", bar.Count, bar.From, bar.To, to-from)
-			}
-		}
-		return ""
-	}
-}
-
 // recordable returns durations as a histogram holds them, in order: whole microseconds from 1 µs to 1 h.
 func recordable(values []time.Duration) []int64 {
 	out := make([]int64, len(values))
@@ -180,27 +149,5 @@ func betweenMicros(low, high int64) expectation {
 			return ""
 		}
 		return fmt.Sprintf("recomputed %v", float64(high)/1000)
-	}
-}
-
-// sameAs expects figures to be exactly those of the histogram beside them. Both are part of the document.
-func (c recomputed) sameAs(d document, figures, histogram string) {
-	h, err := hdrhistogram.Decode([]byte(d.text(histogram)))
-	if err != nil {
-		return // empty, or not a histogram: its own expectation says so
-	}
-	quantile := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) }
-	for name, micros := range map[string]float64{
-		"p50_ms": quantile(50), "p90_ms": quantile(90), "p95_ms": quantile(95), "p99_ms": quantile(99), "p999_ms": quantile(99.9),
-		"max_ms": float64(h.Max()), "mean_ms": h.Mean(), "count": 1000 * float64(h.TotalCount()),
-	} {
-		path := figures + "." + name
-		lines := c[path]
-		c[path] = func(got any) string {
-			if v, ok := got.(float64); !ok || math.Abs(v*1000-micros) > .5 {
-				return fmt.Sprintf("its histogram says %v", micros/1000)
-			}
-			return lines(got)
-		}
 	}
 }
