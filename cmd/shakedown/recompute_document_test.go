@@ -10,7 +10,8 @@ import (
 )
 
 // document is result.json as its leaves: numbers, texts, truths and nulls by path, such as
-// "phases[1].latency.response.p99_ms". It is read as plain JSON, so that reports' own reader decides nothing.
+// "phases[1].latency.response.p99_ms". It is read as plain JSON, so that reports' own reader decides nothing. Histograms
+// are decoded.
 type document map[string]any
 
 // readDocument reads result.json. The scenario as resolved is left out: it is the plan, not a figure.
@@ -39,6 +40,12 @@ func (d document) add(path string, v any) {
 		d[path+".length"] = float64(len(v))
 		for i, x := range v {
 			d.add(fmt.Sprintf("%s[%d]", path, i), x)
+		}
+	case string:
+		if d[path] = v; strings.Contains(path, "histogram") && v != "" {
+			if h, err := decodeHistogram(v); err == nil {
+				d[path] = h
+			}
 		}
 	default:
 		d[path] = v

@@ -139,24 +139,24 @@ const longScenario = `
 version: 1
 name: long
 seed: 2
-objective: {p99: 200ms, error_rate: 5%, window: 2s}
+objective: {p99: 200ms, error_rate: 5%, window: 400ms}
 topology:
   groups:
     web:
       retry: off
       outliers: off
-      health: {interval: 1s, timeout: 300ms, healthy: 1, unhealthy: 2}
+      health: {interval: 200ms, timeout: 150ms, healthy: 1, unhealthy: 2}
       targets: {count: 2}
       service: {time: {kind: exponential, mean: 20ms}, concurrency: 4, queue: 64}
 client: {timeout: 1s}
 load:
   phases:
-    - {name: first, rate: 4/s, for: 91100ms}
-    - {name: second, rate: {kind: ramp, from: 5/s, to: 10/s}, for: 150s}
+    - {name: first, rate: 30/s, for: 10110ms}
+    - {name: second, rate: {kind: ramp, from: 20/s, to: 40/s}, for: 40s}
 faults:
-  - {id: gone, at: second+40s, kind: kill, target: {group: web, id: web-2}, restart_after: 10s}
-  - {id: slow, at: second+80s, for: 30s, kind: latency, delay: 300ms, share: 40%, target: {group: web, id: web-1}}
-gates: ["p99[second] < 2s", "rate[slow] > 1/s", "recover(gone) < 1m"]
+  - {id: gone, at: second+28s, kind: kill, target: {group: web, id: web-2}, restart_after: 2s}
+  - {id: slow, at: second+33s, for: 4s, kind: latency, delay: 300ms, share: 40%, target: {group: web, id: web-1}}
+gates: ["p99[second] < 2s", "rate[slow] > 1/s", "recover(gone) < 20s"]
 `
 
 // haltedScenario is stopped in the midst of a fault.
