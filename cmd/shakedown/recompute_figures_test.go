@@ -371,10 +371,10 @@ func expectBracket(c recomputed, rows []sampleRow, quantiles []float64) {
 			return fmt.Sprintf("recomputed %v", 100*q)
 		}
 	})
-	c["validity.bracket.upper_ms"] = one(func(q float64) expectation { return betweenMicros(nearestRank(measured, q), nearestRank(measured, q)) })
+	c["validity.bracket.upper_ms"] = one(func(q float64) expectation { return aroundMicros(nearestRank(measured, q)) })
 	c["validity.bracket.lower_ms"] = one(func(q float64) expectation { // never above the upper one
 		low := min(nearestRank(best, q), nearestRank(measured, q))
-		return betweenMicros(low, low)
+		return aroundMicros(low)
 	})
 }
 

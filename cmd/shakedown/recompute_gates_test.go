@@ -215,11 +215,11 @@ func (c recomputed) observedLatency(path, metric string, rows []sampleRow) {
 	case metric == "mean":
 		c.length(path, meanMS(values))
 	case metric == "max":
-		c[path] = betweenMicros(nearestRank(recordable(values), 1), nearestRank(recordable(values), 1))
+		c[path] = aroundMicros(nearestRank(recordable(values), 1))
 	case err != nil:
 		c.is(path, err.Error())
 	default:
-		c[path] = betweenMicros(nearestRank(recordable(values), q/100), nearestRank(recordable(values), q/100))
+		c[path] = aroundMicros(nearestRank(recordable(values), q/100))
 	}
 }
 

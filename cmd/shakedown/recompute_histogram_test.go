@@ -34,7 +34,7 @@ func (h *histogram) String() string { return fmt.Sprintf("a histogram of %d valu
 
 // quantile returns the upper end of the bucket that holds a quantile's nearest rank, in microseconds.
 func (h *histogram) quantile(q float64) float64 {
-	rank := max(1, int64(q*float64(h.n)+.5))
+	rank := max(1, int64(math.Ceil(q*float64(h.n)-1e-6)))
 	i := slices.IndexFunc(h.bars, func(bar hdrhistogram.Bar) bool {
 		rank -= bar.Count
 		return rank <= 0

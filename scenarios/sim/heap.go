@@ -8,7 +8,9 @@ type item struct {
 	order uint64 // among equals, first in first out
 	kind  kind
 	r     *request
-	f     func() // of a control event
+	// attempt is the one that a target's event is of: what an earlier one left behind when its target died is void.
+	attempt int
+	f       func() // of a control event
 }
 
 type kind uint8

@@ -41,9 +41,13 @@ func (w *World) handle(it *item) {
 	case atBalancer:
 		w.route(it.r)
 	case exchange:
-		w.exchange(it.r)
+		if it.attempt == it.r.pick.Attempt {
+			w.exchange(it.r)
+		}
 	case serviced:
-		w.serviced(it.r)
+		if it.attempt == it.r.pick.Attempt {
+			w.serviced(it.r)
+		}
 	case finish:
 		w.finish(it.r)
 	case deadline:
@@ -148,7 +152,7 @@ func (w *World) chosen(r *request, member *group.Target) {
 		r.Attempts, r.Target, r.Fault = r.pick.Attempt+1, t.ID, e.Fault
 	}
 	if e.Delay > 0 {
-		w.q.push(item{at: w.now + e.Delay, kind: exchange, r: r})
+		w.q.push(item{at: w.now + e.Delay, kind: exchange, r: r, attempt: r.pick.Attempt})
 	} else {
 		w.exchange(r)
 	}
@@ -184,7 +188,7 @@ func (w *World) exchange(r *request) {
 }
 
 func (w *World) serve(r *request) {
-	w.q.push(item{at: w.now + model.ServiceTime(w.s.Seed, r.group.times, r.Seq), kind: serviced, r: r})
+	w.q.push(item{at: w.now + model.ServiceTime(w.s.Seed, r.group.times, r.Seq), kind: serviced, r: r, attempt: r.pick.Attempt})
 }
 
 // serviced is the end of a request's service; the next one in the queue takes its slot.
