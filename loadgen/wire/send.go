@@ -6,8 +6,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // sender looks at a reused connection, writes a request and waits for the answer's first bytes, all within one
@@ -52,9 +50,9 @@ func (c *conn) sendOnQuiet() error {
 func (c *conn) sendStep(descriptor uintptr) bool {
 	s, fd := &c.send, int(descriptor)
 	if s.looked {
-		n, err := uninterrupted(unix.Read, fd, c.buf[:cap(c.buf)])
+		n, err := uninterrupted(syscall.Read, fd, c.buf[:cap(c.buf)])
 		switch {
-		case err == unix.EAGAIN:
+		case err == syscall.EAGAIN:
 			return false
 		case err != nil:
 			s.err = c.wrap("read", err)
@@ -66,23 +64,24 @@ func (c *conn) sendStep(descriptor uintptr) bool {
 		return true
 	}
 	s.looked = true
-	if _, err := uninterrupted(unix.Read, fd, c.more[:]); err != unix.EAGAIN {
+	if _, err := uninterrupted(syscall.Read, fd, c.more[:]); err != syscall.EAGAIN {
 		s.err = errStale
 		return true
 	}
 	c.sample.Sent = c.p.clock.Now()
-	n, err := uninterrupted(unix.Write, fd, c.out)
+	n, err := uninterrupted(syscall.Write, fd, c.out)
 	s.written = max(n, 0)
-	if err != nil && err != unix.EAGAIN {
+	if err != nil && err != syscall.EAGAIN {
 		s.err = c.wrap("write", err)
 	}
 	return s.err != nil || s.written < len(c.out) || c.p.e.cfg.Stages.FirstByte > 0
 }
 
-// uninterrupted makes a system call again that a signal has interrupted.
+// uninterrupted makes a system call again that a signal has interrupted. Its callers use package syscall's: these tell
+// the race detector, as package net's do, that what a peer in this process did before has happened before.
 func uninterrupted(call func(int, []byte) (int, error), fd int, p []byte) (n int, err error) {
 	for {
-		if n, err = call(fd, p); err != unix.EINTR {
+		if n, err = call(fd, p); err != syscall.EINTR {
 			return n, err
 		}
 	}
