@@ -92,7 +92,7 @@ func TestMarginalsAgree(t *testing.T) {
 		var samples []Sample
 		var cuts []time.Duration
 		now := time.Duration(0)
-		for range rapid.IntRange(1, 60).Draw(t, "n") {
+		for range rapid.IntRange(1, 25).Draw(t, "n") {
 			now += time.Duration(rapid.Int64Range(1, int64(scale)).Draw(t, "step"))
 			if rapid.IntRange(0, 4).Draw(t, "what") == 0 {
 				if got := r.Cut(now); got != now {
@@ -171,8 +171,8 @@ func TestMarginalsAgree(t *testing.T) {
 		inTime := func(done time.Duration) bool { return done >= phases[0].End && done < phases[2].End }
 		check("judged", judged, in, inTime)
 		check("request", r.Requests()["get"].orEmpty(), in, inTime)
-		for _, from := range cuts {
-			for _, to := range append(cuts, last) {
+		for _, from := range cuts[:min(len(cuts), 3)] {
+			for _, to := range append(cuts[max(len(cuts)-2, 0):], last) {
 				if to > from {
 					check(fmt.Sprintf("between %v and %v", from, to), r.Between(from, to), func(s *Sample) bool { return s.Due >= from && s.Due < to }, func(done time.Duration) bool { return done < to })
 				}

@@ -61,12 +61,11 @@ func (s statuses) less(o statuses) (out statuses) {
 
 // delayed is what Lower needs of the requests that the generator itself delayed.
 type delayed struct {
-	n                          uint64   // finished requests that the generator delayed
-	succeeded, failed, dropped uint64   // successes of them, and failures that it may have turned
-	late                       uint64   // successes that ended after the marginal's own time
-	response                   Hist     // of successes and delayed failures, without the generator's part
-	bad                        Hist     // of failures that were not delayed
-	statuses                   statuses // of failures that it may have turned
+	n               uint64   // finished requests that the generator delayed
+	failed, dropped uint64   // those of them that may be its doing
+	response        Hist     // of successes and of those failures, without the generator's part
+	bad             Hist     // of the other failures, without the generator's part
+	statuses        statuses // of failures that may be its doing
 }
 
 // All is the response time of every finished request, failures at the moment the client gave up.
