@@ -84,7 +84,7 @@ func Reliable(q float64, n int64) bool { return n >= 0 && uint64(n) >= gate.Need
 func (f Figures) Percentile(q, v float64) string {
 	s := f.Milliseconds(v)
 	if !f.Empty() && !Reliable(q, f.Count) {
-		s += fmt.Sprintf(" (of %s)", plural(f.Count, "request"))
+		s += fmt.Sprintf(" (of %s)", Plural(f.Count, "request"))
 	}
 	return s
 }

@@ -64,7 +64,7 @@ func (r *Result) observed(g *Gate) string {
 	}
 	s := g.ObservedText()
 	if n, few := r.fewFor(g); few {
-		s += " (of " + plural(n, "request") + ")"
+		s += " (of " + Plural(n, "request") + ")"
 	}
 	return s
 }

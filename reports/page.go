@@ -54,11 +54,11 @@ func facts(r *Result) []html.Fact {
 	l, m := r.Latency.Response, r.remarks()
 	few := "of succeeded requests"
 	if !l.Empty() && !Reliable(.5, l.Count) {
-		few = "of only " + plural(l.Count, "request")
+		few = "of only " + Plural(l.Count, "request")
 	}
 	tail := "max " + l.Milliseconds(l.Max)
 	if !l.Empty() && !Reliable(.99, l.Count) {
-		tail += ", of only " + plural(l.Count, "request")
+		tail += ", of only " + Plural(l.Count, "request")
 	}
 	if note := r.timeoutNote(); note != "" {
 		tail += ", " + note

@@ -30,7 +30,7 @@ func trafficTable(r *Result) *html.Table {
 	}
 	if g := r.Parts; g != nil {
 		if f := g.Wait; !f.Empty() {
-			row("Waited for a free connection", fmt.Sprintf("%s, p50 %s, p99 %s, max %s", plural(f.Count, "request"), f.Percentile(.5, f.P50), f.Percentile(.99, f.P99), f.Milliseconds(f.Max)))
+			row("Waited for a free connection", fmt.Sprintf("%s, p50 %s, p99 %s, max %s", Plural(f.Count, "request"), f.Percentile(.5, f.P50), f.Percentile(.99, f.P99), f.Milliseconds(f.Max)))
 		}
 		if n := g.Connect.Count; n > 0 {
 			row("Connections made", count(uint64(n)))

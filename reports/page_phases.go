@@ -66,7 +66,7 @@ func eventsSection(r *Result) html.Section {
 		}
 		t.Rows = append(t.Rows, []html.Cell{html.Num(at(e.AtMS)), html.Text(e.Kind), html.Text(of), html.Text(e.Detail)})
 	}
-	return html.Section{ID: "events", Title: "Events", Blocks: []html.Block{{Table: t, Fold: plural(int64(len(t.Rows)), "event")}}}
+	return html.Section{ID: "events", Title: "Events", Blocks: []html.Block{{Table: t, Fold: Plural(int64(len(t.Rows)), "event")}}}
 }
 
 func scenarioSection(r *Result) html.Section {

@@ -76,7 +76,7 @@ func scalingSection(r *Result) html.Section {
 				html.Num(fmt.Sprintf("%d → %d", d.Signal.Desired, d.Desired)), html.Text(string(d.Vote)), html.Text(d.Reason),
 			})
 		}
-		s.Blocks = append(s.Blocks, html.Block{Table: decisions, Fold: fmt.Sprintf("%s for %s", plural(int64(len(x.Decisions)), "decision"), x.Group)})
+		s.Blocks = append(s.Blocks, html.Block{Table: decisions, Fold: fmt.Sprintf("%s for %s", Plural(int64(len(x.Decisions)), "decision"), x.Group)})
 	}
 	return s
 }

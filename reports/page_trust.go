@@ -68,7 +68,7 @@ func (r *Result) gateNotes(g *Gate) (notes []string) {
 		notes = append(notes, fmt.Sprintf("between %s and %s: the load generator stood still", Quantity(*g.Lower, g.Unit), Quantity(*g.Observed, g.Unit)))
 	}
 	if n, few := r.fewFor(g); few && g.Observed != nil {
-		notes = append(notes, fmt.Sprintf("of only %s", plural(n, "request")))
+		notes = append(notes, fmt.Sprintf("of only %s", Plural(n, "request")))
 	}
 	return notes
 }
@@ -136,6 +136,9 @@ func balancerRows(r *Result, row func(name, observed, limit string)) {
 		attempts += x.Requests
 	}
 	row("Attempts that the balancer counted at its targets; sent + retries", fmt.Sprintf("%s; %s + %s", count(attempts), count(r.Totals.Sent), count(b.Retries)), "")
+	if b.Unrouted > 0 {
+		row("Requests for which the balancer had no target or no rule: sent, but at no target", count(b.Unrouted), "")
+	}
 	if b.Limited+b.Waited+b.Overflow > 0 {
 		row("Requests beyond a rate limit; attempts that waited for a target with room; attempts that found the queue full",
 			fmt.Sprintf("%s; %s; %s", count(b.Limited), count(b.Waited), count(b.Overflow)), "")

@@ -80,8 +80,8 @@ func count(n uint64) string {
 	return s
 }
 
-// plural writes a number with a noun, for texts that are read by programs too.
-func plural(n int64, noun string) string {
+// Plural writes a number with a noun, for texts that are read by programs too.
+func Plural(n int64, noun string) string {
 	s := fmt.Sprintf("%d %s", n, noun)
 	if n != 1 {
 		s += "s"

@@ -26,7 +26,7 @@ const defaultTimeout = 5 * time.Second
 // engine, which follows from all when it is not named.
 func clientParams(timeout time.Duration, identify string) []spec.Param {
 	return []spec.Param{
-		{Name: "min_attempt", Type: spec.Duration, Default: client.DefaultMinAttempt(timeout).String(), Max: 600, Doc: "a request that has less left of its timeout when a connection becomes free is dropped, not sent; by default 5% of the timeout"},
+		{Name: "min_attempt", Type: spec.Duration, Default: client.DefaultMinAttempt(timeout).String(), Max: 600, Doc: "a request that has less left of its timeout when it has a connection is dropped, not sent; by default 5% of the timeout"},
 		{Name: "pause_after_failure", Type: spec.Duration, Default: client.DefaultFailPause.String(), Max: 3600, Doc: "of a user of a closed loop, in addition to its think time"},
 		{Name: "connect_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "until a connection is there, name resolved; without it, the timeout"},
 		{Name: "tls_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "of a TLS handshake; without it, the timeout"},

@@ -81,7 +81,8 @@ func (u *ui) endStatus() {
 
 func (u *ui) begin(s *plan.Scenario, world string) {
 	u.virtual = world == "sim"
-	u.say(fmt.Sprintf("%s: %s of load in %d phases, %d faults, %d gates (%s)", u.paint("1", s.Name), s.Length(), len(s.Load.Phases), len(s.Faults), len(s.Gates), world))
+	u.say(fmt.Sprintf("%s: %s of load in %s, %s, %s (%s)", u.paint("1", s.Name), s.Length(),
+		reports.Plural(int64(len(s.Load.Phases)), "phase"), reports.Plural(int64(len(s.Faults)), "fault"), reports.Plural(int64(len(s.Gates)), "gate"), world))
 	if s.About != "" {
 		u.say(s.About)
 	}

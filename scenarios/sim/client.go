@@ -39,7 +39,7 @@ func (w *World) arrive(r *request) {
 
 // lastStart is the instant from which it is of no use to send a request that waits for a connection.
 func (w *World) lastStart(r *request) time.Duration {
-	return r.Due + w.s.Client.Timeout - w.s.Client.MinAttempt
+	return w.s.Client.LastStart(r.Due)
 }
 
 func (w *World) send(r *request) {
