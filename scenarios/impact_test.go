@@ -83,8 +83,11 @@ type rehearsal struct {
 	seq uint64
 }
 
-func rehearse(phases ...plan.Phase) *rehearsal {
-	sc := &plan.Scenario{Load: plan.Load{Phases: phases}, Objective: plan.Objective{ErrorRate: .01, Window: s, Quantiles: []plan.Quantile{{Q: .99, Limit: 500 * time.Millisecond}}}}
+func rehearse(phases ...plan.Phase) *rehearsal { return rehearseIn(s, phases...) }
+
+// rehearseIn is rehearse with an objective's window, of which bins are an eighth.
+func rehearseIn(window time.Duration, phases ...plan.Phase) *rehearsal {
+	sc := &plan.Scenario{Load: plan.Load{Phases: phases}, Objective: plan.Objective{ErrorRate: .01, Window: window, Quantiles: []plan.Quantile{{Q: .99, Limit: 500 * time.Millisecond}}}}
 	var segments []profile.Segment
 	for _, ph := range phases {
 		segments = append(segments, profile.Pause{Seconds: (ph.End - ph.Start).Seconds()})

@@ -102,7 +102,7 @@ func TestVerdictsOfDisturbedRuns(t *testing.T) {
 			r.ask(n-200, 0, 10*ms, 20*ms, ok)
 			r.ask(200, 0, 10*ms, 60*ms, stalled(40*ms, ok))
 		}, nil, reports.Invalid, "p90"},
-		"a closed warm-up changes nothing": {rehearse(plan.Phase{Name: "w", End: s, Users: 4, Discard: true}, plan.Phase{Name: "a", Start: s, End: 11 * s}), func(r *rehearsal) {
+		"a closed warm-up changes nothing": {rehearseIn(8*s, plan.Phase{Name: "w", End: s, Users: 4, Discard: true}, plan.Phase{Name: "a", Start: s, End: 11 * s}), func(r *rehearsal) {
 			r.ask(n-50, s, 10*ms, 20*ms, ok)
 			r.ask(50, 5*s, ms, 400*ms, stalled(380*ms, ok))
 		}, nil, reports.Invalid, "p98"},
