@@ -19,7 +19,7 @@ test: ## run every test, browser tests included
 
 # Recomputing results is the arithmetic of one goroutine, and takes minutes under the detector: it runs in `make test`.
 race: ## run the tests with the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -skip TestRecompute ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m -skip TestRecompute ./...
 
 lint: ## formatting, vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }

@@ -58,7 +58,7 @@ func validity(binary string, length time.Duration) error {
 const rowFormat = "%-26s  %-21s  %-26s  %-26s  %-12s  %s\n"
 
 // repeats is how often a disturbance is tried, with gates and without.
-const repeats = 3
+const repeats = 5
 
 // backend is a sample backend on the second core.
 type backend struct {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seed-8025779b/shakedown/reports"
 )
@@ -93,7 +94,7 @@ validity: {lag: 10s}
 		select {
 		case err = <-ended:
 			running = false
-		default:
+		case <-time.After(5 * time.Millisecond): // children live for the whole run
 			for _, line := range childrenOf(t, cmd.Process.Pid) {
 				children[line] = true
 			}
