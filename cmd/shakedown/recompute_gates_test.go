@@ -74,16 +74,8 @@ func (x *played) window(name string) judgedWindow {
 	return judgedWindow{rowsWhere(rows, func(r *sampleRow) bool { return name == "" || r.request == name }), length, within}
 }
 
-// atBest is the window without what the generator itself delayed. Such a success would have ended in time.
-func (w judgedWindow) atBest() judgedWindow {
-	late := map[uint64]bool{}
-	for i := range w.rows {
-		if w.rows[i].delayed() {
-			late[w.rows[i].seq] = true
-		}
-	}
-	return judgedWindow{atBest(w.rows), w.length, func(r *sampleRow) bool { return late[r.seq] || w.within(r) }}
-}
+// atBest is the window without what the generator itself delayed.
+func (w judgedWindow) atBest() judgedWindow { return judgedWindow{atBest(w.rows), w.length, w.within} }
 
 // recomputeGates expects what each gate observed, and the verdict.
 func (x *played) recomputeGates(c recomputed) {
