@@ -31,8 +31,12 @@ func (b *Balancer) AddTarget(groupName string, m group.Member) error {
 // Counts is what the data plane has counted.
 func (b *Balancer) Counts() admin.Counts {
 	c := &b.counters
+	var dropped map[string]uint64
+	if b.opts.Dropped != nil {
+		dropped = b.opts.Dropped()
+	}
 	return admin.Counts{
 		Requests: c.Requests.Load(), Retries: c.Retries.Load(), Unrouted: c.Unrouted.Load(), Refused: c.Refused.Load(), Aborted: c.Aborted.Load(),
-		Limited: c.Limited.Load(), Waited: c.Waited.Load(), Overflow: c.Overflowed.Load(), Errors: c.Errors.Counts(),
+		Limited: c.Limited.Load(), Waited: c.Waited.Load(), Overflow: c.Overflowed.Load(), Reconnects: c.Reconnects.Load(), Errors: c.Errors.Counts(), Dropped: dropped,
 	}
 }

@@ -37,8 +37,12 @@ type Config struct {
 	Groups    []Group    `json:"groups"`
 	Discard   []Span     `json:"discard,omitempty"` // sequence numbers that are counted apart
 	// Trace makes the balancer tell of its attempts at each request that carries a number (mix.SeqHeader): in the answer
-	// (mix.AttemptHeader) or, when the client cannot have read that, in the next report to the parent.
+	// (mix.AttemptHeader) or, when the client cannot have read that, in the next report to the parent. It implies TrustSeq.
 	Trace bool `json:"trace,omitempty"`
+	// TrustSeq makes the balancer believe the numbers that requests carry (mix.SeqHeader): whoever sends them chooses by
+	// them how every draw about the request falls. Without it, requests are numbered as they come, and our own headers are
+	// not passed on to targets.
+	TrustSeq bool `json:"trust_seq,omitempty"`
 }
 
 // Listener is an address and its rules.
@@ -97,8 +101,13 @@ type Options struct {
 	// When it stops, requests may finish for Grace (0 stands for 3 s), and connections that are idle are kept for
 	// Linger, so that a client that is about to send is answered first.
 	Grace, Linger time.Duration
-	Access        *Log
-	Decisions     *Log
+	// ReadyWithin is how long a reload waits until new targets are healthy; 0 stands for 30 s.
+	ReadyWithin time.Duration
+	// Access and Decisions must not wait for whoever reads them: see LineWriter.
+	Access    *Log
+	Decisions *Log
+	// Dropped is how many lines each log has dropped so far, by its name; for the metrics.
+	Dropped func() map[string]uint64
 	// Note is told what a person should know, such as that a certificate could not be read again.
 	Note func(string)
 }
@@ -145,7 +154,7 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 		pools[gc.Name] = o.pool
 	}
 	for _, l := range cfg.Listeners {
-		routing, err := compile(&l, pools)
+		routing, err := compile(&l, pools, cfg.Seed)
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +168,7 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 
 // newGroup checks a group's settings and makes it, without any target yet.
 func (b *Balancer) newGroup(gc Group) (*owner, error) {
-	if err := noTwins(&gc); err != nil {
+	if err := checkUniqueIDs(&gc); err != nil {
 		return nil, err
 	}
 	settings, err := b.settings(&gc)
@@ -185,8 +194,8 @@ func (b *Balancer) settings(gc *Group) (group.Config, error) {
 	}, nil
 }
 
-// noTwins refuses a group in which an id is given twice.
-func noTwins(gc *Group) error {
+// checkUniqueIDs refuses a group in which an id is given twice.
+func checkUniqueIDs(gc *Group) error {
 	seen := map[string]bool{}
 	for _, t := range gc.Targets {
 		if seen[t.ID] {
@@ -198,8 +207,8 @@ func noTwins(gc *Group) error {
 }
 
 // compile prepares a listener's rules, and sees to it that every group they name is there.
-func compile(l *Listener, pools map[string]*proxy.Pool) (*proxy.Routing, error) {
-	rules, err := l.Rules.Compile()
+func compile(l *Listener, pools map[string]*proxy.Pool, seed draw.Seed) (*proxy.Routing, error) {
+	rules, err := l.Rules.Compile(seed)
 	if err != nil {
 		return nil, fmt.Errorf("listener %s: %w", l.Address, err)
 	}
@@ -341,6 +350,8 @@ func (b *Balancer) Serve(ctx context.Context) error {
 // Close stops the checks and closes the listeners.
 func (b *Balancer) Close() {
 	b.stop()
+	b.reloading.Lock() // a reload that is under way ends at once, and starts nothing afterwards
+	defer b.reloading.Unlock()
 	for _, l := range b.listeners {
 		l.Close()
 	}

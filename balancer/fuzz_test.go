@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,12 @@ type seen struct {
 // matter of framing.
 func readAll(in io.Reader) (list []seen, urls bool, err error) {
 	for r := bufio.NewReaderSize(in, 2*http1.MaxHead); ; { // no trailer is taken that the buffer does not hold
+		for { // net/http skips no empty line before a request
+			if b, _ := r.Peek(2); string(b) != "\r\n" {
+				break
+			}
+			_, _ = r.Discard(2) // they were there
+		}
 		req, err := http.ReadRequest(r)
 		var u *url.Error
 		if err != nil {
@@ -41,7 +48,7 @@ func readAll(in io.Reader) (list []seen, urls bool, err error) {
 }
 
 // Whatever bytes a client sends, a target only sees requests that net/http reads out of them too: the same, in the
-// same order, with the same bodies. What the balancer writes it can always be read.
+// same order, with the same bodies. What the balancer writes can be read in one way only, by the strictest of targets too.
 func FuzzProxy(f *testing.F) {
 	var mu sync.Mutex
 	var got []seen
@@ -60,21 +67,22 @@ func FuzzProxy(f *testing.F) {
 			conns.Go(func() {
 				defer c.Close()
 				for r := bufio.NewReaderSize(c, 2*http1.MaxHead); ; {
-					req, err := http.ReadRequest(r)
+					text, err := strictRequest(r)
+					mu.Lock()
+					switch {
+					case err == nil:
+						parts := strings.SplitN(text, " ", 3) // neither method nor target holds a space
+						got = append(got, seen{parts[0], parts[2], true})
+					case errors.Is(err, io.ErrUnexpectedEOF):
+						got = append(got, seen{})
+					case !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !strings.Contains(err.Error(), "reset"):
+						broken = err
+					}
+					mu.Unlock()
 					if err != nil {
-						var u *url.Error // no matter of framing
-						if !errors.As(err, &u) && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrUnexpectedEOF) && !strings.Contains(err.Error(), "reset") {
-							mu.Lock()
-							broken = err
-							mu.Unlock()
-						}
 						return
 					}
-					body, err := io.ReadAll(req.Body)
-					mu.Lock()
-					got = append(got, seen{req.Method, string(body), err == nil})
-					mu.Unlock()
-					if _, werr := io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"); err != nil || werr != nil {
+					if _, err := io.WriteString(c, fine); err != nil {
 						return
 					}
 				}
@@ -105,6 +113,11 @@ func FuzzProxy(f *testing.F) {
 			f.Add([]byte("GET /a HTTP/1.1\r\nHost: a\r\n\r\n" + in + "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"))
 		}
 	}
+	for _, row := range attacks() {
+		if len(row.in) < 500 {
+			f.Add([]byte(row.in + last))
+		}
+	}
 	f.Add([]byte("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcPOST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\r\n\r\nGET / HTTP/1.0\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if len(in) > 100_000 {
@@ -130,9 +143,12 @@ func FuzzProxy(f *testing.F) {
 			t.Fatalf("the target can't read what was forwarded: %v", broken)
 		}
 		want, urls, _ := readAll(bytes.NewReader(in))
+		want = slices.DeleteFunc(want, func(x seen) bool { return x.method == http.MethodTrace }) // the balancer answers it
 		for i, x := range got {
 			switch {
 			case i >= len(want) && urls, !x.whole: // net/http did not like a URL; or the client has not sent it all
+				return
+			case i < len(want) && !want[i].whole && x.method == want[i].method: // net/http takes no blank before a chunk's extension
 				return
 			case i >= len(want):
 				t.Fatalf("the target saw %d requests, net/http reads %d", len(got), len(want))

@@ -167,7 +167,7 @@ func TestVersionsOfHTTP(t *testing.T) {
 					text, err := io.ReadAll(res.Body)
 					return res, string(text), err
 				}
-				if _, text, err := ask("GET", "/a%2Fb//c?d=%20", nil); err != nil || text != "GET /a%2Fb//c?d=%20 "+r.Addresses()[0]+" "+way.scheme {
+				if _, text, err := ask("GET", "/a%2Fb//c?d=%20", nil); err != nil || text != "GET /a%2Fb/c?d=%20 "+r.Addresses()[0]+" "+way.scheme {
 					t.Errorf("%q, %v", text, err)
 				}
 				if res, _, err := ask("HEAD", "/", nil); err != nil || res.ContentLength <= 0 || !strings.HasPrefix(from, res.Proto) {
@@ -222,7 +222,7 @@ func TestStreamsThatAreMalformed(t *testing.T) {
 	x := rawTarget(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
 	r := start(t, raws(x), nil)
 	transport := ways(t)["HTTP/2.0 by prior knowledge"].transport
-	for _, opaque := range []string{"/a b", "/a\"b", "/a{b}", "/ü"} {
+	for _, opaque := range []string{"/a b", "/a#b", "/../a", "/a/..%2fb"} {
 		req := &http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: r.Addresses()[0], Opaque: "//" + r.Addresses()[0] + opaque}, Header: http.Header{}}
 		res, err := transport.RoundTrip(req)
 		if err != nil {

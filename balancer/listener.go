@@ -13,6 +13,7 @@ type ListenerLimits struct {
 	Connections int `json:"connections,omitempty"`
 	Line        int `json:"line,omitempty"` // bytes of a head's line
 	Head        int `json:"head,omitempty"` // bytes of a head
+	Headers     int `json:"headers,omitempty"`
 	Body        int `json:"body,omitempty"` // bytes of a body; no limit when 0
 }
 
@@ -23,33 +24,41 @@ func ListenerLimitParams() []spec.Param {
 		{Name: "connections", Type: spec.Count, Default: "unlimited", Min: 1, Max: 1e6, Words: []spec.Word{{Name: "unlimited", Value: 0}}, Doc: "open at once; more are answered 503 and closed"},
 		{Name: "line", Type: spec.Count, Default: "16384", Min: least, Max: most, Doc: "bytes of the first line of a request, and of a header"},
 		{Name: "head", Type: spec.Count, Default: "65536", Min: least, Max: most, Doc: "bytes of a request's head"},
+		{Name: "headers", Type: spec.Count, Default: "100", Min: 1, Max: 10_000, Doc: "headers of a request; more are answered 431"},
 		{Name: "body", Type: spec.Count, Default: "unlimited", Min: 1, Words: []spec.Word{{Name: "unlimited", Value: 0}}, Doc: "bytes of a request's body; more are answered 413"},
 	}
 }
 
 // NewListenerLimits returns what the values describe.
 func NewListenerLimits(v spec.Values) ListenerLimits {
-	l := ListenerLimits{v.Int("connections"), v.Int("line"), v.Int("head"), v.Int("body")}
+	l := ListenerLimits{Connections: v.Int("connections"), Line: v.Int("line"), Head: v.Int("head"), Headers: v.Int("headers"), Body: v.Int("body")}
 	if l.Line == http1.MaxLine {
 		l.Line = 0
 	}
 	if l.Head == http1.MaxHead {
 		l.Head = 0
 	}
+	if l.Headers == http1.MaxFields {
+		l.Headers = 0
+	}
 	return l
 }
 
 // HeaderParams describes what targets are told of a client.
 func HeaderParams() []spec.Param {
+	names := []string{string(proxy.RemoveNames), string(proxy.RefuseNames), string(proxy.PassNames)}
 	return []spec.Param{
 		{Name: "forwarded_for", Type: spec.Text, Default: string(proxy.Append), Enum: []string{string(proxy.Append), string(proxy.Preserve), string(proxy.Remove)}, Doc: "append the client's address to X-Forwarded-For, leave it as it came, or remove it"},
 		{Name: "forwarded", Type: spec.Bool, Default: "false", Doc: "Forwarded too (RFC 7239)"},
 		{Name: "via", Type: spec.Text, Doc: "the balancer's name in Via, of requests and answers; none without it"},
 		{Name: "request_id", Type: spec.Text, Doc: "a header with an id of the request, made when the client gives none, such as X-Request-Id"},
+		{Name: "ambiguous", Type: spec.Text, Default: string(proxy.RemoveNames), Enum: names, Doc: "what becomes of headers that a target may read as framing or as the balancer's own, such as Content_Length and X_Forwarded_For"},
+		{Name: "underscores", Type: spec.Text, Default: string(proxy.PassNames), Enum: names, Doc: "the same for all headers with an underscore; nginx removes them"},
 	}
 }
 
-// ErrorParams describes what clients are answered when something fails. The defaults are an application load balancer's.
+// ErrorParams describes what clients are answered when something fails. The statuses' defaults are an application load
+// balancer's.
 func ErrorParams() []spec.Param {
 	p := func(name, def, doc string) spec.Param {
 		return spec.Param{Name: name, Type: spec.Count, Default: def, Min: 400, Max: 599, Doc: doc}
@@ -58,7 +67,8 @@ func ErrorParams() []spec.Param {
 		p("connect", "502", "no connection to a target could be made"), p("connect_timeout", "504", "none could be made in time"),
 		p("broken", "502", "the exchange with a target broke off, or its answer was malformed"), p("timeout", "504", "no answer came in time"),
 		p("no_target", "503", "no target is ready, or none has room"), p("head_too_large", "431", "a request's head, or a line of it, is too large"),
-		p("line_too_long", "414", "a request's first line is too long"), p("gone", "460", "in the access log only: the client went away first"),
+		p("line_too_long", "414", "a request's first line is too long"), p("coding", "501", "a request's transfer coding is not known"), p("gone", "460", "in the access log only: the client went away first"),
+		{Name: "reasons", Type: spec.Text, Default: string(proxy.ReasonIDs), Enum: []string{string(proxy.ReasonIDs), string(proxy.ReasonAddresses)}, Doc: "what Shakedown-Reason and error pages tell of a target that failed: its id, or its address and the network's own error too; the access log has both"},
 	}
 }
 
@@ -66,10 +76,12 @@ func ErrorParams() []spec.Param {
 func NewFrontOptions(headers, errors spec.Values) proxy.Options {
 	return proxy.Options{
 		ForwardedFor: proxy.ForwardedFor(headers.Text("forwarded_for")), Forwarded: headers.Bool("forwarded"), Via: headers.Text("via"), RequestID: headers.Text("request_id"),
+		Ambiguous: proxy.Names(headers.Text("ambiguous")), Underscores: proxy.Names(headers.Text("underscores")),
 		Status: proxy.Statuses{
 			Connect: errors.Int("connect"), ConnectTimeout: errors.Int("connect_timeout"), Broken: errors.Int("broken"), Timeout: errors.Int("timeout"),
-			NoTarget: errors.Int("no_target"), HeadTooLarge: errors.Int("head_too_large"), LineTooLong: errors.Int("line_too_long"), Gone: errors.Int("gone"),
+			NoTarget: errors.Int("no_target"), HeadTooLarge: errors.Int("head_too_large"), LineTooLong: errors.Int("line_too_long"), Coding: errors.Int("coding"), Gone: errors.Int("gone"),
 		},
+		Reasons: proxy.Reasons(errors.Text("reasons")),
 	}
 }
 

@@ -27,10 +27,16 @@ type owner struct {
 
 func newOwner(b *Balancer, cfg Group, g *group.Group) *owner {
 	o := &owner{b: b, cfg: cfg, g: g, probers: map[*group.Target]context.CancelFunc{}}
-	o.pool = &proxy.Pool{Group: g, Strategy: cfg.Strategy.Kind, Connect: cfg.Timeouts.Connect, Response: cfg.Timeouts.Response, Exchange: cfg.Timeouts.Exchange, HTTP2: cfg.HTTP2, ProxyHeader: cfg.ProxyHeader, Host: cfg.Host, Answered: func(t *group.Target, outcome group.Outcome, reason string) {
-		o.do(func(now time.Duration) []group.Effect { return g.Answered(now, t, outcome, reason) })
-	}}
+	o.pool = &proxy.Pool{Group: g, Strategy: cfg.Strategy.Kind, Connect: cfg.Timeouts.Connect, Response: cfg.Timeouts.Response, Exchange: cfg.Timeouts.Exchange, Tunnel: cfg.Timeouts.Tunnel, HTTP2: cfg.HTTP2, ProxyHeader: cfg.ProxyHeader, Host: cfg.Host, Answered: o.answered}
 	return o
+}
+
+// answered hears how an exchange ended.
+func (o *owner) answered(t *group.Target, outcome group.Outcome, reason string) {
+	o.do(func(now time.Duration) []group.Effect { return o.g.Answered(now, t, outcome, reason) })
+	if t.Closed() { // what was under way when its drain time was over has ended: its connection is of no more use
+		o.pool.Forget(t)
+	}
 }
 
 // openFiles reads the certificates for speaking to the targets.
@@ -102,17 +108,35 @@ func (o *owner) forget(id string) {
 func (o *owner) add(t Target) error {
 	var err error
 	o.do(func(now time.Duration) []group.Effect {
-		if o.g.Find(t.ID) != nil {
+		if m := o.g.Find(t.ID); m != nil && (m.State() != group.Draining || m.Address != t.Address) {
 			err = fmt.Errorf("group %s already has a target %s", o.g.Name(), t.ID)
 			return nil
 		}
-		member, effects := o.g.Add(now, group.Member{ID: t.ID, Address: t.Address, Zone: t.Zone, Weight: t.Weight})
-		o.targets = append(o.targets, member)
-		o.forgetGone()
-		o.check(member)
-		return effects
+		return o.bringIn(now, t, &o.cfg)
 	})
 	return err
+}
+
+// bringIn makes a target a member, or takes one back in that drains, and begins to check it by the given configuration.
+// The lock is held.
+func (o *owner) bringIn(now time.Duration, t Target, by *Group) (out []group.Effect) {
+	member := o.g.Find(t.ID)
+	if member == nil {
+		member, out = o.g.Add(now, group.Member{ID: t.ID, Address: t.Address, Zone: t.Zone, Weight: t.Weight})
+		o.targets = append(o.targets, member)
+		o.forgetGone()
+	} else {
+		out = append(o.g.Resume(now, member), o.g.SetWeight(now, member, t.Weight)...)
+	}
+	o.check(member, by)
+	return out
+}
+
+// members is how many targets there are, those that drain included.
+func (o *owner) members() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.g.Status())
 }
 
 // maxGone is how many targets that are gone are still told of.
@@ -135,14 +159,14 @@ func (o *owner) forgetGone() {
 	})
 }
 
-// check starts to check a target, in place of an earlier check. The lock is held.
-func (o *owner) check(t *group.Target) {
+// check starts to check a target by a configuration, in place of an earlier check. The lock is held.
+func (o *owner) check(t *group.Target, by *Group) {
 	if stop, ok := o.probers[t]; ok {
 		stop()
 	}
 	ctx, cancel := context.WithCancel(o.b.ctx)
 	o.probers[t] = cancel
-	if cfg := o.cfg; cfg.Health != nil {
+	if cfg := *by; cfg.Health != nil {
 		o.b.running.Go(func() { o.probe(ctx, cfg, t) })
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
@@ -22,10 +23,9 @@ import (
 func (o *owner) probe(ctx context.Context, cfg Group, t *group.Target) {
 	h := cfg.Health
 	p := &prober{owner: o, health: h, http2: cfg.HTTP2, header: cfg.ProxyHeader}
-	client := p.client()
 	at := h.FirstProbe(o.b.clock.Now())
 	for n := uint64(0); o.b.clock.Sleep(ctx, at) == nil; n++ {
-		err := p.probe(ctx, client, t, n)
+		err := p.probe(ctx, t, n)
 		if ctx.Err() != nil {
 			return
 		}
@@ -47,9 +47,19 @@ type prober struct {
 	header int // version of the PROXY header
 }
 
-// client asks a target in the way that its exchanges do.
-func (p *prober) client() *http.Client {
-	t := &http.Transport{DisableKeepAlives: true, DialContext: p.dialProbe, Protocols: &http.Protocols{}}
+// client asks a target once, in the way that its exchanges do. end closes what it has opened: a connection of HTTP/2 whose
+// probe is given up would otherwise stay.
+func (p *prober) client() (client *http.Client, end func()) {
+	var opened connections
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		nc, err := p.dialProbe(ctx, network, address)
+		if err == nil && !opened.add(nc) {
+			nc.Close()
+			return nil, net.ErrClosed
+		}
+		return nc, err
+	}
+	t := &http.Transport{DisableKeepAlives: true, DialContext: dial, Protocols: &http.Protocols{}}
 	if p.pool.TLS != nil {
 		t.TLSClientConfig = p.pool.TLS.Clone()
 	}
@@ -57,7 +67,33 @@ func (p *prober) client() *http.Client {
 	t.Protocols.SetHTTP1(!two)
 	t.Protocols.SetHTTP2(two && p.pool.TLS != nil)
 	t.Protocols.SetUnencryptedHTTP2(two && p.pool.TLS == nil)
-	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, opened.close
+}
+
+// connections are those of one probe.
+type connections struct {
+	mu     sync.Mutex
+	open   []net.Conn
+	closed bool
+}
+
+// add reports false when the probe is over: the connection came too late.
+func (c *connections) add(nc net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.open = append(c.open, nc)
+	}
+	return !c.closed
+}
+
+func (c *connections) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, nc := range c.open {
+		nc.Close()
+	}
 }
 
 // dialProbe makes a connection for a check, and says so when the targets want to know whose connections are.
@@ -74,7 +110,7 @@ func (p *prober) dialProbe(ctx context.Context, network, address string) (net.Co
 }
 
 // probe checks once.
-func (p *prober) probe(ctx context.Context, client *http.Client, t *group.Target, n uint64) error {
+func (p *prober) probe(ctx context.Context, t *group.Target, n uint64) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.health.Timeout, fmt.Errorf("no answer within %v", p.health.Timeout))
 	defer cancel()
 	if p.b.opts.Touch != nil {
@@ -86,10 +122,12 @@ func (p *prober) probe(ctx context.Context, client *http.Client, t *group.Target
 			return fmt.Errorf("status %d", e.Status)
 		}
 	}
-	switch p.health.Kind {
-	case health.TCP:
+	if p.health.Kind == health.TCP {
 		return p.knock(ctx, t)
-	case health.GRPC:
+	}
+	client, end := p.client()
+	defer end()
+	if p.health.Kind == health.GRPC {
 		return p.call(ctx, client, t)
 	}
 	return p.ask(ctx, client, t)

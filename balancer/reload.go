@@ -1,8 +1,9 @@
 package balancer
 
 import (
+	"cmp"
+	"context"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -11,16 +12,22 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
 )
 
-// newGroupsWithin is how long the targets of a new group may take until they are known to be healthy.
-const newGroupsWithin = 30 * time.Second
+// readyWithin is how long new targets may take until they are known to be healthy, unless the options say otherwise.
+const readyWithin = 30 * time.Second
 
 // Reload changes a running balancer to another configuration, without a request lost: rules, groups, their targets,
-// weights and policies. Targets that are new join, those that are missing are drained, the others keep their state. A
-// new group gets requests once it has a healthy target. What can't change while it runs is refused before anything is
-// changed, and the error says what it is.
+// weights and policies. Targets that are new join, those that are missing are drained, the others keep their state.
+//
+// Nothing leaves before what takes its place can answer: a new group gets requests once it has a healthy target, and the
+// targets that a group loses stay until those that it gains are healthy, for Options.ReadyWithin at most. A group that
+// would be left without a healthy target keeps those that it has. In that case, and when something can't change while the
+// balancer runs, nothing is changed at all, and the error says why. It blocks meanwhile.
 func (b *Balancer) Reload(cfg Config) error {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
+	if b.ctx.Err() != nil {
+		return fmt.Errorf("reload: the balancer has been stopped")
+	}
 	plan, err := b.planReload(cfg)
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
@@ -34,26 +41,34 @@ func (b *Balancer) Reload(cfg Config) error {
 	for _, o := range plan.fresh {
 		o.begin()
 	}
-	if err := b.await(plan.fresh); err != nil {
+	for _, s := range plan.kept {
+		s.prepare()
+	}
+	notes, err := b.await(&plan)
+	if err != nil {
+		for _, s := range plan.kept {
+			s.undo()
+		}
 		b.retire(plan.fresh)
 		return fmt.Errorf("reload: %w", err)
 	}
 	for i := range plan.routing {
 		b.routing[i].Store(plan.routing[i])
 	}
-	for o, gc := range plan.kept {
-		if err := o.reload(gc); err != nil {
-			return fmt.Errorf("reload: %w", err)
-		}
+	for _, s := range plan.kept {
+		s.finish()
 	}
 	b.retire(plan.gone)
+	for _, note := range notes {
+		b.opts.Note(note)
+	}
 	return nil
 }
 
 // reloadPlan is what a reload is going to do.
 type reloadPlan struct {
 	routing     []*proxy.Routing
-	kept        map[*owner]Group
+	kept        []*swap
 	fresh, gone []*owner
 }
 
@@ -64,7 +79,6 @@ func (b *Balancer) planReload(cfg Config) (p reloadPlan, err error) {
 		return p, fmt.Errorf("the number of listeners can't change while it runs: %s", restart)
 	}
 	pools := map[string]*proxy.Pool{}
-	p.kept = map[*owner]Group{}
 	for _, gc := range cfg.Groups {
 		o, err := b.group(gc.Name)
 		if err != nil {
@@ -79,13 +93,11 @@ func (b *Balancer) planReload(cfg Config) (p reloadPlan, err error) {
 			if !reflect.DeepEqual(fixedOf(gc), fixedOf(o.config())) {
 				return p, fmt.Errorf("group %s: how its targets are spoken to can't change while it runs: %s", gc.Name, restart)
 			}
-			if _, err := b.newGroup(gc); err != nil { // only to see that it could be made
+			s, err := newSwap(o, gc)
+			if err != nil {
 				return p, err
 			}
-			if err := o.sameAddresses(gc.Targets); err != nil {
-				return p, err
-			}
-			p.kept[o] = gc
+			p.kept = append(p.kept, s)
 		}
 		if pools[gc.Name] != nil {
 			return p, fmt.Errorf("there are two groups %s", gc.Name)
@@ -93,7 +105,7 @@ func (b *Balancer) planReload(cfg Config) (p reloadPlan, err error) {
 		pools[gc.Name] = o.pool
 	}
 	for _, o := range b.owners() {
-		if _, stays := p.kept[o]; !stays {
+		if !slices.ContainsFunc(p.kept, func(s *swap) bool { return s.o == o }) {
 			p.gone = append(p.gone, o)
 		}
 	}
@@ -103,10 +115,11 @@ func (b *Balancer) planReload(cfg Config) (p reloadPlan, err error) {
 		if !reflect.DeepEqual(fixed, old) {
 			return p, fmt.Errorf("listener %s: only its rules can change while it runs: %s", old.Address, restart)
 		}
-		routing, err := compile(&l, pools)
+		routing, err := compile(&l, pools, b.cfg.Seed)
 		if err != nil {
 			return p, err
 		}
+		routing.Rules.Adopt(b.routing[i].Load().Rules)
 		p.routing = append(p.routing, routing)
 	}
 	return p, nil
@@ -117,101 +130,90 @@ func fixedOf(g Group) Group {
 	return Group{Name: g.Name, HTTP2: g.HTTP2, TLS: g.TLS, ProxyHeader: g.ProxyHeader, Host: g.Host, Timeouts: g.Timeouts}
 }
 
-// await waits until new groups can answer.
-func (b *Balancer) await(fresh []*owner) error {
-	for deadline := time.Now().Add(newGroupsWithin); ; time.Sleep(10 * time.Millisecond) {
-		i := slices.IndexFunc(fresh, func(o *owner) bool { return !o.ready() })
-		switch {
-		case i < 0:
-			return nil
-		case b.ctx.Err() != nil:
-			return b.ctx.Err()
-		case time.Now().After(deadline):
-			return fmt.Errorf("group %s: no target became healthy within %v", fresh[i].g.Name(), newGroupsWithin)
+// await waits until new groups and new targets can answer. notes are what a person should know although it goes on.
+func (b *Balancer) await(p *reloadPlan) (notes []string, err error) {
+	within := cmp.Or(b.opts.ReadyWithin, readyWithin)
+	for deadline := time.Now().Add(within); ; {
+		i := slices.IndexFunc(p.fresh, func(o *owner) bool { return !o.ready() })
+		waits := slices.ContainsFunc(p.kept, func(s *swap) bool { return !s.settled() })
+		if i < 0 && !waits {
+			return nil, nil
 		}
+		if !pause(b.ctx, lookEvery) {
+			return nil, b.ctx.Err()
+		}
+		if time.Now().Before(deadline) {
+			continue
+		}
+		if i >= 0 {
+			return nil, fmt.Errorf("group %s: no target became healthy within %v", p.fresh[i].g.Name(), within)
+		}
+		for _, s := range p.kept {
+			note, err := s.verdict(within)
+			if err != nil {
+				return nil, err
+			}
+			if note != "" {
+				notes = append(notes, note)
+			}
+		}
+		return notes, nil
 	}
 }
 
-// retire takes groups out to which no rule leads any more: what runs may end.
+// lookEvery is how often a reload looks whether what it waits for has come.
+const lookEvery = 10 * time.Millisecond
+
+// pause lets a time pass; it reports false when the context has ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// retire takes groups out to which no rule leads any more. What runs may end, and what belongs to them is released once it
+// has.
 func (b *Balancer) retire(gone []*owner) {
 	b.mu.Lock()
 	b.groups = slices.DeleteFunc(b.groups, func(o *owner) bool { return slices.Contains(gone, o) })
 	b.retired = append(b.retired, gone...)
 	b.mu.Unlock()
 	for _, o := range gone {
-		o.do(func(now time.Duration) (out []group.Effect) {
-			for _, x := range o.g.Status() {
-				out = append(out, o.g.Drain(now, o.g.Find(x.ID))...)
+		b.running.Go(func() {
+			if !o.drainAll(b.ctx) {
+				return // the balancer is being closed, and this group with it
 			}
-			return out
+			o.close()
+			b.mu.Lock()
+			b.retired = slices.DeleteFunc(b.retired, func(x *owner) bool { return x == o })
+			b.mu.Unlock()
 		})
 	}
 }
 
-// sameAddresses refuses a target under an id that is in use with another address.
-func (o *owner) sameAddresses(targets []Target) (err error) {
-	o.do(func(time.Duration) []group.Effect {
-		for _, t := range targets {
-			if m := o.g.Find(t.ID); m != nil && m.Address != t.Address {
-				err = fmt.Errorf("group %s: target %s has another address now: give it another id", o.g.Name(), t.ID)
-			}
+// drainAll drains every target, once no request that was routed to the group before can choose one any more, and waits
+// until they are gone. It reports false when the context ends first.
+func (o *owner) drainAll(ctx context.Context) bool {
+	for deadline := time.Now().Add(max(o.config().Drain, time.Second)); o.pool.Requests() > 0 && time.Now().Before(deadline); {
+		if !pause(ctx, lookEvery) {
+			return false
 		}
-		return nil
-	})
-	return err
-}
-
-// reload brings the settings and the members to those given.
-func (o *owner) reload(gc Group) error {
-	settings, err := o.b.settings(&gc)
-	if err != nil {
-		return err
 	}
-	wanted := map[string]Target{}
-	for _, t := range gc.Targets {
-		wanted[t.ID] = t
-	}
-	var fresh []Target
 	o.do(func(now time.Duration) (out []group.Effect) {
-		old := o.cfg
-		o.cfg = gc
-		out = o.reconfigure(now, &old, settings)
-		for _, t := range gc.Targets {
-			m := o.g.Find(t.ID)
-			switch {
-			case m == nil:
-				fresh = append(fresh, t)
-			case m.Status().Weight != max(t.Weight, 1):
-				out = append(out, o.g.SetWeight(now, m, max(t.Weight, 1))...)
-			}
-		}
 		for _, x := range o.g.Status() {
-			if _, stays := wanted[x.ID]; !stays {
-				out = append(out, o.g.Drain(now, o.g.Find(x.ID))...)
-			}
+			out = append(out, o.g.Drain(now, o.g.Find(x.ID))...)
 		}
 		return out
 	})
-	for _, t := range fresh {
-		if err := o.add(t); err != nil {
-			return err
+	for o.members() > 0 {
+		if !pause(ctx, lookEvery) {
+			return false
 		}
 	}
-	return nil
-}
-
-// reconfigure changes the group's settings, where they differ from the old ones.
-func (o *owner) reconfigure(now time.Duration, old *Group, settings group.Config) (out []group.Effect) {
-	a, b := *old, o.cfg
-	a.Targets, b.Targets = nil, nil
-	if reflect.DeepEqual(a, b) {
-		return nil
-	}
-	out = o.g.Reconfigure(now, settings, reflect.DeepEqual(a.Strategy, b.Strategy))
-	if !reflect.DeepEqual(a.Health, b.Health) {
-		for _, t := range slices.Collect(maps.Keys(o.probers)) {
-			o.check(t)
-		}
-	}
-	return out
+	return true
 }

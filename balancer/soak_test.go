@@ -70,7 +70,7 @@ func TestSoak(t *testing.T) {
 	secure := cfg.Listeners[0]
 	secure.TLS = &certs.Config{Auto: t.TempDir()}
 	cfg.Listeners = append(cfg.Listeners, secure)
-	r := start(t, cfg, nil)
+	r := startWith(t, cfg, Options{ReadyWithin: 100 * time.Millisecond})
 
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
@@ -166,11 +166,13 @@ func TestSoak(t *testing.T) {
 			if g.Sticky = nil; seed.IntN(2) == 0 {
 				g.Sticky = &group.Sticky{Cookie: "LB", For: time.Hour}
 			}
-			if err := r.Reload(next); err != nil {
+			switch err := r.Reload(next); {
+			case err == nil:
+				extras = nil // they are not in the file
+			case !strings.Contains(err.Error(), "the old ones stay"): // those of the file may all be sick or at rest
 				t.Error(err)
 			}
 			reloads++
-			extras = nil // they are not in the file
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -29,7 +29,7 @@ func Check(ctx context.Context, c client.Config) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	nc, err := dial(ctx, "tcp", client.Address(u))
+	nc, err := dial(ctx, client.Address(u), 0)
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {

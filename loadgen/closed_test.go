@@ -5,14 +5,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
-	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/loadgen/socket"
@@ -21,22 +19,8 @@ import (
 // playUsers plays one stretch of a closed loop, and returns its samples in order of their numbers.
 func playUsers(t *testing.T, engine string, c client.Config, s profile.Closed) []*measure.Sample {
 	t.Helper()
-	c.Mix = requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "GET", Path: "/", Weight: 1}}})
-	e, _, err := New(engine, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	var samples []*measure.Sample
-	err = e.Play(t.Context(), profile.Schedule{Profile: profile.New(profile.Pause{Seconds: s.To.Seconds()}), Closed: []profile.Closed{s}}, pace.NewClock(pace.Monotonic()), func(s *measure.Sample) {
-		mu.Lock()
-		defer mu.Unlock()
-		kept := *s
-		samples = append(samples, &kept)
-	})
-	if err != nil || e.InFlight() != 0 {
-		t.Fatalf("%d in flight, %v", e.InFlight(), err)
-	}
+	pause := profile.New(profile.Pause{Seconds: s.To.Seconds()})
+	samples := playSchedule(t, t.Context(), engine, c, profile.Schedule{Profile: pause, Closed: []profile.Closed{s}}, pace.NewClock(pace.Monotonic()))
 	slices.SortFunc(samples, func(a, b *measure.Sample) int { return cmp.Compare(a.Seq, b.Seq) })
 	for i, x := range samples {
 		if x.Seq != s.FirstSeq+uint64(i) {

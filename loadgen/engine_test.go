@@ -20,7 +20,16 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 )
 
+// play offers an even load to the configuration's target, and returns the samples in the order of their ends.
 func play(t *testing.T, ctx context.Context, engine string, c client.Config, rate, seconds float64) []*measure.Sample {
+	t.Helper()
+	s := profile.Schedule{Profile: profile.New(profile.Hold{PerSecond: rate, Seconds: seconds}), Arrivals: profile.Even}
+	return playSchedule(t, ctx, engine, c, s, pace.NewClock(pace.Monotonic()))
+}
+
+// playSchedule plays a schedule, of GET requests when the configuration has no mix, and returns the samples in the
+// order of their ends. Nothing may be in flight after it.
+func playSchedule(t *testing.T, ctx context.Context, engine string, c client.Config, s profile.Schedule, clock pace.Clock) []*measure.Sample {
 	t.Helper()
 	if c.Mix == nil {
 		c.Mix = requests(t, mix.Set{Requests: []mix.Request{{Name: "get", Method: "GET", Path: "/x?y=1", Weight: 1, Headers: []mix.Header{{Name: "a", Value: "b"}}}}})
@@ -31,15 +40,14 @@ func play(t *testing.T, ctx context.Context, engine string, c client.Config, rat
 	}
 	var mu sync.Mutex
 	var out []*measure.Sample
-	s := profile.Schedule{Profile: profile.New(profile.Hold{PerSecond: rate, Seconds: seconds}), Arrivals: profile.Even}
-	err = e.Play(ctx, s, pace.NewClock(pace.Monotonic()), func(s *measure.Sample) {
+	err = e.Play(ctx, s, clock, func(s *measure.Sample) {
 		mu.Lock()
 		defer mu.Unlock()
 		kept := *s // the engine may use its own again
 		out = append(out, &kept)
 	})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || e.InFlight() != 0 {
+		t.Fatalf("%d in flight, %v", e.InFlight(), err)
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"strconv"
 
 	"go.yaml.in/yaml/v4"
 
@@ -12,8 +13,9 @@ import (
 )
 
 // DecodeBalancer reads the configuration of a balancer that runs alone: a file with version and topology, which may
-// be a scenario. All targets must have addresses; those are their ids too. resolved is every value and where it came from.
-func DecodeBalancer(src Source) (c balancer.Config, resolved *Resolved, err error) {
+// be a scenario. All targets must have addresses; those are their ids too. drawn is the seed of a file that says none.
+// resolved is every value and where it came from.
+func DecodeBalancer(src Source, drawn draw.Seed) (c balancer.Config, resolved *Resolved, err error) {
 	none, resolved := balancer.Config{}, &Resolved{}
 	root, problem := src.parse()
 	if problem != nil {
@@ -25,7 +27,7 @@ func DecodeBalancer(src Source) (c balancer.Config, resolved *Resolved, err erro
 	if v, ok := b.param(spec.Param{Name: "version", Type: spec.Count, Required: true, Doc: "the file's version, 1"}); ok && v != 1 {
 		d.fail(b.value("version"), "version %v is not known: this shakedown reads version 1", v)
 	}
-	seed := b.values([]spec.Param{{Name: "seed", Type: spec.Count, Default: "1", Doc: "of every random draw"}}).Int("seed")
+	seed := b.values([]spec.Param{{Name: "seed", Type: spec.Count, Default: strconv.FormatUint(uint64(drawn), 10), From: "drawn at the start", Doc: "of every random draw"}}).Int("seed")
 	d.masked(b)
 	for _, other := range []string{"name", "about", "objective", "network", "client", "load", "scaling", "faults", "abort", "gates", "validity"} {
 		b.key(other) // a scenario's: not the balancer's business

@@ -30,7 +30,7 @@ func (d *decoder) rules(b *block, groups []string, reached map[string]bool, out 
 		rule, priority := d.rule(rb, groups, reached, item)
 		rb.close()
 		if len(d.problems) == before {
-			if _, err := (route.Table{rule}).Compile(); err != nil {
+			if _, err := (route.Table{rule}).Compile(0); err != nil {
 				d.fail(n, "%s", strings.TrimPrefix(err.Error(), "rule 1: "))
 			}
 		}
@@ -55,7 +55,7 @@ const lastPriority = 50000
 func (d *decoder) rule(b *block, groups []string, reached map[string]bool, item *Resolved) (r route.Rule, priority int) {
 	v := b.values([]spec.Param{
 		{Name: "priority", Type: spec.Count, Default: fmt.Sprint(lastPriority), Min: 1, Max: lastPriority, Doc: "the lowest is asked first; equals in the file's order"},
-		{Name: "path", Type: spec.Text, Doc: "a pattern with * and ?, such as /api/*; every path without it"},
+		{Name: "path", Type: spec.Text, Doc: "a pattern with * and ?, such as /api/*, for paths in normal form; every path without it"},
 		{Name: "host", Type: spec.Text, Doc: "a pattern such as *.example.org"},
 	})
 	r.Path, r.Host = v.Text("path"), v.Text("host")

@@ -12,7 +12,7 @@ import (
 
 func alone(t *testing.T, text string) (balancer.Config, *Resolved) {
 	t.Helper()
-	c, resolved, err := DecodeBalancer(Source{Name: "balancer.yaml", Text: []byte("version: 1\n" + text)})
+	c, resolved, err := DecodeBalancer(Source{Name: "balancer.yaml", Text: []byte("version: 1\n" + text)}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,21 +28,21 @@ func TestProfiles(t *testing.T) {
 	}
 	l, g := read("alb")
 	if h := g.Health; h.Path != "/" || h.Interval != 30*time.Second || h.Timeout != 5*time.Second || h.Healthy != 5 || h.Unhealthy != 2 || g.Drain != 300*time.Second ||
-		g.FailOpen == nil || g.FailOpen.Healthy != 1 || g.Retry != nil || g.Outliers != nil || g.Timeouts.Connect != 10*time.Second || l.Timeouts.Idle != time.Minute {
+		g.FailOpen == nil || g.FailOpen.Healthy != 1 || g.Retry != nil || g.Outliers != nil || g.Timeouts.Connect != 10*time.Second || l.Timeouts.Idle != time.Minute || l.Timeouts.Header != time.Minute || !l.Options.RawPath {
 		t.Errorf("alb: %+v, %+v", l, g)
 	}
 	l, g = read("haproxy")
 	if h := g.Health; h.Interval != 2*time.Second || h.Healthy != 2 || h.Unhealthy != 3 || g.Retry == nil || g.Retry.Attempts != 3 || g.Retry.On != "connect" || g.FailOpen != nil ||
-		l.Limits.Head != 16384 || l.Options.Status.Connect != 503 || l.Options.Status.HeadTooLarge != 400 || g.Strategy.Kind != "weighted_round_robin" {
+		l.Limits.Head != 16384 || l.Options.Status.Connect != 503 || l.Options.Status.HeadTooLarge != 400 || g.Strategy.Kind != "weighted_round_robin" || l.Options.Status.Coding != 422 || !l.Options.RawPath {
 		t.Errorf("haproxy: %+v, %+v", l, g)
 	}
 	l, g = read("envoy")
 	if o := g.Outliers; o == nil || o.Consecutive != 5 || o.EjectFor != 30*time.Second || o.MaxEjected != .1 || o.SuccessRate != 1.9 || g.FailOpen.Share != .5 || g.FailOpen.Healthy != 0 ||
-		g.Limits == nil || g.Limits.Requests != 1024 || g.Strategy.Kind != "p2c" || l.Options.Status.Connect != 503 || g.Timeouts.Exchange != 15*time.Second || g.Retry != nil {
+		g.Limits == nil || g.Limits.Requests != 1024 || g.Strategy.Kind != "p2c" || l.Options.Status.Connect != 503 || g.Timeouts.Exchange != 15*time.Second || g.Retry != nil || l.Timeouts.Header < 24*time.Hour || !l.Options.RawPath {
 		t.Errorf("envoy: %+v, %+v", l, g)
 	}
 	l, g = read("nginx")
-	if o := g.Outliers; g.Health != nil || o == nil || o.Consecutive != 1 || o.EjectFor != 10*time.Second || o.MaxEjected != 1 || g.Retry.On != "error" || g.Timeouts.Connect != time.Minute ||
+	if o := g.Outliers; g.Health != nil || o == nil || o.Consecutive != 1 || o.EjectFor != 10*time.Second || o.MaxEjected != 1 || o.On != "error" || o.Sole || l.Limits.Body != 1<<20 || l.Limits.Headers < 1000 || l.Options.Underscores != proxy.RemoveNames || !l.Options.RawPath || g.Retry.On != "error" || g.Timeouts.Connect != time.Minute ||
 		l.Limits.Head != 32768 || l.Options.Status.NoTarget != 502 || l.Options.Status.Gone != 499 {
 		t.Errorf("nginx: %+v, %+v", l, g)
 	}
@@ -89,7 +89,7 @@ func TestBalancerSettings(t *testing.T) {
 	c, _ := alone(t, `topology:
   listeners:
     - {address: "127.0.0.1:0", tls: {auto: ca, min: "1.3"}, http2: false, proxy_protocol: true, rules: [{forward: web, limit: {rate: 5/s, burst: 7, by: "header:X-Key"}}]}
-    - {headers: {forwarded_for: remove, via: edge}, limits: {connections: 5, body: 10}, rules: [{redirect: {to: /}}]}
+    - {headers: {forwarded_for: remove, via: edge, ambiguous: refuse, underscores: remove}, limits: {connections: 5, body: 10, headers: 50}, strict: true, normalize_path: false, escaped_slashes: refuse, rules: [{redirect: {to: /}}]}
   groups:
     web:
       http2: true
@@ -107,6 +107,12 @@ func TestBalancerSettings(t *testing.T) {
 	}
 	if b.Options.ForwardedFor != proxy.Remove || b.Options.Via != "edge" || b.Limits.Connections != 5 || b.Limits.Body != 10 {
 		t.Errorf("%+v", b)
+	}
+	if o := b.Options; o.Ambiguous != proxy.RefuseNames || o.Underscores != proxy.RemoveNames || !o.Strict || !o.RawPath || !o.NoEscapedSlashes || b.Limits.Headers != 50 {
+		t.Errorf("%+v", b)
+	}
+	if o := a.Options; o.Ambiguous != proxy.RemoveNames || o.Underscores != proxy.PassNames || o.Strict || o.RawPath || o.NoEscapedSlashes || a.Limits.Headers != 0 {
+		t.Errorf("%+v", a)
 	}
 	if !g.HTTP2 || g.TLS.Name != "a.test" || g.Host != proxy.HostOfTarget || g.Zones.Own != "a" || g.Zones.Overprovisioning != 1.4 || g.Limits.Requests != 0 || g.Limits.Queue != -1 ||
 		g.Sticky.Application != "SESSION" || g.Health.Path != "/grpc.health.v1.Health/Check" || !g.Health.Matcher.Matches(0) || g.Targets[1].Zone != "b" {

@@ -46,8 +46,9 @@ type Group struct {
 
 // Counts are what a balancer has counted since it began.
 type Counts struct {
-	Requests, Retries, Unrouted, Refused, Aborted, Limited, Waited, Overflow uint64
-	Errors                                                                   map[string]uint64 // answers of its own, by cause
+	Requests, Retries, Unrouted, Refused, Aborted, Limited, Waited, Overflow, Reconnects uint64
+	Errors                                                                               map[string]uint64 // answers of its own, by cause
+	Dropped                                                                              map[string]uint64 // lines that its logs have dropped, by log
 }
 
 // Handler returns the API. An empty token asks for none.
@@ -181,11 +182,15 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		{"limited_total", "Requests beyond a rate limit, answered 429.", n.Limited},
 		{"waited_total", "Attempts that waited for a target with room.", n.Waited},
 		{"overflow_total", "Attempts that found the queue full.", n.Overflow},
+		{"reconnects_total", "Requests that met the closing of an idle connection and went to a new one, to the same target.", n.Reconnects},
 	} {
 		emit(prometheus.CounterValue, float64(x.n), x.name, x.help, nil, nil)
 	}
 	for cause, k := range n.Errors {
 		emit(prometheus.CounterValue, float64(k), "errors_total", "Answers of the balancer's own, by cause.", []string{"cause"}, []string{cause})
+	}
+	for log, k := range n.Dropped {
+		emit(prometheus.CounterValue, float64(k), "log_lines_dropped_total", "Lines that a log has dropped because they could not be written in time.", []string{"log"}, []string{log})
 	}
 	labels := []string{"group", "target"}
 	for _, g := range c.b.Groups() {

@@ -11,18 +11,21 @@ import (
 // request has not tried, or all of them are full. Every chosen target must be given back with Release. discard marks
 // a request of a phase that is left out of the totals: it is counted apart.
 func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) (t *Target, full bool) {
-	rd := g.ready.Load()
 	r.Limit = g.limit()
 	for {
+		rd := g.ready.Load() // each time: a target that has gone is not among them any more
 		i := g.pick(now, r, rd)
-		if i < 0 {
+		switch {
+		case i >= 0:
+			t = rd.targets[i]
+		case rd != g.ready.Load(): // there may be others by now
+			continue
+		default:
 			return nil, r.Limit > 0 && rd.untried(r)
 		}
-		t = rd.targets[i]
-		if n := t.load.InFlight.Add(1); r.Limit == 0 || n <= r.Limit {
+		if t.enter(r.Limit) {
 			break
 		}
-		t.load.InFlight.Add(-1) // another request was faster
 	}
 	if g.Config().Retry != nil && r.Attempt == 0 {
 		g.budget.request(g.Config().Retry)
@@ -71,9 +74,10 @@ func (g *Group) Key() (k pick.Key, ok bool) {
 func (g *Group) AnyKey(seq uint64) uint64 { return g.keys.Uint64(seq, 0) }
 
 // Release takes the attempt, which took so long, off the target's count. It reports whether the owner has to be told
-// with Answered: rarely, so that the data plane seldom meets the owner's lock.
+// with Answered: rarely, so that the data plane seldom meets the owner's lock. The last attempt at a target that is gone
+// is always to be told: only then is nothing under way there any more.
 func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Duration) (tell bool) {
-	t.load.InFlight.Add(-1)
+	last := t.leave()
 	x := g.settings.Load()
 	if c := x.cfg.Outliers; c != nil && c.SuccessRate > 0 {
 		t.outlier.Count(!o.failed(), o == Abandoned)
@@ -81,7 +85,7 @@ func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Durat
 	if x.observer != nil && o != Abandoned {
 		x.observer.Done(now, &t.load, took, o.failed())
 	}
-	return o.failed() || t.attentive.Load()
+	return o.failed() || last || t.attentive.Load()
 }
 
 // MayRetry reports whether a failed attempt, counted from 0, may be followed by another on a different target, and
@@ -107,7 +111,7 @@ func (g *Group) Candidates(now time.Duration) []Candidate {
 	out := make([]Candidate, len(rd.set.Members))
 	for i := range rd.set.Members {
 		m := &rd.set.Members[i]
-		out[i] = Candidate{m.ID, m.Zone, m.Load.InFlight.Load(), max(m.Weight, 1), m.Warming && now-m.Since < g.Config().SlowStart}
+		out[i] = Candidate{m.ID, m.Zone, rd.targets[i].inFlight(), max(m.Weight, 1), m.Warming && now-m.Since < g.Config().SlowStart}
 	}
 	return out
 }

@@ -178,6 +178,20 @@ func (g *Group) Drain(now time.Duration, t *Target) []Effect {
 	return append(out, g.settle(now, t, "")...)
 }
 
+// Resume takes a target that drains back into the group: what was asked for has changed. With active checks it takes
+// traffic after its next passing check, like a new one; without, at once.
+func (g *Group) Resume(now time.Duration, t *Target) []Effect {
+	if t.state != Draining {
+		return nil
+	}
+	t.maintenance = false
+	t.endEjection(now) // when it would have ended is not known any more
+	if g.Config().Health != nil {
+		t.fresh, t.up = true, false
+	}
+	return append(g.move(now, t, Initial, "asked to stay"), g.settle(now, t, "asked to stay")...)
+}
+
 // SetMaintenance takes a target out for maintenance, or back in: no new requests meanwhile; checks go on.
 func (g *Group) SetMaintenance(now time.Duration, t *Target, on bool) []Effect {
 	if t.state == Draining || t.state == Gone {
@@ -221,7 +235,7 @@ func (g *Group) NextTick(now time.Duration) (at time.Duration, ok bool) {
 // settle derives the target's state from what is known and reports a change.
 func (g *Group) settle(now time.Duration, t *Target, reason string) []Effect {
 	if t.ejected && now >= t.until && (g.Config().Health == nil || t.check.Passing()) {
-		t.ejected = false // a passing probe alone never ends an ejection, and its time alone not either
+		t.endEjection(now) // a passing probe alone never ends an ejection, and its time alone not either
 	}
 	var to State
 	switch {
@@ -229,10 +243,11 @@ func (g *Group) settle(now time.Duration, t *Target, reason string) []Effect {
 		return nil
 	case t.state == Draining:
 		switch {
-		case t.load.InFlight.Load() == 0:
+		case t.shutIfIdle():
 			return g.move(now, t, Gone, "drained")
 		case now >= t.until:
-			return g.move(now, t, Gone, fmt.Sprintf("drain time over with %d requests running", t.load.InFlight.Load()))
+			t.shut()
+			return g.move(now, t, Gone, fmt.Sprintf("drain time over with %d requests running", t.inFlight()))
 		}
 		return nil
 	case t.maintenance:

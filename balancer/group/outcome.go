@@ -51,7 +51,8 @@ func (g *Group) Answered(now time.Duration, t *Target, o Outcome, reason string)
 		t.succeeded(now)
 	}
 	if c := g.Config().Outliers; c != nil && !t.ejected {
-		if why := t.outlier.Observe(c, o.failed(), o != ServerError); why != "" && g.eject(now, t) {
+		failed := o.failed() && (c.On != health.OnError || (o != ServerError && o != GatewayError))
+		if why := t.outlier.Observe(c, failed, o != ServerError); why != "" && g.eject(now, t) {
 			reason = fmt.Sprintf("%s, the last: %s", why, reason)
 		}
 	}
@@ -61,11 +62,23 @@ func (g *Group) Answered(now time.Duration, t *Target, o Outcome, reason string)
 // eject takes a target out for a while, if the group can spare it.
 func (g *Group) eject(now time.Duration, t *Target) bool {
 	c := g.Config().Outliers
-	if !c.MayEject(g.count(Ejected), len(g.targets)) {
+	others := g.count(Healthy)
+	if t.state == Healthy {
+		others--
+	}
+	if !c.MayEject(others, g.count(Ejected), len(g.targets)) {
 		return false
 	}
-	t.ejected, t.until = true, now+t.outlier.Ejected(c)
+	t.ejected, t.until = true, now+t.outlier.Ejected(c, now)
 	return true
+}
+
+// endEjection ends a target's ejection.
+func (t *Target) endEjection(now time.Duration) {
+	if t.ejected {
+		t.ejected = false
+		t.outlier.Returned(now)
+	}
 }
 
 // compare ejects the targets that succeed much less than the others, once an interval.

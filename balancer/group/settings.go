@@ -56,7 +56,7 @@ func (g *Group) Reconfigure(now time.Duration, cfg Config, sameStrategy bool) (o
 			t.fresh, t.up = false, true
 		}
 		if cfg.Outliers == nil {
-			t.ejected = false
+			t.endEjection(now)
 		}
 		out = append(out, g.settle(now, t, "the settings have changed")...)
 	}

@@ -35,7 +35,7 @@ func (g *Group) Status() []Status {
 // once the target is gone.
 func (t *Target) Status() Status {
 	return Status{
-		t.ID, t.Address, t.Zone, max(t.weight, 1), t.state, t.load.InFlight.Load(), t.requests.Load(), t.expected, t.discarded.Load(),
+		t.ID, t.Address, t.Zone, max(t.weight, 1), t.state, t.inFlight(), t.requests.Load(), t.expected, t.discarded.Load(),
 		time.Duration(t.lastRouted.Load()),
 	}
 }

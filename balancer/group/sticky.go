@@ -31,7 +31,7 @@ func StickyParams() []spec.Param {
 		{Name: "cookie", Type: spec.Text, Default: "SHAKEDOWNLB", Doc: "the cookie's name"},
 		{Name: "for", Type: spec.Duration, Default: "24h", Min: 1, Max: 604800, Doc: "how long a client sticks to its target; renewed by use"},
 		{Name: "application", Type: spec.Text, Doc: "a cookie of the targets: a client sticks from the answer on that sets it"},
-		{Name: "secret", Type: spec.Text, Secret: true, Doc: "signs the cookie; without it a key made of the seed does, which is good enough for a rehearsal only"},
+		{Name: "secret", Type: spec.Text, Secret: true, Doc: "signs the cookie; without it a key made of the seed does, which is good enough for a rehearsal only, and is another one at each start of a balancer that draws its seed"},
 	}
 }
 

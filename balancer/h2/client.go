@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
@@ -21,6 +22,9 @@ import (
 type Client struct {
 	scheme string
 	t      http.Transport
+	stall  time.Duration
+	ctx    context.Context // of making connections
+	cancel context.CancelFunc
 
 	mu      sync.Mutex
 	conns   []*http.ClientConn
@@ -31,14 +35,20 @@ type Client struct {
 // silence is after how long a connection on which nothing comes is asked whether it is still there.
 const silence = 15 * time.Second
 
+// maxAnswerHead is far beyond what the plane takes of an answer's head, which refuses one that is too large for itself. For net/http
+// a header beyond this limit is an error of the connection, which ends all its streams: what a target makes of one
+// client's request of 64 KiB, at six bytes for one, must not do that to the others.
+const maxAnswerHead = 1 << 20
+
 // NewClient returns a client that makes its connections by dial. secure says that TLS is spoken on them, and HTTP/2
-// agreed upon.
-func NewClient(secure bool, dial func() (net.Conn, error)) *Client {
-	c := &Client{scheme: "http"}
+// agreed upon. stall is how long the target may take nothing of a request's body.
+func NewClient(secure bool, stall time.Duration, dial func(context.Context) (net.Conn, error)) *Client {
+	c := &Client{scheme: "http", stall: stall}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.t = http.Transport{
-		DisableCompression: true, MaxResponseHeaderBytes: http1.MaxHead, Protocols: &http.Protocols{}, HTTP2: &http.HTTP2Config{SendPingTimeout: silence},
-		DialContext:    func(context.Context, string, string) (net.Conn, error) { return dial() },
-		DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return dial() },
+		DisableCompression: true, MaxResponseHeaderBytes: maxAnswerHead, Protocols: &http.Protocols{}, HTTP2: &http.HTTP2Config{SendPingTimeout: silence},
+		DialContext:    func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 	}
 	if secure {
 		c.scheme = "https"
@@ -49,47 +59,80 @@ func NewClient(secure bool, dial func() (net.Conn, error)) *Client {
 	return c
 }
 
-// Open returns a connection of HTTP/1.1 for one exchange, which becomes a stream. The error is of connecting.
-func (c *Client) Open() (net.Conn, error) {
-	cc, err := c.reserve()
+// Reuse returns a connection of HTTP/1.1 for one exchange, which becomes a stream of a connection that there is; nil
+// when none takes one more.
+func (c *Client) Reuse() *Exchange {
+	c.mu.Lock()
+	cc := c.free()
+	c.mu.Unlock()
+	if cc == nil {
+		return nil
+	}
+	return c.exchange(cc)
+}
+
+// Open is Reuse that makes a connection when there is none, or waits for one that is being made, until the context ends.
+// The error is of connecting.
+func (c *Client) Open(ctx context.Context) (*Exchange, error) {
+	cc, err := c.reserve(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return c.exchange(cc), nil
+}
+
+func (c *Client) exchange(cc *http.ClientConn) *Exchange {
 	near, far := net.Pipe()
-	x := &exchange{Conn: near, far: far, cc: cc, scheme: c.scheme}
+	x := &Exchange{Conn: near, far: far, cc: cc, scheme: c.scheme, stall: c.stall}
+	x.head.find = http1.Head{Line: 1 << 30, All: 1 << 30} // its size was seen to when it came
 	x.ctx, x.cancel = context.WithCancel(context.Background())
-	return x, nil
+	return x
 }
 
 // dial is a connection being made, for whoever needs one meanwhile.
 type dial struct {
 	done chan struct{}
+	cc   *http.ClientConn // reserved for the one who began to make it
 	err  error
 }
 
 // reserve returns a connection that takes one more stream. One connection is made at a time: those who find none wait
 // for it.
-func (c *Client) reserve() (*http.ClientConn, error) {
+func (c *Client) reserve(ctx context.Context) (*http.ClientConn, error) {
 	for {
 		c.mu.Lock()
 		if cc := c.free(); cc != nil {
 			c.mu.Unlock()
 			return cc, nil
 		}
-		d := c.dialing
+		d, ours := c.dialing, false
 		if d == nil {
-			d = &dial{done: make(chan struct{})}
+			d, ours = &dial{done: make(chan struct{})}, true
 			c.dialing = d
-			c.mu.Unlock()
-			cc, err := c.connect(d)
-			close(d.done)
-			return cc, err
+			go c.connect(d)
 		}
 		c.mu.Unlock()
-		<-d.done
-		if d.err != nil {
-			return nil, d.err
+		select {
+		case <-d.done:
+		case <-ctx.Done():
+			if ours {
+				go d.release()
+			}
+			return nil, context.Cause(ctx)
 		}
+		switch {
+		case d.err != nil:
+			return nil, d.err
+		case ours:
+			return d.cc, nil
+		}
+	}
+}
+
+// release gives the reservation back of one who did not wait for it.
+func (d *dial) release() {
+	if <-d.done; d.cc != nil {
+		d.cc.Release()
 	}
 }
 
@@ -110,8 +153,9 @@ func (c *Client) free() (found *http.ClientConn) {
 }
 
 // connect makes a connection, with a stream reserved.
-func (c *Client) connect(d *dial) (cc *http.ClientConn, err error) {
-	cc, err = c.t.NewClientConn(context.Background(), c.scheme, nowhere) // dial knows where to, and how long
+func (c *Client) connect(d *dial) {
+	defer close(d.done)
+	cc, err := c.t.NewClientConn(c.ctx, c.scheme, nowhere) // dial knows where to, and how long
 	if err == nil {
 		if err = cc.Reserve(); err != nil {
 			cc.Close()
@@ -121,15 +165,14 @@ func (c *Client) connect(d *dial) (cc *http.ClientConn, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dialing, d.err = nil, err
-	switch {
-	case err != nil:
-		return nil, err
-	case c.closed:
-		closeWhenIdle(cc)
-	default:
-		c.conns = append(c.conns, cc)
+	if err != nil {
+		return
 	}
-	return cc, nil
+	if d.cc = cc; c.closed {
+		closeWhenIdle(cc)
+		return
+	}
+	c.conns = append(c.conns, cc)
 }
 
 // nowhere stands for an address: connections are made by dial.
@@ -151,15 +194,16 @@ func (c *Client) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
+	c.cancel()
 	for _, cc := range c.conns {
 		closeWhenIdle(cc)
 	}
 	c.conns = nil
 }
 
-// exchange is a connection of HTTP/1.1 that carries one exchange: what is written is the request, reading gives the
+// Exchange is a connection of HTTP/1.1 that carries one exchange: what is written is the request, reading gives the
 // answer.
-type exchange struct {
+type Exchange struct {
 	net.Conn // the near end of a pipe with the answer
 	far      net.Conn
 	cc       *http.ClientConn
@@ -171,51 +215,18 @@ type exchange struct {
 	request *http.Request
 	body    http1.Body
 	upload  *io.PipeWriter
+	content *io.PipeReader // of the upload
+	stall   time.Duration  // how long the target may take nothing of it
+	look    Look
+	gaveUp  atomic.Pointer[error] // why we ended the body
+	started bool                  // the reservation has become a stream
 
 	once   sync.Once
 	failed error // of the stream, once the pipe is closed
 }
 
-// Write takes the request.
-func (x *exchange) Write(p []byte) (int, error) {
-	size := len(p)
-	if x.request == nil {
-		whole, rest, err := x.head.add(p)
-		if err != nil || whole == nil {
-			return size, err
-		}
-		if err := x.start(whole); err != nil {
-			return 0, err
-		}
-		p = rest
-	}
-	for len(p) > 0 && !x.body.Ended() {
-		n, piece, err := x.body.Next(p)
-		if err != nil {
-			return 0, err
-		}
-		p = p[n:]
-		if len(piece) > 0 {
-			if _, err := x.upload.Write(piece); err != nil {
-				return 0, err
-			}
-		}
-	}
-	if x.body.Ended() && x.upload != nil {
-		eachLine(x.body.Trailer, func(name, value string) {
-			if name = http.CanonicalHeaderKey(name); hasKey(x.request.Trailer, name) {
-				x.request.Trailer.Add(name, value)
-			}
-		})
-		_ = x.upload.Close() // it never fails
-	}
-	return size, nil
-}
-
-func hasKey(h http.Header, name string) bool { _, ok := h[name]; return ok }
-
 // start begins the stream.
-func (x *exchange) start(whole []byte) error {
+func (x *Exchange) start(whole []byte) error {
 	var r http1.Request
 	h := http.Header{}
 	if err := http1.ParseRequest(whole, &r, func(name, value []byte) {
@@ -238,7 +249,8 @@ func (x *exchange) start(whole []byte) error {
 	x.body.KeepTrailer = true
 	x.body.Reset(r.Length, r.Chunked)
 	if r.Length != 0 {
-		x.request.Body, x.upload = io.Pipe()
+		x.content, x.upload = io.Pipe()
+		x.request.Body = x.content
 		x.request.Trailer = announced(h)
 		h.Del("Trailer")
 	}
@@ -250,20 +262,24 @@ func (x *exchange) start(whole []byte) error {
 	if r.Expect { // asked for here: the stream may say so by an answer or by 100
 		h.Set("Expect", "100-continue")
 	}
+	x.started = true
 	go x.run()
 	return nil
 }
 
 // run passes the answer on, until its end or until the exchange is closed.
-func (x *exchange) run() {
+func (x *Exchange) run() {
 	err := x.pass()
-	if err != nil {
-		x.failed = err
+	switch why := x.gaveUp.Load(); {
+	case why != nil:
+		x.failed = *why
+	case err != nil:
+		x.failed = explain(err)
 	}
 	x.far.Close()
 }
 
-func (x *exchange) pass() error {
+func (x *Exchange) pass() error {
 	res, err := x.cc.RoundTrip(x.request)
 	if err != nil {
 		return err
@@ -304,7 +320,7 @@ func appendStatus(out []byte, status int) []byte {
 }
 
 // Read gives the answer, and what went wrong in place of a bare end.
-func (x *exchange) Read(p []byte) (int, error) {
+func (x *Exchange) Read(p []byte) (int, error) {
 	n, err := x.Conn.Read(p)
 	if errors.Is(err, io.EOF) && x.failed != nil {
 		err = x.failed
@@ -313,10 +329,13 @@ func (x *exchange) Read(p []byte) (int, error) {
 }
 
 // Close ends the exchange; a stream that has not ended is reset.
-func (x *exchange) Close() error {
+func (x *Exchange) Close() error {
 	x.once.Do(func() {
 		x.cancel()
 		x.Conn.Close()
+		if !x.started {
+			x.cc.Release()
+		}
 		if x.upload != nil {
 			_ = x.upload.CloseWithError(net.ErrClosed) // it never fails
 		}

@@ -58,14 +58,25 @@ func framing(name string) bool {
 	return false
 }
 
-// plain reports whether a text may stand between the spaces of a first line.
+// plain reports whether a text may stand between the spaces of a first line. Bytes beyond ASCII may, in a target.
 func plain(s string) bool {
 	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f {
+		if s[i] <= ' ' || s[i] == 0x7f {
 			return false
 		}
 	}
 	return s != ""
+}
+
+// lengths reports whether the values of Content-Length are digits, no more than http1 takes, and the same.
+func lengths(values []string) bool {
+	const most = 18
+	for _, v := range values {
+		if v == "" || len(v) > most || v != values[0] || strings.Trim(v, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // announced are the names of a Trailer header.

@@ -18,73 +18,143 @@ import (
 
 // Server serves connections of HTTP/2.
 type Server struct {
-	http  http.Server
-	conns handed
+	http  *http.Server
+	late  func() *http.Server // for a connection that http no longer takes
+	conns *handed
 	ended chan struct{}
+	cut   chan struct{} // closed when Shutdown waits no longer
+
+	mu      sync.Mutex
+	open    map[*conn]struct{}
+	closing bool // the clients have been told
 }
 
 // NewServer returns a server whose connections may be idle for a time, and whose requests' heads may have so many
 // bytes; 0 stands for http1's limit. It must be shut down.
 func NewServer(idle time.Duration, maxHead int) *Server {
-	s := &Server{conns: handed{next: make(chan net.Conn), done: make(chan struct{})}, ended: make(chan struct{})}
-	s.http = http.Server{
+	s := &Server{conns: newHanded(), ended: make(chan struct{}), cut: make(chan struct{}), open: map[*conn]struct{}{}}
+	s.http = newHTTP(idle, maxHead)
+	s.late = func() *http.Server { return newHTTP(idle, maxHead) }
+	go func() {
+		defer close(s.ended)
+		_ = s.http.Serve(s.conns) // it ends when it is shut down
+	}()
+	return s
+}
+
+func newHTTP(idle time.Duration, maxHead int) *http.Server {
+	s := &http.Server{
 		Handler: http.HandlerFunc(serve), Protocols: &http.Protocols{}, IdleTimeout: idle, MaxHeaderBytes: cmp.Or(maxHead, http1.MaxHead),
 		ErrorLog:    log.New(io.Discard, "", 0),
 		ConnContext: func(ctx context.Context, nc net.Conn) context.Context { return context.WithValue(ctx, connKey{}, nc) },
 	}
-	s.http.Protocols.SetUnencryptedHTTP2(true) // whatever encrypts it, the connection is decrypted when it comes here
-	go func() {
-		defer close(s.ended)
-		_ = s.http.Serve(&s.conns) // it ends when it is shut down
-	}()
+	s.Protocols.SetUnencryptedHTTP2(true) // whatever encrypts it, the connection is decrypted when it comes here
 	return s
 }
 
 // Serve serves a connection until it ends, one of TLS once its handshake is done. stream is called for each stream, on a
 // goroutine of its own.
 func (s *Server) Serve(nc net.Conn, stream func(net.Conn)) {
-	c := &conn{Conn: nc, s: s, stream: stream, closed: make(chan struct{})}
+	c := &conn{Conn: nc, stream: stream, closed: make(chan struct{})}
+	s.mu.Lock()
+	s.open[c] = struct{}{}
+	closing := s.closing
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.open, c)
+		s.mu.Unlock()
+	}()
+	if closing { // its client has come to ask: it is told once that has begun
+		told := time.AfterFunc(notice, c.announce)
+		defer told.Stop()
+	}
 	select {
 	case s.conns.next <- c:
-		<-c.closed
-	case <-s.conns.done:
-		nc.Close()
+	case <-s.conns.done: // it was accepted in time, and its client does not know that it could ask elsewhere
+		l, ended := newHanded(), make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = s.late().Serve(l) // it ends with the listener
+		}()
+		defer func() {
+			l.Close()
+			<-ended
+		}()
+		l.next <- c
+	}
+	select {
+	case <-c.closed:
+	case <-s.cut: // its owner closes it
 	}
 }
 
-// Shutdown tells every client that no further stream is served on its connection, which ends with its last. It returns
-// when that is so, or the context ends.
+// notice is how long clients have, once they are told that the server ends, before streams are refused that they begin: the
+// second that net/http too takes for a round trip at most.
+const notice = time.Second
+
+// Shutdown ends the server as RFC 9113, 6.8, has it. Every client is told that its connection will end; what it has
+// asked meanwhile is still answered. Then it is told which stream was the last, so that it may repeat the others elsewhere,
+// and the connection ends with the last stream. Shutdown returns when that is so, or the context ends.
 func (s *Server) Shutdown(ctx context.Context) {
-	s.conns.closing.Store(true)
+	defer close(s.cut)
+	s.announce(ctx)
 	_ = s.http.Shutdown(ctx) // what could not finish in time is cut by the connections' owner
 	<-s.ended
+}
+
+// announce tells the clients, and waits until they have left or have had the time to notice.
+func (s *Server) announce(ctx context.Context) {
+	s.mu.Lock()
+	s.closing = true
+	told := make([]*conn, 0, len(s.open))
+	for c := range s.open {
+		told = append(told, c)
+	}
+	s.mu.Unlock()
+	for _, c := range told {
+		c.announce()
+	}
+	wait := notice
+	if end, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(end)/4) // the rest is for what is under way
+	}
+	late := time.After(wait)
+	for tick := time.NewTicker(5 * time.Millisecond); ; {
+		s.mu.Lock()
+		left := len(s.open)
+		s.mu.Unlock()
+		if left == 0 {
+			tick.Stop()
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			tick.Stop()
+			return
+		}
+	}
 }
 
 // conn is a client's connection, and what is to be done with its streams.
 type conn struct {
 	net.Conn
-	s      *Server
 	stream func(net.Conn)
 	once   sync.Once
 	closed chan struct{}
+
+	ending  atomic.Bool // the client is to be told
+	writing sync.Mutex
+	frames  frames
+	told    bool
 }
 
 type connKey struct{}
 
-// farewell is how long a connection stays open that the end of its server finds idle: a client that is about to ask
-// hears first that it should go elsewhere.
-const farewell = time.Second
-
 // Close implements net.Conn.
 func (c *conn) Close() (err error) {
 	c.once.Do(func() {
-		if c.s.conns.closing.Load() {
-			time.AfterFunc(farewell, func() {
-				_ = c.Conn.Close() // nobody asks any more
-				close(c.closed)
-			})
-			return
-		}
 		err = c.Conn.Close()
 		close(c.closed)
 	})
@@ -93,11 +163,12 @@ func (c *conn) Close() (err error) {
 
 // handed is a listener of connections that others have accepted.
 type handed struct {
-	next    chan net.Conn
-	done    chan struct{}
-	once    sync.Once
-	closing atomic.Bool
+	next chan net.Conn
+	done chan struct{}
+	once sync.Once
 }
+
+func newHanded() *handed { return &handed{next: make(chan net.Conn), done: make(chan struct{})} }
 
 func (h *handed) Accept() (net.Conn, error) {
 	select {
@@ -143,9 +214,9 @@ type serverStream struct {
 
 	head    head
 	answer  http1.Body
-	started bool // the answer's head was written
+	started bool          // the answer's head was written
+	stall   time.Duration // how long the client may take nothing of the answer; 0 for any time
 	stalled *time.Timer
-	writeBy time.Time
 }
 
 // begin makes the request's head. What can't be written in one is left for the parser to refuse.
@@ -153,6 +224,10 @@ func (x *serverStream) begin() {
 	r := x.r
 	if !plain(r.Method) || !plain(r.RequestURI) || (r.Host != "" && !plain(r.Host)) {
 		x.unread = []byte("malformed\r\n\r\n")
+		return
+	}
+	if !lengths(r.Header["Content-Length"]) { // net/http takes the length for 0, and there may be a body
+		x.unread = []byte("POST / HTTP/1.1\r\nHost: malformed\r\nContent-Length: malformed\r\n\r\n")
 		return
 	}
 	b := append(x.unread, r.Method...)
@@ -213,17 +288,14 @@ func (x *serverStream) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline implements net.Conn.
-func (x *serverStream) SetWriteDeadline(t time.Time) error {
-	x.writeBy = t
-	return nil
-}
+// SetStall sets how long the client may take nothing of the answer; 0 stands for any time.
+func (x *serverStream) SetStall(d time.Duration) { x.stall = d }
+
+// SetWriteDeadline implements net.Conn: it is SetStall that limits writing.
+func (x *serverStream) SetWriteDeadline(time.Time) error { return nil }
 
 // SetDeadline implements net.Conn.
-func (x *serverStream) SetDeadline(t time.Time) error {
-	x.writeBy = t
-	return x.SetReadDeadline(t)
-}
+func (x *serverStream) SetDeadline(t time.Time) error { return x.SetReadDeadline(t) }
 
 // Close implements net.Conn: the stream ends when its handler returns.
 func (x *serverStream) Close() error { return nil }
@@ -237,14 +309,8 @@ func (x *serverStream) whole() bool { return x.started && x.answer.Ended() }
 // Write takes the answer, in pieces of any size, and passes them on at once.
 func (x *serverStream) Write(p []byte) (int, error) {
 	size := len(p)
-	if !x.writeBy.IsZero() {
-		// A deadline of http2's own ends the stream even when nothing is being written.
-		late := func() { _ = x.control.SetWriteDeadline(time.Unix(1, 0)) }
-		if x.stalled == nil {
-			x.stalled = time.AfterFunc(time.Until(x.writeBy), late)
-		} else {
-			x.stalled.Reset(time.Until(x.writeBy))
-		}
+	x.watch()
+	if x.stalled != nil {
 		defer x.stalled.Stop()
 	}
 	for !x.started && len(p) > 0 {
@@ -266,10 +332,13 @@ func (x *serverStream) Write(p []byte) (int, error) {
 			return 0, err
 		}
 		p = p[n:]
-		if len(piece) > 0 {
-			if _, err := x.w.Write(piece); err != nil {
+		for len(piece) > 0 { // each piece that was taken is progress
+			k := min(len(piece), pieceSize)
+			if _, err := x.w.Write(piece[:k]); err != nil {
 				return 0, err
 			}
+			piece = piece[k:]
+			x.watch()
 		}
 	}
 	if x.answer.Ended() {
@@ -277,6 +346,18 @@ func (x *serverStream) Write(p []byte) (int, error) {
 		return size, nil // what is left goes out with the stream's end
 	}
 	return size, x.control.Flush()
+}
+
+// watch begins the time anew in which the client must take something.
+func (x *serverStream) watch() {
+	switch {
+	case x.stall == 0:
+	case x.stalled == nil:
+		// A deadline of http2's own ends the stream even when nothing is being written.
+		x.stalled = time.AfterFunc(x.stall, func() { _ = x.control.SetWriteDeadline(time.Unix(1, 0)) })
+	default:
+		x.stalled.Reset(x.stall)
+	}
 }
 
 // begun passes an answer's head on.

@@ -121,9 +121,32 @@ func TestOutlierBackOff(t *testing.T) {
 		if o.Observe(c, true, false) == "" {
 			t.Fatalf("not ejected after two failures")
 		}
-		if d := o.Ejected(c); d != want {
+		if d := o.Ejected(c, 0); d != want {
 			t.Fatalf("ejection %d: for %v, want %v", i, d, want)
 		}
+	}
+}
+
+// An ejection is forgotten for each interval without one; those beyond the longest ejection never counted.
+func TestOutlierBackOffDecays(t *testing.T) {
+	const s = time.Second
+	c := &OutlierConfig{EjectFor: 5 * s, MaxEjectFor: 12 * s, Interval: 10 * s}
+	var o Outlier
+	now := time.Duration(0)
+	for i, x := range []struct{ after, want time.Duration }{ // after: since the end of the ejection before
+		{0, 5 * s}, {0, 10 * s}, {9 * s, 12 * s}, {9 * s, 12 * s}, {9 * s, 12 * s}, // three are remembered
+		{10 * s, 12 * s}, // one less, and this one
+		{29 * s, 10 * s}, // two less
+		{25 * s, 5 * s},  // none is left
+		{time.Hour, 5 * s}, {0, 10 * s}, {0, 12 * s},
+	} {
+		now += x.after
+		got := o.Ejected(c, now)
+		if got != x.want {
+			t.Errorf("ejection %d, %v after the one before: for %v, want %v", i+1, x.after, got, x.want)
+		}
+		now += got
+		o.Returned(now)
 	}
 }
 
@@ -180,13 +203,21 @@ func TestSuccessRates(t *testing.T) {
 }
 
 func TestMayEject(t *testing.T) {
-	c := &OutlierConfig{MaxEjected: .5}
 	for _, tc := range []struct {
-		ejected, size int
-		want          bool
-	}{{0, 1, true}, {0, 3, true}, {1, 3, false}, {1, 4, true}, {2, 4, false}} {
-		if got := c.MayEject(tc.ejected, tc.size); got != tc.want {
-			t.Errorf("%d of %d ejected: %v", tc.ejected, tc.size, got)
+		sole                  bool
+		max                   float64
+		others, ejected, size int
+		want                  bool
+	}{
+		{false, .5, 2, 0, 3, true}, {false, .5, 1, 1, 3, false}, {false, .5, 2, 1, 4, true}, {false, .5, 1, 2, 4, false},
+		{false, .1, 1, 0, 2, true},                                                      // the first one always may
+		{false, 1, 0, 0, 1, false}, {true, .5, 0, 0, 1, true}, {true, 1, 0, 0, 1, true}, // the only member
+		{false, 1, 0, 2, 3, false}, {true, 1, 0, 2, 3, true}, {true, .5, 0, 2, 3, false}, // the others are ejected
+		{false, 1, 0, 0, 3, false}, {true, .1, 0, 0, 3, true}, // the others are down
+	} {
+		c := &OutlierConfig{MaxEjected: tc.max, Sole: tc.sole}
+		if got := c.MayEject(tc.others, tc.ejected, tc.size); got != tc.want {
+			t.Errorf("%+v: %v", tc, got)
 		}
 	}
 }

@@ -10,7 +10,7 @@ type framing struct {
 	close   bool // Connection: close
 	keep    bool // Connection: keep-alive
 	upgrade bool // Connection: upgrade
-	options bool // Connection names anything else
+	options int  // headers that Connection names
 }
 
 // note takes a header in.
@@ -31,7 +31,9 @@ func (f *framing) note(name, value []byte) error {
 		}
 		f.chunked = true
 	case Is(name, "connection"):
-		f.connection(value)
+		if f.connection(value); f.options > MaxOptions {
+			return ErrHeadTooLarge
+		}
 	}
 	if f.chunked && f.length >= 0 {
 		return ErrFraming
@@ -66,9 +68,21 @@ func (f *framing) connection(list []byte) {
 		case Is(token, "upgrade"):
 			f.upgrade = true
 		default:
-			f.options = true
+			f.options++
 		}
 	}
+}
+
+// NextOption returns the first header that the value of a Connection header names, and what follows it in the value; nil when it
+// names none. close, keep-alive and upgrade name no header that could be passed on.
+func NextOption(list []byte) (name, rest []byte) {
+	for len(list) > 0 {
+		name, list = cutToken(list)
+		if len(name) > 0 && !Is(name, "close") && !Is(name, "keep-alive") && !Is(name, "upgrade") {
+			return name, list
+		}
+	}
+	return nil, nil
 }
 
 // cutToken cuts a comma-separated list after its first member.

@@ -14,12 +14,24 @@ const (
 	MaxHead = 64 << 10
 )
 
+// Bounds on the parts of a head.
+const (
+	// MaxFields is how many header lines a request may have, unless another limit is set: Envoy's max_headers_count, and one
+	// less than HAProxy's tune.http.maxhdr.
+	MaxFields = 100
+	// MaxOptions is how many headers a message's Connection may name. Real ones name one or two; each of them is compared with
+	// every header.
+	MaxOptions = 32
+	// MaxEmptyLines is how many empty lines may come before a request (RFC 9112, 2.2: at least one should be ignored).
+	MaxEmptyLines = 4
+)
+
 // The reasons for refusing a message.
 var (
 	ErrLine          = errors.New("malformed first line")
 	ErrVersion       = errors.New("not HTTP/1.0 or 1.1")
 	ErrHeader        = errors.New("malformed header")
-	ErrHeadTooLarge  = errors.New("head, or a line of it, too large")
+	ErrHeadTooLarge  = errors.New("head, or a line of it, too large, or too many headers")
 	ErrContentLength = errors.New("malformed or contradictory Content-Length")
 	ErrFraming       = errors.New("contradictory framing: Transfer-Encoding beside Content-Length, twice, not ending in chunked, or in HTTP/1.0")
 	ErrCoding        = errors.New("transfer coding other than chunked")
@@ -28,6 +40,7 @@ var (
 	ErrTargetTooLong = errors.New("request line too long")
 	ErrMethod        = errors.New("method CONNECT")
 	ErrHost          = errors.New("missing, repeated or malformed Host")
+	ErrName          = errors.New("header name that a target may take for another")
 )
 
 // line returns the line that starts b, without its CRLF, and what follows. more is true when it is not
@@ -53,17 +66,44 @@ func line(b []byte, limit int) (l, rest []byte, more bool, err error) {
 }
 
 // header splits a header line. The name must be a token directly before the colon; a line that begins with
-// white space (obs-fold) has none.
-func header(l []byte) (name, value []byte, err error) {
-	i := 0
-	for i < len(l) && tokenByte[l[i]] {
-		i++
+// white space (obs-fold) has none. odd reports whether the name is not its own folded form (AppendFolded), but for the case of letters.
+func header(l []byte) (name, value []byte, odd bool, err error) {
+	i, last := 0, hyphen
+	for ; i < len(l); i++ {
+		k := nameByte[l[i]]
+		if k == 0 {
+			break
+		}
+		odd = odd || k == special || (k == hyphen && last == hyphen)
+		last = k
 	}
 	if i == 0 || i == len(l) || l[i] != ':' {
-		return nil, nil, ErrHeader
+		return nil, nil, false, ErrHeader
 	}
-	return l[:i], trim(l[i+1:]), nil
+	return l[:i], trim(l[i+1:]), odd || last == hyphen, nil
 }
+
+// What a byte of a token is; 0 for one that may not stand in it.
+const (
+	letter uint8 = iota + 1 // or a digit
+	hyphen
+	special
+)
+
+// nameByte says what the bytes of a header's name are.
+var nameByte = func() (t [256]uint8) {
+	for c := range t {
+		switch {
+		case alphanumeric[c]:
+			t[c] = letter
+		case c == '-':
+			t[c] = hyphen
+		case tokenByte[c]:
+			t[c] = special
+		}
+	}
+	return t
+}()
 
 func trim(b []byte) []byte {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
@@ -82,6 +122,36 @@ var tokenByte = func() (t [256]bool) {
 	}
 	return t
 }()
+
+// alphanumeric says which bytes are letters or digits.
+var alphanumeric = func() (t [256]bool) {
+	for _, c := range "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+		t[c] = true
+	}
+	return t
+}()
+
+// AppendFolded appends the name that a header's name may be read as by a server that hands headers on as variables (CGI, WSGI,
+// FastCGI): in lower case, with one hyphen for whatever is neither letter nor digit, and none at the ends. Content_Length becomes
+// content-length.
+func AppendFolded(dst, name []byte) []byte {
+	pending := false
+	begin := len(dst)
+	for _, c := range name {
+		if !alphanumeric[c] {
+			pending = len(dst) > begin
+			continue
+		}
+		if pending {
+			dst, pending = append(dst, '-'), false
+		}
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
 
 // Is compares a name with a lower-case one, without regard to case.
 func Is(b []byte, lower string) bool {

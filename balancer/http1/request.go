@@ -8,7 +8,8 @@ import (
 // Request is the head of a request, as far as its receiver needs it. Its slices are of the input.
 type Request struct {
 	Method  []byte
-	Target  []byte // in origin form, "/path?query"; "*" for OPTIONS
+	Target  []byte // as it came, but in origin form, "/path?query"; "*" for OPTIONS
+	Normal  []byte // the target with its path in normal form (appendNormal); not of the input when it differs from Target
 	Host    []byte // of the target's authority when it has one, of the header otherwise; nil when there is none
 	Minor   int    // of HTTP/1.x
 	Length  int64  // of the body; 0 when there is none, -1 when it is chunked
@@ -17,16 +18,27 @@ type Request struct {
 	Expect  bool   // it waits for 100 Continue before it sends the body
 	Upgrade []byte // the protocol that it would change to; nil for none
 	Options bool   // Connection names headers that belong to the connection, beyond the usual ones
+
+	Unusual  bool // the target holds bytes that RFC 3986 leaves out
+	OddNames bool // a header's name differs from its folded form (AppendFolded) in more than case
+
+	normal []byte // the memory of Normal
 }
 
 // Head finds the end of a head in what is read piece by piece. It looks at each byte once, so that a head that
 // trickles in costs no more than one that comes at once. The zero Head is ready.
 type Head struct {
 	Line, All int // the most bytes of a line, and in all; 0 stands for MaxLine and MaxHead
+	Fields    int // the most header lines; 0: no limit
 
-	at   int // looked at so far
-	line int // where the present line begins
+	at     int // looked at so far
+	line   int // where the present line begins
+	begin  int // where the first line begins, after the empty ones that were skipped
+	fields int // header lines so far
 }
+
+// Begun reports whether anything of a head has come beyond empty lines.
+func (h *Head) Begun() bool { return h.at > h.begin }
 
 // Feed is given everything read so far, and returns the head's length, 0 while it is not whole. A line that ends
 // without CR is refused at once, and so is one that is too long.
@@ -44,21 +56,27 @@ func (h *Head) Feed(b []byte) (n int, err error) {
 		if end == 0 || b[end-1] != '\r' || end-1 < h.line {
 			return 0, ErrHeader
 		}
-		first := h.line == 0
+		first := h.line == h.begin
 		empty := end-1 == h.line
 		h.at, h.line = end+1, end+1
-		if empty {
-			if first {
+		switch {
+		case empty && first: // an old client's end of the body before (RFC 9112, 2.2)
+			if h.begin = end + 1; h.begin > len("\r\n")*MaxEmptyLines {
 				return 0, ErrLine
 			}
+		case empty:
 			return end + 1, nil
+		case !first:
+			if h.fields++; h.Fields > 0 && h.fields > h.Fields {
+				return 0, ErrHeadTooLarge
+			}
 		}
 	}
 }
 
 func (h *Head) tooLong(end int) error {
 	switch {
-	case end-h.line > cmp.Or(h.Line, MaxLine)+1 && h.line == 0:
+	case end-h.line > cmp.Or(h.Line, MaxLine)+1 && h.line == h.begin:
 		return ErrTargetTooLong
 	case end-h.line > cmp.Or(h.Line, MaxLine)+1, end > cmp.Or(h.All, MaxHead):
 		return ErrHeadTooLarge
@@ -69,11 +87,14 @@ func (h *Head) tooLong(end int) error {
 // ParseRequest reads a whole head, as Head.Feed found it, which has seen to its size. each, when not nil, is called for every header with
 // slices of the input.
 func ParseRequest(b []byte, r *Request, each func(name, value []byte)) error {
+	for len(b) > 1 && b[0] == '\r' && b[1] == '\n' { // Feed has counted them
+		b = b[2:]
+	}
 	l, rest, more, err := line(b, len(b))
 	if err != nil || more {
 		return firstLine(err, more)
 	}
-	*r = Request{}
+	*r = Request{normal: r.normal}
 	if err := r.line(l); err != nil {
 		return err
 	}
@@ -91,13 +112,14 @@ func ParseRequest(b []byte, r *Request, each func(name, value []byte)) error {
 		if len(l) == 0 {
 			break
 		}
-		name, value, err := header(l)
+		name, value, odd, err := header(l)
 		if err == nil {
 			err = f.note(name, value)
 		}
 		if err != nil {
 			return err
 		}
+		r.OddNames = r.OddNames || odd
 		switch {
 		case Is(name, "host"):
 			hosts++
@@ -133,7 +155,7 @@ func (r *Request) settle(f *framing, hosts int, authority []byte) error {
 		r.Length = -1
 	}
 	r.Close = f.close || (r.Minor == 0 && !f.keep)
-	r.Options = f.options
+	r.Options = f.options > 0
 	if !f.upgrade || r.Minor == 0 || HasToken(r.Upgrade, "h2c") { // HTTP/2 through a tunnel would pass all rules by
 		r.Upgrade = nil
 	}
@@ -157,11 +179,6 @@ func (r *Request) line(l []byte) error {
 	if err := r.version(l[j+1:]); err != nil {
 		return err
 	}
-	for _, c := range r.Target {
-		if !targetByte[c] {
-			return ErrTarget
-		}
-	}
 	return r.target()
 }
 
@@ -175,69 +192,4 @@ func (r *Request) version(v []byte) error {
 	}
 	r.Minor = int(v[7] - '0')
 	return nil
-}
-
-var root = []byte("/")
-
-// target brings the target into origin form.
-func (r *Request) target() error {
-	t := r.Target
-	switch {
-	case t[0] == '/':
-		return nil
-	case len(t) == 1 && t[0] == '*' && string(r.Method) == "OPTIONS":
-		return nil
-	case string(r.Method) == "CONNECT":
-		return ErrMethod
-	}
-	i := bytes.Index(t, []byte("://"))
-	if i < 0 || (!Is(t[:i], "http") && !Is(t[:i], "https")) {
-		return ErrTarget
-	}
-	rest := t[i+3:]
-	end := bytes.IndexAny(rest, "/?")
-	if end < 0 {
-		end = len(rest)
-	}
-	if end == 0 || !validHost(rest[:end]) {
-		return ErrTarget
-	}
-	r.Host, r.Target = rest[:end:end], rest[end:]
-	switch {
-	case len(r.Target) == 0:
-		r.Target = root
-	case r.Target[0] == '?':
-		return ErrTarget // without a path a query has nothing to belong to; nobody sends it
-	}
-	return nil
-}
-
-// targetByte says which bytes may stand in a request's target: visible ASCII but for those that RFC 3986 leaves
-// out, a fragment's sign among them.
-var targetByte = func() (t [256]bool) {
-	for c := '!'; c <= '~'; c++ {
-		t[c] = true
-	}
-	for _, c := range "\"#<>\\^`{|}" {
-		t[c] = false
-	}
-	return t
-}()
-
-// hostByte says which bytes may stand in a host with its port (RFC 3986, 3.2.2 and 3.2.3), escapes left out: no name
-// needs one.
-var hostByte = func() (t [256]bool) {
-	for _, c := range "!$&'()*+,;=-._~:[]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {
-		t[c] = true
-	}
-	return t
-}()
-
-func validHost(b []byte) bool {
-	for _, c := range b {
-		if !hostByte[c] {
-			return false
-		}
-	}
-	return true
 }

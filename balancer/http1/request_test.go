@@ -69,6 +69,13 @@ func TestRequests(t *testing.T) {
 		{"upgrade without the option", "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", "GET / a 1 0 false false false \"\"", ""},
 		{"absolute form", "GET http://b:8080/x?y HTTP/1.1\r\nHost: a\r\n\r\n", "GET /x?y b:8080 1 0 false false false \"\"", ""},
 		{"absolute form without a path", "GET HTTP://b HTTP/1.1\r\nHost: a\r\n\r\n", "GET / b 1 0 false false false \"\"", ""},
+		{"absolute form with a query alone", "GET http://b?x=/.. HTTP/1.1\r\nHost: a\r\n\r\n", "GET /?x=/.. b 1 0 false false false \"\"", ""},
+		{"absolute form of the asterisk", "OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * b 1 0 false false false \"\"", ""},
+		{"an empty line before it", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / a 1 0 false false false \"\"", ""},
+		{"as many as may be", strings.Repeat("\r\n", MaxEmptyLines) + "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / a 1 0 false false false \"\"", ""},
+		{"a host without a name", "GET / HTTP/1.1\r\nHost:\r\n\r\n", "GET /  1 0 false false false \"\"", ""},
+		{"a port without digits", "GET / HTTP/1.1\r\nHost: a_b.:\r\n\r\n", "GET / a_b.: 1 0 false false false \"\"", ""},
+		{"what RFC 3986 leaves out", "GET /{a}|\"<b>^`\\é?\xff{ HTTP/1.1\r\nHost: a\r\n\r\n", "GET /{a}|\"<b>^`\\é?\xff{ a 1 0 false false false \"\"", ""},
 		{"asterisk", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * a 1 0 false false false \"\"", ""},
 		{"an IPv6 host", "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "GET / [::1]:80 1 0 false false false \"\"", ""},
 	} {
@@ -152,6 +159,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Add([]byte("POST /a?b=c HTTP/1.1\r\nHost: a:1\r\nContent-Length: 3\r\n\r\nabcGET"))
 	f.Add([]byte("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhe\r\n0\r\nT: v\r\n\r\nrest"))
+	f.Add([]byte("\r\nGET /a//b/%2e/c%2fd?e HTTP/1.1\r\nHost: a\r\nA_b: c\r\n\r\n"))
 	f.Add([]byte("GET http://b/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r, _, body, more, err := parse(in, 1<<20)
@@ -160,6 +168,9 @@ func FuzzRequest(f *testing.F) {
 		}
 		if err != nil || more {
 			return
+		}
+		for bytes.HasPrefix(in, []byte("\r\n")) { // net/http skips no empty line before a request
+			in = in[2:]
 		}
 		src := bufio.NewReaderSize(bytes.NewReader(in), 2*MaxHead) // it takes no trailer that its buffer does not hold
 		req, err := http.ReadRequest(src)
@@ -174,8 +185,11 @@ func FuzzRequest(f *testing.F) {
 		if err != nil {
 			t.Fatalf("we accept a body that net/http refuses: %v", err)
 		}
-		if req.Method != string(r.Method) || !bytes.Equal(theirs, body) || (req.URL.RequestURI() != string(r.Target) && req.URL.Path != "" && !strings.ContainsAny(string(r.Target), "%?*")) {
+		if req.Method != string(r.Method) || !bytes.Equal(theirs, body) || (req.URL.RequestURI() != string(r.Target) && req.URL.Path != "" && !r.Unusual && !strings.ContainsAny(string(r.Target), "%?*")) {
 			t.Fatalf("we read %s %s %q, net/http %s %s %q", r.Method, r.Target, body, req.Method, req.URL.RequestURI(), theirs)
+		}
+		if again, err := Normal(r.Normal); err != nil || !bytes.Equal(again, r.Normal) || len(r.Normal) > len(r.Target) {
+			t.Fatalf("%q in normal form is %q, and that %q, %v", r.Target, r.Normal, again, err)
 		}
 		if req.Host != string(r.Host) {
 			t.Fatalf("host %q, net/http's %q", r.Host, req.Host)
@@ -184,10 +198,12 @@ func FuzzRequest(f *testing.F) {
 }
 
 func TestPartsOfATarget(t *testing.T) {
-	for name, want := range map[string]string{"a": "1", "bb": "2", "b": "3", "e": "", "none": "-"} {
+	for name, want := range map[string]string{"a": "1", "bb": "2", "b": "3", "e": "", "none": "-", "é c": "d", "r": "5,6,,", "%": "7,"} {
 		got := "-"
-		if v := QueryValue([]byte("/p?a=1&bb=2&b=3&e&f="), name); v != nil {
-			got = string(v)
+		for v, rest := NextQueryValue(QueryOf([]byte("/p?a=1&bb=2&b=3&e&f=&%c3%A9%20c=d&r=5&%72=6&%zz=0&r&%=7&%25x=1")), name); v != nil; v, rest = NextQueryValue(rest, name) {
+			if got = strings.TrimPrefix(got, "-") + string(v); name == "r" || name == "%" {
+				got += ","
+			}
 		}
 		if got != want {
 			t.Errorf("%s is %q", name, got)
@@ -196,7 +212,7 @@ func TestPartsOfATarget(t *testing.T) {
 	if v := CookieValue([]byte("a=1; bb=2;c=3"), "bb"); string(v) != "2" {
 		t.Errorf("%q", v)
 	}
-	if CookieValue([]byte("a=1"), "b") != nil || QueryValue([]byte("/p"), "b") != nil || string(PathOf([]byte("/p?q"))) != "/p" {
+	if v, _ := NextQueryValue(QueryOf([]byte("/p")), "b"); v != nil || CookieValue([]byte("a=1"), "b") != nil || string(PathOf([]byte("/p?q"))) != "/p" {
 		t.Error("something is found where nothing is")
 	}
 }

@@ -40,7 +40,7 @@ func ParseResponse(b []byte, head bool, r *Response, each func(name, value []byt
 			r.frame(&f, head)
 			return len(b) - len(rest), nil
 		}
-		name, value, err := header(l)
+		name, value, _, err := header(l)
 		if err == nil {
 			err = f.note(name, value)
 		}

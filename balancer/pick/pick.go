@@ -59,7 +59,8 @@ type Tag [12]byte
 // Load is a target's state that strategies share and the data plane updates.
 type Load struct {
 	InFlight atomic.Int64
-	latency  latency
+	latency  average      // of response times
+	failures average      // the share of exchanges that failed
 	idle     atomic.Int64 // since when nothing has been in flight, in nanoseconds; 0 from the beginning
 }
 

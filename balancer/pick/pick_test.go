@@ -246,7 +246,7 @@ func TestMovingAverage(t *testing.T) {
 			t.Errorf("%s: %v µs, want %v", what, got, want)
 		}
 	}
-	var l latency
+	var l average
 	if l.read(time.Hour, constant) != 0 {
 		t.Error("something is known of nothing")
 	}
@@ -258,7 +258,7 @@ func TestMovingAverage(t *testing.T) {
 	near("a quicker one", l.read(constant, constant), 100_000*w+20_000*(1-w))
 	l.observe(constant, 300*time.Millisecond, constant, true)
 	near("a peak", l.read(constant, constant), 300_000)
-	var even latency
+	var even average
 	even.observe(0, 100*time.Millisecond, constant, false)
 	even.observe(constant, 300*time.Millisecond, constant, false)
 	near("a slower one without peaks", even.read(constant, constant), 100_000*w+300_000*(1-w))
@@ -580,6 +580,85 @@ func TestPrequal(t *testing.T) {
 	}
 	if longest > 5 {
 		t.Errorf("%d in a row on one target", longest)
+	}
+}
+
+// Each target is probed once for a request, and each as often as the others.
+func TestPrequalProbesDifferentTargets(t *testing.T) {
+	p, members := build(t, "prequal", "probes=4").(*probing), set(7)
+	seen := map[int]int{}
+	for seq := range uint64(7000) {
+		r := request(seq)
+		if seq%2 == 1 {
+			r.Limit = 1 // the targets that are not full are looked for
+		}
+		var drawn [maxProbes]int
+		n := p.draw(r, members, &drawn)
+		slices.Sort(drawn[:n])
+		if n != 4 || len(slices.Compact(drawn[:n])) != 4 {
+			t.Fatalf("request %d: %d of %v", seq, n, drawn)
+		}
+		for _, i := range drawn[:n] {
+			seen[i]++
+		}
+	}
+	for i := range members.Members {
+		if math.Abs(float64(seen[i])/4000-1) > .05 {
+			t.Errorf("target %d was probed %d times, want about 4000", i, seen[i])
+		}
+	}
+}
+
+// A probe is used twice at the most: what it told is then too far from the truth.
+func TestPrequalUsesAProbeTwice(t *testing.T) {
+	s, members := build(t, "prequal", "probes=1").(*probing), set(20)
+	for seq := range uint64(2000) {
+		s.Pick(time.Duration(seq), request(seq), members)
+		for i := range s.kept {
+			if s.pool[i].used >= maxUses {
+				t.Fatalf("request %d: a probe was used %d times and is still there", seq, s.pool[i].used)
+			}
+		}
+	}
+}
+
+// The window of recent loads against its definition.
+func TestRecentLoads(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var w recentLoads
+		list := rapid.SliceOfN(rapid.Int64Range(0, 20), 1, 3*len(w.sorted)).Draw(rt, "loads")
+		for _, x := range list {
+			w.add(x)
+		}
+		last := slices.Clone(list[max(len(list)-len(w.sorted), 0):])
+		slices.Sort(last)
+		if got := w.sorted[:len(last)]; !slices.Equal(got, last) {
+			rt.Fatalf("%v, want %v", got, last)
+		}
+		q := rapid.Float64Range(0, 1).Draw(rt, "q")
+		if got, want := w.quantile(q), last[min(int(q*float64(len(last))), len(last)-1)]; got != want {
+			rt.Fatalf("quantile %v is %d, want %d", q, got, want)
+		}
+	})
+}
+
+// A target that fails at once looks worse than a slow one, from the first failure on; it looks no better while nobody
+// asks it and the others' answers are awaited.
+func TestPrequalIsAverseToFailures(t *testing.T) {
+	for _, known := range []bool{false, true} {
+		s, members := build(t, "prequal"), set(2)
+		o, slow, failing := s.(Observer), members.Members[0].Load, members.Members[1].Load
+		o.Done(time.Second, slow, 500*time.Millisecond, false)
+		if known {
+			o.Done(time.Second, failing, time.Millisecond, false)
+		}
+		o.Done(2*time.Second, failing, 100*time.Microsecond, true)
+		slow.InFlight.Store(1)
+		for now := 2 * time.Second; now < 4*time.Second; now += 10 * time.Millisecond {
+			if i := s.Pick(now, request(uint64(now)), members); i != 0 {
+				t.Fatalf("known %v: after %v the target that fails is chosen", known, now)
+			}
+		}
 	}
 }
 

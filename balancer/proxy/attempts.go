@@ -12,70 +12,82 @@ import (
 // attempts tries targets until one has answered, or nothing more may be tried.
 func (x *exchange) attempts(pool *Pool) {
 	discard := x.f.hooks.Discard(x.pick.Seq)
-	last := failure{}
+	var last failure
 	for {
 		x.access.Attempts = x.pick.Attempt
 		t, why := x.choose(pool, discard)
 		switch {
 		case t != nil:
 		case why == errClient:
-			x.gone()
+			x.gone(clientGone, errClient)
 			return
-		case last.cause == NoCause:
+		case x.pick.Attempt == 0:
 			x.unrouted(causeOfNone(why), why.Error())
 			return
 		default:
-			x.failed(last)
+			x.failed(&last)
 			return
 		}
 		began := x.f.hooks.Now()
 		x.access.Upstream, x.access.Attempts = t.ID, x.pick.Attempt+1
+		x.asked = t
 		if x.pick.Attempt > 0 && !discard {
 			x.f.counters.Retries.Add(1)
 		}
-		outcome, failed := x.attempt(pool, t)
+		last = x.attempt(pool, t, began)
 		now := x.f.hooks.Now()
-		pool.release(now, t, outcome, now-began, failed.reason)
+		pool.release(now, t, last.how.outcome(), now-began, last.reason())
 		switch {
-		case outcome == group.Abandoned && !x.answered && x.upload.unusable() != nil:
-			x.refuse(x.upload.unusable())
-			return
-		case outcome == group.Abandoned:
-			x.gone()
-			return
 		case x.again:
 			x.again = false
 		case x.answered:
-			if outcome == group.Broken {
-				x.access.Cause, x.access.Reason = failed.cause, failed.reason
-				x.reportAbandoned() // the reset may overtake what was written
-				x.c.Abort()         // the client must not take it for whole
+			if last.err != nil {
+				x.cut(&last)
 			}
 			return
-		case !x.mayRetry(pool, outcome):
-			x.failed(failed)
+		case last.how == clientGone || last.how == clientStalled:
+			x.gone(last.how, last.err)
+			return
+		case last.how == bodyUnusable:
+			x.refuse(last.err)
+			return
+		case !x.mayRetry(pool, last.how.outcome()):
+			x.failed(&last)
 			return
 		}
-		last = failed
 		x.pick.Attempt++
 		x.pick.Tried = append(x.pick.Tried, t.ID)
 	}
 }
 
 // failed answers a request whose attempts have all failed, with the last of them.
-func (x *exchange) failed(f failure) {
-	if f.cause == TargetError {
-		x.failAs(f.status, f.cause, f.reason)
+func (x *exchange) failed(f *failure) {
+	if f.err == nil {
+		x.failAs(f.status, TargetError, f.reason(), f.reason())
 		return
 	}
-	x.fail(f.cause, f.reason)
+	x.failAs(x.f.options.Status.Of(f.cause()), f.cause(), f.reason(), x.told(f.err))
 }
 
-// gone notes that the client went away.
-func (x *exchange) gone() {
+// cut ends an answer that can't be passed on to its end, so that the client does not take it for whole.
+func (x *exchange) cut(f *failure) {
+	if f.how == clientGone || f.how == clientStalled {
+		x.gone(f.how, f.err)
+		return
+	}
+	x.access.Cause, x.access.Reason = f.cause(), f.reason()
+	x.reportAbandoned() // the reset may overtake what was written
+	x.c.Abort()
+}
+
+// gone notes that the client went away, or takes no more of its answer.
+func (x *exchange) gone(how ending, why error) {
 	x.f.counters.Aborted.Add(1)
 	x.reportAbandoned()
-	x.access.Status, x.access.Cause, x.access.Reason = cmp.Or(x.f.options.Status.Gone, StatusGone), ClientGone, errClient.Error()
+	x.access.Cause, x.access.Reason = how.row().cause, why.Error()
+	if x.access.Status = x.f.options.Status.Of(x.access.Cause); how == clientGone {
+		x.access.Status = cmp.Or(x.f.options.Status.Gone, StatusGone)
+	}
 	x.c.Abort()
 }
 
@@ -88,66 +100,91 @@ func (x *exchange) mayRetry(pool *Pool, o group.Outcome) bool {
 func (x *exchange) late() bool { return !x.end.IsZero() && !time.Now().Before(x.end) }
 
 // attempt is one exchange with one target.
-func (x *exchange) attempt(pool *Pool, t *group.Target) (group.Outcome, failure) {
+func (x *exchange) attempt(pool *Pool, t *group.Target, began time.Duration) failure {
 	x.touch = chaos.Exchange{Target: t.ID, Seq: x.pick.Seq, Attempt: x.pick.Attempt}
 	effect := x.f.hooks.Touch(&x.touch)
 	x.trace.begin(t, &effect)
-	if effect.Delay > 0 && !x.wait(effect.Delay) {
-		return group.Abandoned, failure{}
+	if effect.Delay > 0 {
+		if !x.wait(effect.Delay) {
+			return failure{how: clientGone, err: errClient}
+		}
+		began = x.f.hooks.Now()
 	}
 	if effect.Status != 0 {
-		outcome, failed := statusOutcome(effect.Status)
-		if outcome != group.OK && x.mayRetry(pool, outcome) {
-			x.again = true
-			return outcome, failed
-		}
-		x.answered, x.access.Status = true, effect.Status
-		x.reportIfGone()
-		if x.c.Respond(effect.Status, x.traceHeader(), nil) != nil {
-			return group.Abandoned, failure{}
-		}
-		return outcome, failed
+		return x.injected(pool, effect.Status)
 	}
 	up := pool.upstream(t)
-	u, err := up.take(&x.c.Peer)
-	if err != nil {
-		cause := ConnectFailed
-		if timedOut(err) {
-			cause = ConnectTimeout
+	u := up.reuse(&x.c.Peer)
+	for again := false; ; again = true {
+		if u == nil {
+			var err error
+			if u, err = x.connect(up); err != nil {
+				return x.unconnected(err)
+			}
 		}
-		return group.ConnectFailed, failure{cause: cause, reason: err.Error()}
+		f, err := x.on(u, pool, t)
+		repeat := err != nil && !again && x.metClose(u, err, x.f.hooks.Now()-began)
+		if err != nil {
+			f = x.endingOf(err) // before the end of the upload changes how it looks
+		}
+		keep := x.finishUpload(err != nil) && u.reusable && err == nil
+		x.u = nil
+		up.give(u, keep)
+		if !repeat {
+			return f
+		}
+		x.f.counters.Reconnects.Add(1)
+		u = nil
 	}
-	x.u, u.end = u, x.end
-	outcome, failed, err := x.converse(pool, t)
-	keep := x.finishUpload() && u.reusable && err == nil
-	x.u = nil
-	up.give(u, keep)
-	if err == nil {
-		return outcome, failed
-	}
-	if errors.Is(err, errClient) {
-		return group.Abandoned, failure{}
-	}
-	cause := Broken
-	if timedOut(err) {
-		cause = Timeout
-	}
-	return group.Broken, failure{cause: cause, reason: err.Error()}
 }
 
-// watch is how often a balancer that waits looks whether the client is still there.
-const watch = 100 * time.Millisecond
-
-// wait lets a time pass; it reports false when the client has gone meanwhile.
-func (x *exchange) wait(d time.Duration) bool {
-	for end := time.Now().Add(d); ; {
-		left := time.Until(end)
-		if left <= 0 {
-			return true
-		}
-		time.Sleep(min(left, watch))
-		if x.c.Gone() {
-			return false
-		}
+// injected answers with a fault's status in the target's place.
+func (x *exchange) injected(pool *Pool, status int) failure {
+	f := answeredWith(status)
+	if f.how != answered && x.mayRetry(pool, f.how.outcome()) {
+		x.again = true
+		return f
 	}
+	x.answered, x.access.Status = true, status
+	x.reportIfGone()
+	if x.c.Respond(status, x.traceHeader(), nil) != nil {
+		return failure{how: clientGone, err: errClient}
+	}
+	return f
+}
+
+// connect makes a connection to a target.
+func (x *exchange) connect(up *upstream) (*conn, error) {
+	if !x.end.IsZero() {
+		x.onTarget.start()
+		defer x.onTarget.stop()
+	}
+	ctx, stop := x.attended()
+	defer stop()
+	return up.open(ctx, &x.c.Peer)
+}
+
+// unconnected is the end of an attempt that got no connection.
+func (x *exchange) unconnected(err error) failure {
+	how := refused
+	switch {
+	case errors.Is(err, errClient):
+		how = clientGone
+	case errors.Is(err, errOver):
+		how = x.overBy()
+	case timedOut(err):
+		how = connectTimedOut
+	}
+	return failure{how: how, err: err}
+}
+
+// on is the exchange on a connection.
+func (x *exchange) on(u *conn, pool *Pool, t *group.Target) (failure, error) {
+	u.begin(x)
+	x.u = u
+	if !x.end.IsZero() {
+		x.c.Bound(x.end)
+		defer x.c.Bound(time.Time{})
+	}
+	return x.converse(pool, t)
 }

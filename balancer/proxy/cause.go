@@ -58,6 +58,7 @@ type Statuses struct {
 	NoTarget       int `json:"no_target,omitempty"`       // no target is ready, or none has room: 503
 	HeadTooLarge   int `json:"head_too_large,omitempty"`  // 431
 	LineTooLong    int `json:"line_too_long,omitempty"`   // 414
+	Coding         int `json:"coding,omitempty"`          // a transfer coding that is not known: 501
 	Gone           int `json:"gone,omitempty"`            // in the access log, when the client went away first: 460
 }
 
@@ -67,7 +68,7 @@ func (s *Statuses) Of(c Cause) int {
 	case Version:
 		return http.StatusHTTPVersionNotSupported
 	case Coding:
-		return http.StatusNotImplemented
+		return cmp.Or(s.Coding, http.StatusNotImplemented)
 	case Method:
 		return http.StatusMethodNotAllowed
 	case HeadTooLarge:

@@ -11,45 +11,53 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
-// errClient marks failures on the client's side: they say nothing about the target.
-var errClient = errors.New("the client has gone")
-
-func statusOutcome(status int) (group.Outcome, failure) {
-	if outcome := group.OutcomeOf(status); outcome != group.OK {
-		return outcome, failure{TargetError, status, "status " + strconv.Itoa(status)}
-	}
-	return group.OK, failure{}
-}
-
 // converse sends the request and passes the answer on. An error before anything of the answer went to the client
 // leaves x.answered false.
-func (x *exchange) converse(pool *Pool, t *group.Target) (group.Outcome, failure, error) {
-	if _, err := x.u.nc.Write(x.addressed(t)); err != nil {
-		return 0, failure{}, sendError{err}
-	}
-	if !x.c.Whole() {
-		x.upload = startUpload(x.c, x.u)
+func (x *exchange) converse(pool *Pool, t *group.Target) (failure, error) {
+	x.unsent = false
+	if _, err := x.send(x.u, x.addressed(t)); err != nil {
+		if !x.answeredEarly(err) {
+			return failure{}, sendError{err}
+		}
+	} else if !x.c.Whole() {
+		x.startUpload()
 	}
 	for {
-		if err := x.u.head(x.watched(), string(x.c.Request.Method) == http.MethodHead, x.resetFields, x.onField); err != nil {
-			if x.upload.clientFailed() {
-				return 0, failure{}, errClient
-			}
-			return 0, failure{}, receiveError(err)
+		if err := x.head(); err != nil {
+			return failure{}, receiveError(err)
 		}
 		status := x.u.res.Status
 		switch {
-		case status == http.StatusSwitchingProtocols && x.c.Request.Upgrade != nil:
-			return x.tunnel()
+		case status == http.StatusSwitchingProtocols && x.c.Request.Upgrade != nil && !x.upload.running():
+			return x.tunnel(pool)
 		case status == http.StatusSwitchingProtocols:
-			return 0, failure{}, errUnasked
+			return failure{}, errUnasked
 		case status >= 200:
 			return x.answer(pool, t)
 		}
 		if err := x.interim(); err != nil {
-			return 0, failure{}, err
+			return failure{}, err
 		}
 	}
+}
+
+// head reads the head of an answer, final or not.
+func (x *exchange) head() error {
+	return x.u.head(string(x.c.Request.Method) == http.MethodHead, x.resetFields, x.onField)
+}
+
+// answeredEarly reports whether a target that did not take the whole request has answered it: it may refuse a large one
+// without reading on. What it said before its end is there to be read.
+func (x *exchange) answeredEarly(err error) bool {
+	x.unsent = true
+	if errors.Is(err, errClient) || errors.Is(err, errOver) {
+		return false
+	}
+	patience := x.u.patience
+	x.u.patience = min(patience, watch)
+	err = x.u.fill()
+	x.u.patience = patience
+	return err == nil
 }
 
 // addressed is the request with the Host that a target wants.
@@ -64,15 +72,6 @@ func (x *exchange) addressed(t *group.Target) []byte {
 }
 
 var errUnasked = errors.New("receive: the target changed the protocol unasked")
-
-// watched is the client to look after while the target is waited for; nil while its body is read, which tells
-// as well.
-func (x *exchange) watched() *serve.Conn {
-	if x.upload != nil && !x.upload.done() {
-		return nil
-	}
-	return x.c
-}
 
 func (x *exchange) resetFields() { x.fields = x.fields[:0] }
 
@@ -101,19 +100,19 @@ func (x *exchange) interim() error {
 	}
 	out := serve.AppendStatus(x.c.Out(), x.u.res.Status)
 	out = x.appendFields(out, false)
-	if x.c.Write(append(out, "\r\n"...)) != nil {
-		return errClient
-	}
-	return nil
+	return x.tellClient(append(out, "\r\n"...))
 }
 
 // answer passes the final answer on.
-func (x *exchange) answer(pool *Pool, t *group.Target) (group.Outcome, failure, error) {
+func (x *exchange) answer(pool *Pool, t *group.Target) (failure, error) {
 	r := &x.u.res
-	outcome, failed := statusOutcome(r.Status)
-	if outcome != group.OK && x.mayRetry(pool, outcome) {
+	f := answeredWith(r.Status)
+	if f.how != answered && x.mayRetry(pool, f.how.outcome()) {
 		x.again, x.u.reusable = true, false
-		return outcome, failed, nil
+		return f, nil
+	}
+	if x.unsent {
+		x.c.Close, x.u.reusable = true, false
 	}
 	bodiless := string(x.c.Request.Method) == http.MethodHead || r.Status == http.StatusNoContent || r.Status == http.StatusNotModified
 	chunked := !bodiless && (r.Chunked || r.Length < 0) && x.c.Request.Minor == 1
@@ -144,9 +143,9 @@ func (x *exchange) answer(pool *Pool, t *group.Target) (group.Outcome, failure, 
 	x.answered, x.access.Status = true, r.Status
 	x.reportIfGone()
 	if err := x.pass(out, chunked); err != nil {
-		return group.Broken, failure{cause: Broken, reason: err.Error()}, err
+		return failure{}, err
 	}
-	return outcome, failed, nil
+	return f, nil
 }
 
 // pass passes the body on, behind what stands in out already: one write for each read.
@@ -163,8 +162,8 @@ func (x *exchange) pass(out []byte, chunked bool) error {
 			break
 		}
 		if len(out) > 0 {
-			if x.c.Write(out) != nil {
-				return errClient
+			if err := x.tellClient(out); err != nil {
+				return err
 			}
 			out = x.c.Out()
 		}
@@ -174,7 +173,7 @@ func (x *exchange) pass(out []byte, chunked bool) error {
 			}
 			continue
 		}
-		err = u.fill(x.watched())
+		err = u.fill()
 		if err == io.EOF && u.body.UntilClose() {
 			u.reusable = false
 			break
@@ -186,8 +185,8 @@ func (x *exchange) pass(out []byte, chunked bool) error {
 	if chunked {
 		out = appendEnd(out, u.body.Trailer)
 	}
-	if len(out) > 0 && x.c.Write(out) != nil {
-		return errClient
+	if len(out) > 0 {
+		return x.tellClient(out)
 	}
 	return nil
 }
@@ -225,7 +224,7 @@ func (x *exchange) carry() error {
 		u.in, u.at, u.have = small, 0, 0
 	}()
 	for !u.body.Ended() {
-		if err := u.fill(x.watched()); err != nil {
+		if err := u.fill(); err != nil {
 			return receiveError(err)
 		}
 		n, piece, err := u.body.Next(u.unread())
@@ -233,8 +232,8 @@ func (x *exchange) carry() error {
 		if err != nil {
 			return receiveError(err)
 		}
-		if x.c.Write(piece) != nil {
-			return errClient
+		if err := x.tellClient(piece); err != nil {
+			return err
 		}
 		if u.at < u.have { // more than was said: not to be used again
 			u.reusable = false

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
@@ -11,7 +12,6 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/chaos"
-	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
 
 // exchange is one request on its way, and the memory that the next one on the same connection uses again.
@@ -23,13 +23,19 @@ type exchange struct {
 	rule *route.Rule
 	pool *Pool
 
+	entered *Pool         // in which the request is counted
+	asked   *group.Target // at the latest attempt
+
 	u       *conn  // to the target
 	request []byte // as it is sent to a target: the head, and what came of the body with it
 	hostAt  int    // where in it the Host's value stands, up to hostEnd
 	hostEnd int
 	hosted  []byte // the request with a target's own Host
 	id      []byte // of the request, as the client gave it
+	named   connectionNames
+	unsent  bool // the target did not take all of it
 	upload  *upload
+	passing atomic.Bool // the client is being written to, while its body is passed on
 	touch   chaos.Exchange
 	access  Access // what is to be told of the request
 	trace   trace
@@ -42,6 +48,8 @@ type exchange struct {
 	sticky     *group.Sticky // nil when clients don't stick
 	setCookie  bool          // the client is to stick to the target that answers
 	end        time.Time     // of its whole time; zero for no end
+	onTarget   stopwatch     // how long the target was waited for; it runs when the whole time is limited
+	onClient   stopwatch     // and the client
 	retryAfter time.Duration // what a client that is turned away is told
 
 	repeatable bool // the request may be sent twice: it is idempotent, and its body is at hand
@@ -50,7 +58,7 @@ type exchange struct {
 func newExchange(f *Front, c *serve.Conn) *exchange {
 	x := &exchange{f: f, c: c}
 	x.onField = func(name, value []byte) { x.fields = append(x.fields, serve.Field{Name: name, Value: value}) }
-	x.ask.Header = c.Field
+	x.ask.Header = c.FieldFrom
 	return x
 }
 
@@ -60,17 +68,25 @@ func (x *exchange) serve() {
 	seq, given := x.identity()
 	x.pick = pick.Request{Seq: seq, Tried: x.pick.Tried[:0]}
 	x.trace = trace{on: given && x.f.hooks.Trace != nil}
-	if string(r.Method) == http.MethodTrace {
-		x.fail(Method, "TRACE is not allowed")
+	switch string(r.Method) {
+	case http.MethodTrace, http.MethodConnect:
+		x.c.Close = x.c.Close || string(r.Method) == http.MethodConnect // what follows it may be no HTTP
+		x.fail(Method, string(r.Method)+" is not allowed")
 		return
 	}
 	x.answered, x.upload = false, nil
+	defer x.leave()
+	if x.refusedByOptions() {
+		return
+	}
 	pool := x.route()
 	if x.pool = pool; pool == nil {
 		return
 	}
 	if x.end = (time.Time{}); pool.Exchange > 0 {
 		x.end = time.Now().Add(pool.Exchange)
+		x.onTarget.reset()
+		x.onClient.reset()
 	}
 	if k, ok := pool.Group.Key(); ok {
 		if x.pick.Key, ok = x.ask.Key(k); !ok {
@@ -100,9 +116,9 @@ const maxKept = 8 << 10
 // route finds the rule, and the group that it forwards to. Where there is none, the request is answered here.
 func (x *exchange) route() *Pool {
 	r := &x.c.Request
-	x.ask.Method, x.ask.Host, x.ask.Target, x.ask.Source = r.Method, r.Host, r.Target, x.c.Peer.IP
-	routing := x.f.routing.Load()
-	x.rule = routing.Rules.Match(&x.ask)
+	x.ask.Method, x.ask.Host, x.ask.Target, x.ask.Source = r.Method, r.Host, r.Normal, x.c.Peer.IP
+	var pool *Pool
+	x.rule, pool = x.match()
 	if x.rule == nil {
 		x.unrouted(NoRule, "no rule matches")
 		return nil
@@ -121,11 +137,7 @@ func (x *exchange) route() *Pool {
 		x.say(x.rule.Respond.Status, "", []byte(x.rule.Respond.Body))
 		return nil
 	}
-	name := x.rule.Forward
-	if name == "" {
-		name = x.rule.Group(x.f.split.Float(x.pick.Seq, 0))
-	}
-	return routing.Pools[name]
+	return pool
 }
 
 // say answers with a text of our own.
@@ -143,13 +155,6 @@ func (x *exchange) wrote(err error) {
 	}
 }
 
-// failure is what to tell a client whose request got no answer.
-type failure struct {
-	cause  Cause
-	status int // of a TargetError
-	reason string
-}
-
 // unrouted answers a request that no target was asked for.
 func (x *exchange) unrouted(cause Cause, reason string) {
 	x.f.counters.Unrouted.Add(1)
@@ -164,10 +169,11 @@ func (x *exchange) refuse(err error) {
 }
 
 func (x *exchange) fail(cause Cause, reason string) {
-	x.failAs(x.f.options.Status.Of(cause), cause, reason)
+	x.failAs(x.f.options.Status.Of(cause), cause, reason, reason)
 }
 
-func (x *exchange) failAs(status int, cause Cause, reason string) {
+// failAs answers with a status. reason is for the log, told for the client.
+func (x *exchange) failAs(status int, cause Cause, reason, told string) {
 	x.access.Status, x.access.Cause, x.access.Reason = status, cause, reason
 	x.f.counters.Errors.n[cause].Add(1)
 	headers := ""
@@ -178,17 +184,8 @@ func (x *exchange) failAs(status int, cause Cause, reason string) {
 	headers += x.traceHeader()
 	x.reportIfGone()
 	if http1.HasPrefix(x.c.Field("content-type"), grpcType) {
-		x.failGRPC(status, reason, headers)
+		x.failGRPC(status, told, headers)
 		return
 	}
-	x.wrote(x.c.Fail(status, reason, headers))
-}
-
-// identity is the request's sequence number: the generator's, in which case given is true, or a number of our own
-// beyond those that a generator uses.
-func (x *exchange) identity() (seq uint64, given bool) {
-	if seq, err := strconv.ParseUint(string(x.c.Field(mix.SeqName)), 10, 64); err == nil {
-		return seq, true
-	}
-	return 1<<63 | x.f.seq.Add(1), false
+	x.wrote(x.c.Fail(status, told, headers))
 }

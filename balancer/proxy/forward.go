@@ -17,7 +17,7 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 	r := &x.c.Request
 	out = append(out, r.Method...)
 	out = append(out, ' ')
-	out = x.rule.AppendTarget(out, r.Target)
+	out = x.rule.AppendTarget(out, x.target())
 	out = append(out, " HTTP/1.1\r\nHost: "...)
 	x.hostAt = len(out)
 	if host := x.pool.Host; host != "" && host != HostOfTarget {
@@ -28,8 +28,19 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 	x.hostEnd = len(out)
 	out = append(out, "\r\n"...)
 	x.id = nil
+	if x.named.names = x.named.names[:0]; r.Options {
+		x.named.gather(x.c.Fields)
+	}
 	for i := range x.c.Fields {
 		f := &x.c.Fields[i]
+		if r.OddNames {
+			switch x.odd(f.Name) {
+			case RemoveNames:
+				continue
+			case RefuseNames:
+				return out, http1.ErrName
+			}
+		}
 		switch hop(f.Name) {
 		case connectionOnly, ours:
 			continue
@@ -40,7 +51,7 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 			out = append(out, "TE: trailers\r\n"...)
 			continue
 		}
-		if (r.Options && named(x.c.Fields, f.Name)) || dropped(x.rule, f.Name) || x.rewritten(f) {
+		if (r.Options && x.named.has(f.Name)) || dropped(x.rule, f.Name) || x.rewritten(f) || x.forged(f) {
 			continue
 		}
 		out = appendField(out, f)
@@ -123,6 +134,14 @@ func (x *exchange) appendBuffered(out []byte) ([]byte, error) {
 	return out, nil
 }
 
+// target is the request's target as the targets get it, unless the rule rewrites it. A path that a rule rewrites is in normal form.
+func (x *exchange) target() []byte {
+	if x.f.options.RawPath && x.rule.Rewrite == nil {
+		return x.c.Request.Target
+	}
+	return x.c.Request.Normal
+}
+
 // appendEnd appends the end of a chunked body.
 func appendEnd(out, trailer []byte) []byte {
 	out = append(out, "0\r\n"...)
@@ -142,19 +161,15 @@ func hasBody(method []byte) bool {
 // appendFields appends the answer's headers as the client gets them. length says that Content-Length is passed on
 // as the target has it: of an answer without a body it tells of another one's.
 func (x *exchange) appendFields(out []byte, length bool) []byte {
-	options := false
-	for i := range x.fields {
-		if f := &x.fields[i]; len(f.Name) == len("connection") && http1.Is(f.Name, "connection") {
-			options = true
-		}
-	}
+	x.named.names = x.named.names[:0]
+	x.named.gather(x.fields)
 	for i := range x.fields {
 		f := &x.fields[i]
 		if length && len(f.Name) == len("content-length") && http1.Is(f.Name, "content-length") {
 			out = appendField(out, f)
 			continue
 		}
-		if k := hop(f.Name); k == connectionOnly || (options && named(x.fields, f.Name)) || x.writesAnew(f) {
+		if k := hop(f.Name); k == connectionOnly || x.named.has(f.Name) || x.writesAnew(f) {
 			continue
 		}
 		out = appendField(out, f)
@@ -235,31 +250,13 @@ func hop(name []byte) kind {
 	return passed
 }
 
-// named reports whether a Connection header names a header.
-func named(fields []serve.Field, name []byte) bool {
-	for i := range fields {
-		f := &fields[i]
-		if len(f.Name) != len("connection") || !http1.Is(f.Name, "connection") {
-			continue
-		}
-		for list := f.Value; len(list) > 0; {
-			var token []byte
-			token, list, _ = bytes.Cut(list, []byte(","))
-			if bytes.EqualFold(bytes.TrimSpace(token), name) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // appendTrailer appends a trailer's lines, without those that would mean something else in a head.
 func appendTrailer(out, trailer []byte) []byte {
 	for len(trailer) > 0 {
 		var line []byte
 		line, trailer, _ = bytes.Cut(trailer, []byte("\r\n"))
 		name, _, _ := bytes.Cut(line, []byte(":"))
-		if len(name) == 0 || hop(name) != passed {
+		if len(name) == 0 || hop(name) != passed || mistakable(name) || ownHeader(name) {
 			continue
 		}
 		out = append(out, line...)

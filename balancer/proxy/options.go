@@ -13,7 +13,25 @@ type Options struct {
 	Forwarded    bool         `json:"forwarded,omitempty"`     // Forwarded too (RFC 7239)
 	Via          string       `json:"via,omitempty"`           // the name in Via, both ways; none when empty
 	RequestID    string       `json:"request_id,omitempty"`    // the header of a request's id, which is made when there is none; none when empty
-	Status       Statuses     `json:"status"`
+	Ambiguous    Names        `json:"ambiguous,omitempty"`     // headers that may be read as ones that the balancer writes or as framing; RemoveNames when empty
+	Underscores  Names        `json:"underscores,omitempty"`   // headers with an underscore in their name; PassNames when empty
+	Strict       bool         `json:"strict,omitempty"`        // request targets with what RFC 3986 leaves out are refused
+	RawPath      bool         `json:"raw_path,omitempty"`      // targets get a path as it came, not in normal form, unless a rule rewrites it
+	// NoEscapedSlashes refuses paths with an escaped slash or backslash, for targets that decode them before they look at a path: a
+	// rule sees no slash there. Envoy's path_with_escaped_slashes_action.
+	NoEscapedSlashes bool     `json:"no_escaped_slashes,omitempty"`
+	Status           Statuses `json:"status"`
+	Reasons          Reasons  `json:"reasons,omitempty"` // ReasonIDs when empty
+}
+
+// refusedByOptions answers a request that only this listener's options refuse.
+func (x *exchange) refusedByOptions() bool {
+	o, r := &x.f.options, &x.c.Request
+	if !(o.Strict && r.Unusual) && !(o.NoEscapedSlashes && http1.EscapedSlash(r.Normal)) {
+		return false
+	}
+	x.refuse(http1.ErrTarget)
+	return true
 }
 
 // ForwardedFor is what becomes of X-Forwarded-For.

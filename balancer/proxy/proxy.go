@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
-	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
@@ -33,12 +32,14 @@ type Pool struct {
 	// stands for 5 s and 60 s.
 	Connect, Response time.Duration
 	Exchange          time.Duration // bounds a request's whole time; 0: no limit
+	Tunnel            time.Duration // how long nothing may pass in a connection whose protocol has changed; 0 stands for an hour
 	TLS               *tls.Config   // nil: the connections are not encrypted
 	HTTP2             bool          // spoken with the targets, by prior knowledge
 	ProxyHeader       int           // version of the PROXY header that each connection begins with; 0 for none
 	Host              string        // what the targets get as Host: "" the client's, HostOfTarget their own address, or another
 
-	upstreams sync.Map // *group.Target to *upstream
+	upstreams sync.Map     // *group.Target to *upstream
+	requests  atomic.Int64 // see Requests
 	waiting   atomic.Int64
 	mu        sync.Mutex // of the queue
 	queue     group.Queue
@@ -82,6 +83,7 @@ type Counters struct {
 
 	Waited     atomic.Uint64 // attempts that waited for a target with room
 	Overflowed atomic.Uint64 // attempts that found the queue full
+	Reconnects atomic.Uint64 // requests that met the closing of an idle connection and went to a new one, to the same target
 	Errors     ErrorCounts
 }
 
@@ -95,6 +97,8 @@ type Hooks struct {
 	// Trace is told of each request with a number (mix.SeqHeader) whose client cannot have read the answer. When it is
 	// not nil, the answers to the others tell of their attempts (mix.AttemptHeader).
 	Trace func(Abandoned)
+	// TrustSeq says that clients are a generator of ours: the numbers of their requests (mix.SeqHeader) are believed.
+	TrustSeq bool
 	// Access is told of each request once it is over.
 	Access func(seq uint64, a *Access)
 	// Decision is told how targets were chosen for the requests that Sampled picks out.
@@ -112,12 +116,6 @@ type Front struct {
 	options  Options
 	ids      draw.Stream // of request ids
 	seq      atomic.Uint64
-}
-
-// Routing is where requests go: rules, which are compiled, and the groups that they name.
-type Routing struct {
-	Rules route.Table
-	Pools map[string]*Pool
 }
 
 // NewFront returns the handler of a listener on a port.

@@ -16,7 +16,7 @@ func (x *exchange) spool() error {
 		return nil
 	}
 	for began := len(x.request); len(x.request)-began < retry.Spool; {
-		piece, err := x.c.ReadBody()
+		piece, err := x.readBody(x.c)
 		if errors.Is(err, io.EOF) {
 			if r.Chunked {
 				x.request = appendEnd(x.request, x.c.Trailer())
@@ -34,7 +34,7 @@ func (x *exchange) spool() error {
 // spoolFailed answers a request whose body broke off before any target was asked.
 func (x *exchange) spoolFailed(err error) {
 	if unusable(err) == nil {
-		x.gone()
+		x.gone(clientGone, errClient)
 		return
 	}
 	x.refuse(err)

@@ -13,64 +13,102 @@ import (
 // upload passes the rest of a request's body on while the answer may already be on its way.
 type upload struct {
 	ended    chan struct{}
+	over     atomic.Bool           // nothing more is passed on
 	finished atomic.Bool           // the body went to the target to its end
 	failed   atomic.Pointer[error] // on the client's side
+	stuck    atomic.Pointer[error] // on the target's side: it took nothing more in time
 }
 
 // startUpload begins to pass the body on.
-func startUpload(c *serve.Conn, u *conn) *upload {
+func (x *exchange) startUpload() {
 	up := &upload{ended: make(chan struct{})}
+	x.upload = up
+	c, u := x.c, x.u
 	go func() {
 		defer close(up.ended)
-		up.run(c, u)
+		defer up.over.Store(true)
+		x.runUpload(up, c, u)
 	}()
-	return up
 }
 
-func (up *upload) run(c *serve.Conn, u *conn) {
+func (x *exchange) runUpload(up *upload, c *serve.Conn, u *conn) {
 	chunked := c.Request.Chunked
 	var out []byte
 	for {
-		piece, err := c.ReadBody()
+		piece, err := x.readBody(c)
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			up.failed.Store(&err)
-			u.nc.Close() // whoever waits for the answer need not
+			up.breakOff(&up.failed, err, u)
 			return
 		}
 		if chunked {
 			out = appendPiece(out[:0], piece, true)
 			piece = out
 		}
-		if _, err := u.nc.Write(piece); err != nil {
-			return // the target wants no more of it; its answer, if there is one, says why
-		}
-	}
-	if chunked {
-		if _, err := u.nc.Write(appendEnd(out[:0], c.Trailer())); err != nil {
+		if !x.sendPiece(up, u, piece) {
 			return
 		}
 	}
+	if chunked && !x.sendPiece(up, u, appendEnd(out[:0], c.Trailer())) {
+		return
+	}
 	up.finished.Store(true)
+}
+
+// readBody reads a piece of the body, and counts the time.
+func (x *exchange) readBody(c *serve.Conn) ([]byte, error) {
+	if x.end.IsZero() {
+		return c.ReadBody()
+	}
+	x.onClient.start()
+	defer x.onClient.stop()
+	return c.ReadBody()
+}
+
+// sendPiece sends a piece of the body to the target.
+func (x *exchange) sendPiece(up *upload, u *conn, piece []byte) bool {
+	_, err := x.send(u, piece)
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, errClient):
+		up.breakOff(&up.failed, err, u)
+	case timedOut(err):
+		up.breakOff(&up.stuck, err, u)
+	}
+	return false // otherwise the target wants no more of it; its answer, if there is one, says why
+}
+
+// breakOff notes why the upload ends, and ends the exchange: whoever waits for the answer need not.
+func (up *upload) breakOff(where *atomic.Pointer[error], err error, u *conn) {
+	where.Store(&err)
+	u.nc.Close()
 }
 
 // done reports whether the body went to its end.
 func (up *upload) done() bool { return up.finished.Load() }
 
+// running reports whether the body is on its way. A nil upload has none.
+func (up *upload) running() bool { return up != nil && !up.over.Load() }
+
 // clientFailed reports whether the client broke off its body. A nil upload had none.
 func (up *upload) clientFailed() bool { return up != nil && up.failed.Load() != nil }
 
-// unusable is what is wrong with the body, when the client is still there to be told: it is malformed, too large, or did
-// not come in time; nil otherwise.
-func (up *upload) unusable() error {
-	if !up.clientFailed() {
+// targetFailed is the error of a target that took nothing more of the body in time; nil otherwise.
+func (up *upload) targetFailed() error {
+	if up == nil {
 		return nil
 	}
-	return unusable(*up.failed.Load())
+	if err := up.stuck.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
+// unusable is what is wrong with a body, when the client is still there to be told: it is malformed, too large, or did
+// not come in time; nil otherwise.
 func unusable(err error) error {
 	if errors.Is(err, http1.ErrChunk) || errors.Is(err, serve.ErrBodyTooLarge) || timedOut(err) {
 		return err
@@ -81,13 +119,18 @@ func unusable(err error) error {
 // uploadGrace is how long a body may take to end after the answer to it: both ends are often under way at once.
 const uploadGrace = time.Second
 
-// finishUpload ends the upload with the exchange, and reports whether the target has the whole body.
-func (x *exchange) finishUpload() bool {
+// finishUpload ends the upload with the exchange, at once when that has failed, and reports whether the target has the
+// whole body.
+func (x *exchange) finishUpload(failed bool) bool {
 	up := x.upload
 	if up == nil {
 		return true
 	}
-	late := time.NewTimer(uploadGrace)
+	grace := uploadGrace
+	if failed {
+		grace = 0
+	}
+	late := time.NewTimer(grace)
 	defer late.Stop()
 	select {
 	case <-up.ended:

@@ -47,9 +47,10 @@ func newUpstream(p *Pool, address string) *upstream {
 		u.tls.ServerName, _, _ = net.SplitHostPort(address)
 	}
 	if p.HTTP2 {
-		u.h2 = h2.NewClient(u.tls != nil, func() (net.Conn, error) {
-			nc, _, err := u.dial(nil)
-			return nc, err
+		u.h2 = h2.NewClient(u.tls != nil, u.response, func(ctx context.Context) (net.Conn, error) {
+			c := &conn{}
+			err := u.dial(ctx, nil, c)
+			return c.nc, err
 		})
 	}
 	return u
@@ -62,12 +63,18 @@ var readBuffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); ret
 
 // conn is a connection to a target, and the answer under way on it.
 type conn struct {
-	nc       net.Conn
-	owner    netip.AddrPort // the only client it may be used for; invalid for any
-	patience time.Duration  // without a byte of the answer
-	end      time.Time      // of the exchange under way; zero for none
-	watch    *socket.Watch  // nil for a stream of HTTP/2
-	reusable bool
+	nc        net.Conn
+	socket    *serve.ProgressConn // below nc; nil for a stream of HTTP/2
+	owner     netip.AddrPort      // the only client it may be used for; invalid for any
+	patience  time.Duration       // without a byte of the answer
+	connected time.Duration       // that it took to connect
+	watch     *socket.Watch       // nil for a stream of HTTP/2
+	reusable  bool
+	reused    bool // it has had an exchange before this one
+
+	x      *exchange // under way; nil while idle
+	before int64     // bytes that had been sent before it
+	got    bool      // something of its answer came
 
 	in   *[]byte // nil while idle
 	have int
@@ -76,14 +83,37 @@ type conn struct {
 	body http1.Body
 }
 
-// take returns an idle connection that is still open, or a new one, for a client.
-func (u *upstream) take(client *serve.Peer) (*conn, error) {
+// sent is how many bytes of the exchange under way have left.
+func (c *conn) sent() int64 {
+	if c.socket == nil {
+		return 0
+	}
+	return c.socket.Taken() - c.before
+}
+
+// begin makes the connection the exchange's.
+func (c *conn) begin(x *exchange) {
+	c.x, c.got = x, false
+	if c.socket != nil {
+		c.before = c.socket.Taken()
+	}
+}
+
+// look is asked while the target takes nothing of what is sent.
+func (c *conn) look() (excused bool, err error) {
+	if c.x == nil {
+		return false, nil
+	}
+	return c.x.lookWhileSending()
+}
+
+// reuse returns an idle connection that is still open, for a client; nil when there is none.
+func (u *upstream) reuse(client *serve.Peer) *conn {
 	if u.h2 != nil {
-		nc, err := u.h2.Open()
-		if err != nil {
-			return nil, err
+		if stream := u.h2.Reuse(); stream != nil {
+			return u.stream(stream)
 		}
-		return &conn{nc: nc, patience: u.response}, nil
+		return nil
 	}
 	var owner netip.AddrPort
 	if u.header > 0 { // the target has been told whose connection it is
@@ -92,21 +122,48 @@ func (u *upstream) take(client *serve.Peer) (*conn, error) {
 	for {
 		c := u.takeIdle(owner)
 		if c == nil {
-			break
+			return nil
 		}
 		// Without the look every request after a target's death would fail with bytes already sent.
 		if c.watch.Quiet() {
-			return c, nil
+			c.reused = true
+			return c
 		}
 		c.nc.Close()
 	}
-	nc, under, err := u.dial(client)
-	if err != nil {
+}
+
+// stream is a stream of HTTP/2 as a connection.
+func (u *upstream) stream(s *h2.Exchange) *conn {
+	c := &conn{nc: s, patience: u.response}
+	s.SetLook(c.look)
+	return c
+}
+
+// open makes a connection for a client. The context's cause is the error when it ends first.
+func (u *upstream) open(ctx context.Context, client *serve.Peer) (*conn, error) {
+	if u.h2 != nil {
+		s, err := u.h2.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return u.stream(s), nil
+	}
+	c := &conn{patience: u.response}
+	if u.header > 0 {
+		c.owner = client.Remote
+	}
+	began := time.Now()
+	if err := u.dial(ctx, client, c); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
 		return nil, err
 	}
-	c := &conn{nc: nc, owner: owner, patience: u.response}
-	if c.watch, err = socket.New(under); err != nil {
-		nc.Close()
+	c.connected = time.Since(began)
+	var err error
+	if c.watch, err = socket.New(c.socket.Conn); err != nil {
+		c.nc.Close()
 		return nil, err
 	}
 	return c, nil
@@ -125,34 +182,48 @@ func (u *upstream) takeIdle(owner netip.AddrPort) *conn {
 	return nil
 }
 
-// dial makes a connection, and tells the target who the client is when it wants to know. under is its socket.
-func (u *upstream) dial(client *serve.Peer) (nc, under net.Conn, err error) {
+// dial makes a connection, and tells the target who the client is when it wants to know.
+func (u *upstream) dial(ctx context.Context, client *serve.Peer, c *conn) error {
 	by := time.Now().Add(u.connect)
-	under, err = net.DialTimeout("tcp", u.address, u.connect)
+	dialer := net.Dialer{Deadline: by}
+	nc, err := dialer.DialContext(ctx, "tcp", u.address)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	nc = under
+	if c.socket, err = serve.NewProgressConn(nc, u.response, c.look); err == nil {
+		c.nc = c.socket
+		err = u.introduce(ctx, client, c, by)
+	}
+	if err != nil {
+		nc.Close()
+	}
+	return err
+}
+
+// introduce does what comes before the first request: the PROXY header, the handshake.
+func (u *upstream) introduce(ctx context.Context, client *serve.Peer, c *conn, by time.Time) error {
+	if u.header == 0 && u.tls == nil {
+		return nil
+	}
+	_ = c.socket.SetDeadline(by) // a connection that is closed tells at the next use
 	if u.header > 0 {
-		if _, err = under.Write(proxyheader.Append(nil, u.header, proxyheader.Header{Source: client.Remote, Destination: client.Local})); err != nil {
-			under.Close()
-			return nil, nil, err
+		if _, err := c.socket.Write(proxyheader.Append(nil, u.header, proxyheader.Header{Source: client.Remote, Destination: client.Local})); err != nil {
+			return err
 		}
 	}
 	if u.tls != nil {
-		t := tls.Client(under, u.tls)
-		_ = under.SetDeadline(by) // a connection that is closed tells at the handshake
-		if err = t.HandshakeContext(context.Background()); err == nil && u.h2 != nil && t.ConnectionState().NegotiatedProtocol != "h2" {
+		t := tls.Client(c.socket, u.tls)
+		err := t.HandshakeContext(ctx)
+		if err == nil && u.h2 != nil && t.ConnectionState().NegotiatedProtocol != "h2" {
 			err = errors.New("the target does not speak HTTP/2")
 		}
 		if err != nil {
-			under.Close()
-			return nil, nil, handshakeError{err}
+			return handshakeError{err}
 		}
-		_ = under.SetDeadline(time.Time{})
-		nc = t
+		c.nc = t
 	}
-	return nc, under, nil
+	_ = c.socket.SetDeadline(time.Time{})
+	return nil
 }
 
 type handshakeError struct{ error }
@@ -166,7 +237,7 @@ func (u *upstream) give(c *conn, keep bool) {
 		readBuffers.Put(c.in)
 	}
 	keep = keep && c.at == c.have && c.watch != nil
-	c.in, c.have, c.at = nil, 0, 0
+	c.in, c.have, c.at, c.x = nil, 0, 0, nil
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if keep && len(u.idle) >= maxIdle && c.owner.IsValid() { // the oldest one's client may be long gone
@@ -216,9 +287,8 @@ func (c *conn) unread() []byte {
 	return (*c.in)[c.at:c.have]
 }
 
-// fill reads more, over what was gone through. Meanwhile it looks now and then whether the client, when one is
-// given, is still there.
-func (c *conn) fill(client *serve.Conn) error {
+// fill reads more, over what was gone through. Meanwhile it looks now and then whether the client is still there.
+func (c *conn) fill() error {
 	if c.in == nil {
 		c.in = readBuffers.Get().(*[]byte)
 	}
@@ -230,37 +300,64 @@ func (c *conn) fill(client *serve.Conn) error {
 		c.have = copy(grown, (*c.in)[c.at:c.have])
 		c.at, c.in = 0, &grown
 	}
-	last, over := time.Now().Add(c.patience), false
-	if over = !c.end.IsZero() && c.end.Before(last); over {
-		last = c.end
+	if c.x.end.IsZero() {
+		return c.await()
 	}
-	for {
-		by := time.Now().Add(min(watch, c.patience))
-		if over && c.end.Before(by) {
-			by = c.end
+	if !c.x.upload.running() { // a body on its way counts for itself
+		c.x.onTarget.start()
+	}
+	defer c.x.onTarget.stop()
+	return c.await()
+}
+
+// await waits for more. The time in which the target must say something begins when it has the whole request.
+func (c *conn) await() error {
+	now := time.Now()
+	queued := 0
+	for last := now.Add(c.patience); ; now = time.Now() {
+		by := now.Add(min(watch, c.patience))
+		if end := c.x.end; !end.IsZero() && end.Before(by) {
+			by = end
 		}
 		_ = c.nc.SetReadDeadline(by) // a connection that is closed tells at the read
 		n, err := c.nc.Read((*c.in)[c.have:])
 		c.have += n
+		client := c.x.watched()
+		if client != nil && !c.x.end.IsZero() && !c.x.onTarget.running() { // the body has ended meanwhile
+			c.x.onTarget.start()
+		}
 		switch {
 		case n > 0:
+			c.got = true
 			return nil
 		case err == nil:
 			return io.ErrNoProgress
 		case !os.IsTimeout(err):
 			return err
-		case over && !time.Now().Before(last):
+		case c.x.late():
 			return errOver
+		case client == nil, c.drains(&queued):
+			last = time.Now().Add(c.patience)
 		case time.Now().After(last):
 			return fmt.Errorf("nothing within %v: %w", c.patience, os.ErrDeadlineExceeded)
-		case client != nil && client.Gone():
+		case client.Gone():
 			return errClient
 		}
 	}
 }
 
+// drains reports whether the target has taken some of what the kernel still held of the request at the last look.
+func (c *conn) drains(queued *int) bool {
+	if c.socket == nil {
+		return false
+	}
+	before := *queued
+	*queued = c.socket.Queued()
+	return *queued > 0 && *queued < before
+}
+
 // head reads the head of an answer.
-func (c *conn) head(client *serve.Conn, toHEAD bool, reset func(), each func(name, value []byte)) error {
+func (c *conn) head(toHEAD bool, reset func(), each func(name, value []byte)) error {
 	var h http1.Head
 	for {
 		if p := c.unread(); len(p) > 0 {
@@ -278,7 +375,7 @@ func (c *conn) head(client *serve.Conn, toHEAD bool, reset func(), each func(nam
 				return nil
 			}
 		}
-		if err := c.fill(client); err != nil {
+		if err := c.fill(); err != nil {
 			return err
 		}
 	}

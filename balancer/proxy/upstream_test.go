@@ -38,6 +38,19 @@ func accepting(t *testing.T) (address string, accepted chan net.Conn) {
 	return l.Addr().String(), accepted
 }
 
+// take returns an idle connection or a new one.
+func take(t *testing.T, u *upstream, client *serve.Peer) *conn {
+	t.Helper()
+	if c := u.reuse(client); c != nil {
+		return c
+	}
+	c, err := u.open(t.Context(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // Idle connections that the target has closed are found, those that it has not stay.
 func TestSweep(t *testing.T) {
 	address, accepted := accepting(t)
@@ -45,11 +58,7 @@ func TestSweep(t *testing.T) {
 	defer u.close()
 	var conns []*conn
 	for range 3 {
-		c, err := u.take(&serve.Peer{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		conns = append(conns, c)
+		conns = append(conns, take(t, u, &serve.Peer{}))
 	}
 	for _, c := range conns {
 		u.give(c, true)
@@ -77,32 +86,28 @@ func TestConnectionsOfOneClient(t *testing.T) {
 	peer := func(port int) *serve.Peer {
 		return &serve.Peer{Remote: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(port)), Local: netip.MustParseAddrPort("192.0.2.2:80")}
 	}
-	take := func(port int) *conn {
+	of := func(port int) *conn {
 		t.Helper()
-		c, err := u.take(peer(port))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+		return take(t, u, peer(port))
 	}
-	one := take(1)
+	one := of(1)
 	u.give(one, true)
-	two := take(2)
+	two := of(2)
 	if two == one {
 		t.Fatal("a connection went to another client")
 	}
 	u.give(two, true)
-	if take(1) != one {
+	if of(1) != one {
 		t.Fatal("a client's own connection was not found")
 	}
 	u.give(one, true)
 	for port := range maxIdle {
-		u.give(take(port+10), true)
+		u.give(of(port+10), true)
 	}
 	if n := len(u.idle); n != maxIdle {
 		t.Errorf("%d idle connections", n)
 	}
-	if take(1) == one {
+	if of(1) == one {
 		t.Error("the oldest was not the one to go")
 	}
 }

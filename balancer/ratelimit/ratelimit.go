@@ -4,6 +4,9 @@
 // A bucket is one number, the time at which it would be full again (the generic cell rate algorithm, ITU-T I.371).
 // The buckets stand in a table of a fixed size. A key whose bucket is full again needs none; when more keys than the
 // table holds are active at once, the one that is nearest to being full is forgotten, and may begin anew.
+//
+// A key is 128 bits of a hash that depends on the balancer's seed, so that nobody who does not know the seed can find keys
+// that share a bucket, or that drive each other out of the table.
 package ratelimit
 
 import (
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
@@ -57,28 +61,45 @@ const (
 type Limiter struct {
 	every time.Duration // between two requests of the rate
 	burst time.Duration // that many of them
-	table [sets * ways]atomic.Uint64
+	seed  [2]uint64     // of the keys' hash
+	table [sets * ways]bucket
 }
 
-// Limiter returns the limit's buckets, all of them full.
-func (c *Config) Limiter() *Limiter {
-	every := max(time.Duration(float64(time.Second)/c.Rate), 1)
-	return &Limiter{every: every, burst: every * time.Duration(c.Burst)}
+// bucket is what is kept of one key. The two words are not written at once: full says itself whose time it holds, and a time of
+// another key counts as none.
+type bucket struct {
+	key  atomic.Uint64 // high bits of the hash; 0: the bucket is free
+	full atomic.Uint64 // 16 low bits of the hash, and 48 of when the bucket is full again, in microseconds: some nine years
 }
 
-// A bucket is 16 bits of its key and 48 of when it is full again, in microseconds: some nine years.
 const (
-	unit    = time.Microsecond
-	timeMax = 1<<48 - 1
+	unit     = time.Microsecond
+	timeBits = 48
+	timeMax  = 1<<timeBits - 1
 )
 
-// Allow reports whether a request of a key, which is a hash, may pass now, and counts it; if not, after how long it might.
-func (l *Limiter) Allow(now time.Duration, key uint64) (ok bool, after time.Duration) {
-	tag, set := key>>48, l.table[key%sets*ways:][:ways]
+// Limiter returns the limit's buckets, all of them full.
+func (c *Config) Limiter(seed draw.Seed) *Limiter {
+	every := max(time.Duration(float64(time.Second)/c.Rate), 1)
+	s := seed.Stream("rate limit")
+	return &Limiter{every: every, burst: every * time.Duration(c.Burst), seed: [2]uint64{s.Uint64(0, 0), s.Uint64(1, 0)}}
+}
+
+// Allow reports whether a request of a key may pass now, and counts it; if not, after how long it might.
+func Allow[T ~string | ~[]byte](l *Limiter, now time.Duration, key T) (ok bool, after time.Duration) {
+	return l.allow(now, hashOf(l.seed, key))
+}
+
+func (l *Limiter) allow(now time.Duration, key hash) (ok bool, after time.Duration) {
+	tag := key.low >> timeBits
 	for {
-		slot, word := l.find(now, tag, set)
+		b := l.find(key)
+		if b == nil {
+			continue // somebody else took the bucket first
+		}
+		word := b.full.Load()
 		full := now
-		if word>>48 == tag {
+		if word>>timeBits == tag {
 			full = max(now, time.Duration(word&timeMax)*unit)
 		}
 		next := full + l.every
@@ -86,22 +107,30 @@ func (l *Limiter) Allow(now time.Duration, key uint64) (ok bool, after time.Dura
 			return false, wait
 		}
 		rounded := uint64((next + unit - 1) / unit)
-		if slot.CompareAndSwap(word, tag<<48|rounded&timeMax) {
+		if b.full.CompareAndSwap(word, tag<<timeBits|rounded&timeMax) {
 			return true, 0
 		}
 	}
 }
 
-// find is the key's bucket, or the one that is nearest to being full.
-func (l *Limiter) find(now time.Duration, tag uint64, set []atomic.Uint64) (slot *atomic.Uint64, word uint64) {
+// find is the key's bucket. A key that has none takes a free one, or the one that is nearest to being full. It returns nil when another key
+// took that at the same moment.
+func (l *Limiter) find(key hash) *bucket {
+	set := l.table[key.low%sets*ways:][:ways]
+	var oldest *bucket
+	var full, was uint64
 	for i := range set {
-		w := set[i].Load()
-		if w != 0 && w>>48 == tag {
-			return &set[i], w
+		b := &set[i]
+		k := b.key.Load()
+		if k == key.high {
+			return b
 		}
-		if slot == nil || w&timeMax < word&timeMax {
-			slot, word = &set[i], w
+		if t := b.full.Load() & timeMax; oldest == nil || (was != 0 && (k == 0 || t < full)) {
+			oldest, full, was = b, t, k
 		}
 	}
-	return slot, word
+	if !oldest.key.CompareAndSwap(was, key.high) {
+		return nil
+	}
+	return oldest
 }

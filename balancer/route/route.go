@@ -1,10 +1,11 @@
 // Package route says what becomes of a request: a listener's rules, in order, the first match wins.
 //
-//	table, err := table.Compile()
+//	table, err := table.Compile(seed)
 //	rule := table.Match(&request) // nil when none matches
 //
 // A rule's conditions must all hold. Its one action forwards to a group, or to one of several by weight, redirects,
-// or answers by itself; before forwarding it may rewrite the path and change headers.
+// or answers by itself; before forwarding it may rewrite the path and change headers. Paths are compared in the normal form
+// that http1 gives them, so that nobody gets past a rule by writing a path in another way.
 package route
 
 import (
@@ -17,7 +18,9 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/ratelimit"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
 
 // Table is the rules of a listener, in order.
@@ -26,10 +29,10 @@ type Table []Rule
 // Rule is one rule. In patterns * stands for any text and ? for one character.
 type Rule struct {
 	Path    string   `json:"path,omitempty"`    // pattern; without wildcards that path alone; "" for every path
-	Host    string   `json:"host,omitempty"`    // pattern, without regard to case, compared without the port
+	Host    string   `json:"host,omitempty"`    // pattern, without regard to case, compared without the port and a dot at the end
 	Methods []string `json:"methods,omitempty"` // any of them
-	Headers []Pair   `json:"headers,omitempty"` // each must be there and match its pattern
-	Query   []Pair   `json:"query,omitempty"`   // the same for parameters of the query, as they were sent
+	Headers []Pair   `json:"headers,omitempty"` // of each, one must be there that matches its pattern
+	Query   []Pair   `json:"query,omitempty"`   // the same for parameters of the query
 	Sources []string `json:"sources,omitempty"` // client addresses or CIDR blocks, any of them
 
 	Forward  string    `json:"forward,omitempty"` // the group
@@ -43,6 +46,10 @@ type Rule struct {
 
 	Limit *ratelimit.Config `json:"limit,omitempty"` // nil: none
 
+	path    string // what the normal form of paths is compared with
+	host    string
+	headers []Pair // with names in lower case
+	query   []Pair // with values in normal form
 	sources []netip.Prefix
 	limiter *ratelimit.Limiter
 }
@@ -80,26 +87,36 @@ type Rewrite struct {
 
 // Request is what rules look at. Its slices stay the caller's.
 type Request struct {
-	Method, Host, Target []byte
-	Source               string                    // the client's address, without the port
-	Header               func(lower string) []byte // the first of that name, which is given in lower case; nil for none
+	Method, Host []byte
+	Target       []byte // in normal form
+	Source       string // the client's address, without the port
+	// Header returns the value of the first header of a name, which is given in lower case, among those from a number on, and
+	// the number from which to look for the next; nil when there is none.
+	Header func(lower string, from int) (value []byte, next int)
+
+	text []byte // the memory of a part of the query in normal form
 }
 
-// Compile checks the rules and prepares them for Match.
-func (t Table) Compile() (Table, error) {
+// Compile checks the rules and prepares them for Match. The seed decides how keys of limits are hashed.
+func (t Table) Compile(seed draw.Seed) (Table, error) {
 	out := slices.Clone(t)
 	for i := range out {
-		if err := out[i].compile(); err != nil {
+		if err := out[i].compile(seed); err != nil {
 			return nil, fmt.Errorf("rule %d: %w", i+1, err)
 		}
 	}
 	return out, nil
 }
 
-func (r *Rule) compile() error {
+func (r *Rule) compile(seed draw.Seed) error {
 	if r.Path != "" && r.Path[0] != '/' && r.Path[0] != '*' {
 		return fmt.Errorf("path %q does not start with a slash", r.Path)
 	}
+	r.path = normalText(r.Path)
+	if !isNormal(r.path) {
+		return fmt.Errorf("path %q never matches: paths are compared without dot segments and repeated slashes", r.Path)
+	}
+	r.host = strings.TrimSuffix(r.Host, ".")
 	actions := 0
 	for _, there := range []bool{r.Forward != "", len(r.Split) > 0, r.Redirect != nil, r.Respond != nil} {
 		if there {
@@ -127,6 +144,8 @@ func (r *Rule) compile() error {
 		return fmt.Errorf("%d is not a status to respond with", r.Respond.Status)
 	case r.Rewrite != nil && (!strings.HasPrefix(r.Rewrite.Prefix, "/") || !strings.HasPrefix(r.Rewrite.To, "/")):
 		return errors.New("rewrite: prefix and to must start with a slash")
+	case r.Rewrite != nil && (normalText(r.Rewrite.Prefix) != r.Rewrite.Prefix || !isNormal(r.Rewrite.Prefix)):
+		return fmt.Errorf("rewrite: no path begins with %q: they are compared without dot segments, repeated slashes and needless escapes", r.Rewrite.Prefix)
 	case (r.Rewrite != nil || len(r.Set) > 0 || len(r.Remove) > 0) && r.Forward == "" && len(r.Split) == 0:
 		return errors.New("rewrite, set and remove go with forward only")
 	}
@@ -135,9 +154,14 @@ func (r *Rule) compile() error {
 			return fmt.Errorf("header %q can't be set", p.Name)
 		}
 	}
-	for i := range r.Headers {
-		r.Headers[i].Name = strings.ToLower(r.Headers[i].Name)
+	r.headers, r.query = slices.Clone(r.Headers), slices.Clone(r.Query)
+	for i := range r.headers {
+		r.headers[i].Name = strings.ToLower(r.headers[i].Name)
 	}
+	for i := range r.query {
+		r.query[i].Value = normalText(r.query[i].Value)
+	}
+	r.sources = nil
 	for _, s := range r.Sources {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
@@ -150,9 +174,30 @@ func (r *Rule) compile() error {
 		r.sources = append(r.sources, p.Masked())
 	}
 	if r.Limit != nil {
-		r.limiter = r.Limit.Limiter()
+		r.limiter = r.Limit.Limiter(seed)
 	}
 	return nil
+}
+
+// normalText is a pattern with its escapes as those of a normal form.
+func normalText(pattern string) string {
+	if !strings.Contains(pattern, "%") {
+		return pattern
+	}
+	return string(http1.AppendNormalText(nil, []byte(pattern)))
+}
+
+// isNormal reports whether a path in normal form can match a pattern, as far as segments go.
+func isNormal(pattern string) bool {
+	rest, inside := strings.CutPrefix(pattern, "/")
+	for inside {
+		var segment string
+		segment, rest, inside = strings.Cut(rest, "/")
+		if segment == "." || segment == ".." || (segment == "" && inside) {
+			return false
+		}
+	}
+	return true
 }
 
 // Allow reports whether the rule's limit lets a request pass now, and counts it; if not, after how long it might. Requests
@@ -161,8 +206,30 @@ func (r *Rule) Allow(now time.Duration, x *Request) (ok bool, after time.Duratio
 	if r.limiter == nil {
 		return true, 0
 	}
-	key, _ := x.Key(r.Limit.By)
-	return r.limiter.Allow(now, key)
+	if r.Limit.By.From == pick.Address {
+		return ratelimit.Allow(r.limiter, now, x.Source)
+	}
+	return ratelimit.Allow(r.limiter, now, x.keyText(r.Limit.By))
+}
+
+// Adopt lets the rules go on with the buckets of an earlier table: a limit keeps those of the rule that had the same limit and the same
+// conditions. Both tables must be compiled. The earlier one may still be in use.
+func (t Table) Adopt(earlier Table) {
+	taken := make([]bool, len(earlier))
+	for i := range t {
+		for k := range earlier {
+			if !taken[k] && t[i].sameLimit(&earlier[k]) {
+				t[i].limiter, taken[k] = earlier[k].limiter, true
+				break
+			}
+		}
+	}
+}
+
+// sameLimit reports whether two rules limit the same requests in the same way.
+func (r *Rule) sameLimit(o *Rule) bool {
+	return r.Limit != nil && o.Limit != nil && *r.Limit == *o.Limit && r.path == o.path && r.host == o.host && slices.Equal(r.Methods, o.Methods) &&
+		slices.Equal(r.headers, o.headers) && slices.Equal(r.query, o.query) && slices.Equal(r.sources, o.sources)
 }
 
 // Groups are the groups that a rule may forward to.
@@ -192,28 +259,55 @@ func (t Table) Match(r *Request) *Rule {
 }
 
 func (r *Rule) matches(x *Request) bool {
-	if r.Path != "" && !Glob(r.Path, http1.PathOf(x.Target)) {
+	if r.path != "" && !Glob(r.path, http1.PathOf(x.Target)) {
 		return false
 	}
-	if r.Host != "" && !globFold(r.Host, hostOnly(x.Host)) {
+	if r.host != "" && !globFold(r.host, hostOnly(x.Host)) {
 		return false
 	}
 	if len(r.Methods) > 0 && !slices.ContainsFunc(r.Methods, func(m string) bool { return m == string(x.Method) }) {
 		return false
 	}
-	for i := range r.Headers {
-		v := x.Header(r.Headers[i].Name)
-		if v == nil || !Glob(r.Headers[i].Value, v) {
+	for i := range r.headers {
+		if !x.anyHeader(&r.headers[i]) {
 			return false
 		}
 	}
-	for i := range r.Query {
-		v := http1.QueryValue(x.Target, r.Query[i].Name)
-		if v == nil || !Glob(r.Query[i].Value, v) {
+	for i := range r.query {
+		if !x.anyParameter(&r.query[i]) {
 			return false
 		}
 	}
 	return len(r.sources) == 0 || r.from(x.Source)
+}
+
+// anyHeader reports whether a header of that name has a value of that pattern: which of several a target goes by is not known.
+func (x *Request) anyHeader(p *Pair) bool {
+	for v, next := x.Header(p.Name, 0); v != nil; v, next = x.Header(p.Name, next) {
+		if Glob(p.Value, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// anyParameter is the same for parameters of the query.
+func (x *Request) anyParameter(p *Pair) bool {
+	for v, rest := http1.NextQueryValue(http1.QueryOf(x.Target), p.Name); v != nil; v, rest = http1.NextQueryValue(rest, p.Name) {
+		if Glob(p.Value, x.normal(v)) {
+			return true
+		}
+	}
+	return false
+}
+
+// normal is a part of the query in normal form, valid until the next call.
+func (x *Request) normal(text []byte) []byte {
+	if bytes.IndexByte(text, '%') < 0 {
+		return text
+	}
+	x.text = http1.AppendNormalText(x.text[:0], text)
+	return x.text
 }
 
 func (r *Rule) from(source string) bool {
@@ -261,16 +355,16 @@ func (r *Redirect) Location(x *Request, port string, secure bool) string {
 	if secure {
 		protocol = "https"
 	}
-	_, query, _ := bytes.Cut(x.Target, []byte("?"))
+	query := http1.QueryOf(x.Target)
 	return strings.NewReplacer("{protocol}", protocol, "{host}", string(hostOnly(x.Host)), "{port}", port, "{path}", string(http1.PathOf(x.Target)), "{query}", string(query)).Replace(r.To)
 }
 
-// hostOnly is a host without its port.
+// hostOnly is a host without its port, and without the dot that ends a name in full.
 func hostOnly(host []byte) []byte {
 	if i := bytes.LastIndexByte(host, ':'); i >= 0 && bytes.IndexByte(host[i:], ']') < 0 {
-		return host[:i]
+		host = host[:i]
 	}
-	return host
+	return bytes.TrimSuffix(host, []byte("."))
 }
 
 // Glob reports whether a text matches a pattern, in time proportional to their lengths' product at worst.

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -35,20 +36,47 @@ func peerOf(nc net.Conn) (p Peer) {
 func (c *Conn) begin() {
 	c.idle.Store(true) // nothing was asked yet
 	if c.s.cfg.Proxied || c.s.cfg.TLS != nil {
-		_ = c.socket.SetDeadline(time.Now().Add(c.s.cfg.Header)) // a connection that is closed tells at the next use
+		_ = c.nc.SetDeadline(time.Now().Add(c.s.cfg.Header)) // a connection that is closed tells at the next use
 		if err := c.introduce(); err != nil {
-			c.s.cfg.Refused(0, fmt.Errorf("%w: %w", ErrIntroduction, err))
-			c.socket.Close()
+			c.reject(err)
 			return
 		}
-		_ = c.socket.SetDeadline(time.Time{})
+		var two net.Conn
 		if t, ok := c.nc.(*tls.Conn); ok && t.ConnectionState().NegotiatedProtocol == "h2" && c.s.cfg.HTTP2 != nil {
+			read, err := readPreface(t)
+			if err != nil {
+				c.reject(err)
+				return
+			}
+			two = &begun{Conn: t, read: read}
+		}
+		_ = c.nc.SetDeadline(time.Time{})
+		if two != nil {
 			c.idle.Store(false) // whoever speaks HTTP/2 knows when it is
-			c.s.cfg.HTTP2(t, c.Peer)
+			c.s.cfg.HTTP2(two, c.Peer)
+			c.socket.Close()
 			return
 		}
 	}
 	c.serve()
+}
+
+// reject ends a connection that could not be begun.
+func (c *Conn) reject(err error) {
+	c.s.cfg.Refused(0, fmt.Errorf("%w: %w", ErrIntroduction, err))
+	c.socket.Close()
+}
+
+// readPreface reads how a connection of HTTP/2 begins that was agreed upon.
+func readPreface(r io.Reader) ([]byte, error) {
+	b := make([]byte, len(preface))
+	if _, err := io.ReadFull(r, b); err != nil {
+		return nil, fmt.Errorf("HTTP/2 was agreed upon: %w", err)
+	}
+	if string(b) != preface {
+		return nil, errors.New("HTTP/2 was agreed upon, and something else is spoken")
+	}
+	return b, nil
 }
 
 // introduce reads the PROXY header and shakes hands.
@@ -65,7 +93,7 @@ func (c *Conn) introduce() error {
 	if c.s.cfg.TLS == nil {
 		return nil
 	}
-	t := tls.Server(c.socket, c.s.cfg.TLS)
+	t := tls.Server(c.nc, c.s.cfg.TLS)
 	if err := t.HandshakeContext(context.Background()); err != nil { // the deadline bounds it
 		return fmt.Errorf("TLS handshake: %w", err)
 	}
@@ -115,6 +143,7 @@ func (c *Conn) http2() {
 	c.release()
 	_ = c.nc.SetDeadline(time.Time{}) // a connection that is closed tells at the next use
 	c.s.cfg.HTTP2(&begun{Conn: c.nc, read: read}, c.Peer)
+	c.socket.Close()
 }
 
 // begun is a connection of which something was read already.

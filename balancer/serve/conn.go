@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -34,15 +35,17 @@ type Field struct{ Name, Value []byte }
 
 // Conn is a client's connection, and the exchange under way on it.
 type Conn struct {
-	Request http1.Request
-	Fields  []Field
-	Close   bool // close the connection after this answer
-	Peer    Peer
-	State   any // the handler's own, kept from exchange to exchange
+	Request  http1.Request
+	Fields   []Field
+	HeadSize int  // of the request, in bytes
+	Close    bool // close the connection after this answer
+	Peer     Peer
+	State    any // the handler's own, kept from exchange to exchange
 
 	s      *Server
 	socket net.Conn        // as it was accepted
-	nc     net.Conn        // what is read and written: the socket, or what is encrypted on it
+	steady *ProgressConn   // on the socket; nil for a connection without one
+	nc     net.Conn        // what is read and written: steady, or what is encrypted on it
 	raw    syscall.RawConn // of a socket that is read itself, else nil
 	watch  *socket.Watch   // nil for a connection without a socket
 	later  bool            // it has had an exchange
@@ -63,11 +66,13 @@ type Conn struct {
 	continued bool        // 100 Continue was sent, or is the handler's to send
 	broken    atomic.Bool // nothing more can be said on the connection
 	bad       atomic.Bool // what the client says is no HTTP any more
+	stopped   atomic.Bool // the handler wants no more of the body
 	taken     bool        // the handler goes on with the connection by itself
+	aborted   bool        // the answer was cut: the client must not take the end for an orderly one
 
-	readBy, writeBy time.Time // the deadlines in force
-	readErr         error     // of onReadable
-	onReadable      func(fd uintptr) bool
+	readBy     time.Time // the deadline in force
+	readErr    error     // of onReadable
+	onReadable func(fd uintptr) bool
 }
 
 func newConn(s *Server, nc net.Conn) *Conn {
@@ -76,6 +81,9 @@ func newConn(s *Server, nc net.Conn) *Conn {
 		c.Peer = peerOf(nc)
 		c.raw, _ = t.SyscallConn() // a connection just accepted has one
 		c.watch, _ = socket.New(nc)
+		if c.steady, _ = NewProgressConn(nc, s.cfg.Write, nil); c.steady != nil {
+			c.nc = c.steady
+		}
 	}
 	c.onOne = func(name, value []byte) { c.Fields = append(c.Fields, Field{name, value}) }
 	c.onReadable = c.readable
@@ -85,7 +93,11 @@ func newConn(s *Server, nc net.Conn) *Conn {
 func (c *Conn) serve() {
 	defer c.release()
 	defer func() {
-		if !c.taken {
+		switch {
+		case c.taken:
+		case c.aborted: // without the alert by which TLS says that nothing is missing
+			c.socket.Close()
+		default:
 			c.nc.Close()
 		}
 	}()
@@ -174,17 +186,13 @@ func (c *Conn) release() {
 // readDeadline sees to it that reading ends after d, or up to an eighth earlier: a deadline that is still good
 // is left in place, because each change costs.
 func (c *Conn) readDeadline(d time.Duration) {
-	deadline(&c.readBy, d, c.nc.SetReadDeadline)
-}
-
-func deadline(by *time.Time, d time.Duration, set func(time.Time) error) {
 	const slack = 8
 	now := time.Now()
-	if left := by.Sub(now); left <= d && left > d-d/slack {
+	if left := c.readBy.Sub(now); left <= d && left > d-d/slack {
 		return
 	}
-	*by = now.Add(d)
-	_ = set(*by) // a connection that is closed already tells at the next use
+	c.readBy = now.Add(d)
+	_ = c.nc.SetReadDeadline(c.readBy) // a connection that is closed already tells at the next use
 }
 
 // interrupt ends whatever the connection waits for.
@@ -212,35 +220,37 @@ func (c *Conn) fill() error {
 
 // head reads a request's head. What can't be read is refused and ends the connection.
 func (c *Conn) head() bool {
-	h := http1.Head{Line: c.s.cfg.HeadLine, All: c.s.cfg.Head}
+	h := http1.Head{Line: c.s.cfg.HeadLine, All: c.s.cfg.Head, Fields: cmp.Or(c.s.cfg.Fields, http1.MaxFields)}
 	slow := false
 	for {
+		maybe := false
 		if (*c.in)[0] == preface[0] && !c.later && c.s.cfg.HTTP2 != nil {
-			switch whole, maybe := isPreface((*c.in)[:c.have]); {
-			case whole:
+			var whole bool
+			if whole, maybe = isPreface((*c.in)[:c.have]); whole {
 				c.http2()
 				return false
-			case maybe:
-				if c.fill() != nil {
-					return false
-				}
-				continue
 			}
 		}
-		n, err := h.Feed((*c.in)[:c.have])
-		if err != nil {
-			return c.refuse(err)
+		if !maybe {
+			n, err := h.Feed((*c.in)[:c.have])
+			if err != nil {
+				return c.refuse(err)
+			}
+			if n > 0 {
+				c.at, c.HeadSize = n, n
+				break
+			}
 		}
-		if n > 0 {
-			c.at = n
-			break
-		}
-		if !slow {
+		begun := maybe || h.Begun()
+		switch {
+		case !begun: // only empty lines: the connection is as idle as before them
+			c.readDeadline(c.s.cfg.Idle)
+		case !slow:
 			slow, c.readBy = true, time.Time{}
 			c.readDeadline(c.s.cfg.Header) // of the whole head: it is not moved again
 		}
 		if err := c.fill(); err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) && !c.s.closing.Load() {
+			if errors.Is(err, os.ErrDeadlineExceeded) && begun && !c.s.closing.Load() {
 				return c.refuse(ErrSlow)
 			}
 			return false
@@ -261,6 +271,17 @@ func (c *Conn) Field(lower string) []byte {
 		}
 	}
 	return nil
+}
+
+// FieldFrom returns the value of the first header of a name, which is given in lower case, among those from a number on, and the number from
+// which to look for the next; nil when there is none.
+func (c *Conn) FieldFrom(lower string, from int) (value []byte, next int) {
+	for i := from; i < len(c.Fields); i++ {
+		if f := &c.Fields[i]; len(f.Name) == len(lower) && http1.Is(f.Name, lower) {
+			return f.Value, i + 1
+		}
+	}
+	return nil, len(c.Fields)
 }
 
 // ReadBody returns the next piece of the request's content, io.EOF after the last. The piece is valid until the
@@ -289,7 +310,7 @@ func (c *Conn) ReadBody() ([]byte, error) {
 			}
 		}
 		if err := c.fillBody(); err != nil {
-			c.broken.Store(true)
+			c.broken.Store(!c.stopped.Load()) // one that was stopped may still be answered
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
@@ -369,9 +390,8 @@ func (c *Conn) fillBody() error {
 	return err
 }
 
-// Write sends bytes of the answer.
+// Write sends bytes of the answer. It fails when the client takes none of them for the time of Config.Write.
 func (c *Conn) Write(p []byte) error {
-	deadline(&c.writeBy, c.s.cfg.Write, c.nc.SetWriteDeadline)
 	_, err := c.nc.Write(p)
 	if err != nil {
 		c.broken.Store(true)
@@ -385,108 +405,4 @@ func (c *Conn) Out() []byte {
 		c.out = outs.Get().(*[]byte)
 	}
 	return (*c.out)[:0]
-}
-
-// Abort ends the connection without an end to its answer, so that the client knows that it is not whole.
-func (c *Conn) Abort() {
-	c.broken.Store(true)
-	if t, ok := c.socket.(interface{ SetLinger(sec int) error }); ok {
-		_ = t.SetLinger(0) // RST: a closed connection would be the proper end of some bodies
-	}
-}
-
-// Gone reports whether the client has closed its connection, without waiting. One that only has stopped to send
-// counts as gone too: few clients do that, and no balancer tells them apart.
-func (c *Conn) Gone() bool {
-	if c.watch == nil {
-		s, ok := c.nc.(interface{ Gone() bool })
-		return ok && s.Gone()
-	}
-	return c.at == c.have && c.watch.Gone()
-}
-
-// Stop makes a read of the body that is under way on another goroutine end. The connection is closed after the
-// answer.
-func (c *Conn) Stop() {
-	c.Close = true
-	c.interrupt()
-}
-
-// Take leaves the connection to the handler: the loop neither reads nor closes it any more. rest is what was read
-// beyond the request.
-func (c *Conn) Take() (nc net.Conn, rest []byte) {
-	c.taken = true
-	rest = append(rest, c.unread()...)
-	_ = c.nc.SetDeadline(time.Time{}) // a connection that is closed already tells at the next use
-	return c.nc, rest
-}
-
-// drainLimit is how much of an unread body is read on to keep a connection; nginx' and net/http's are of the
-// same order.
-const drainLimit = 256 << 10
-
-// settle ends an exchange: it reports whether another can follow.
-func (c *Conn) settle() bool {
-	if c.bad.Load() {
-		c.Close = true
-	}
-	if !c.broken.Load() && !c.Close && !c.body.Ended() {
-		if c.Request.Expect && !c.continued {
-			c.Close = true // whether the body comes is not known
-		}
-		for n := 0; !c.Close && !c.body.Ended(); {
-			p, err := c.ReadBody()
-			if n += len(p); err == io.EOF {
-				break
-			} else if err != nil || n > drainLimit {
-				c.Close = true
-			}
-		}
-	}
-	if c.broken.Load() {
-		return false
-	}
-	if c.Close {
-		c.linger()
-		return false
-	}
-	rest := c.unread()
-	if len(rest) == 0 {
-		c.have, c.at = 0, 0
-		return true
-	}
-	if c.in == nil || len(*c.in) < len(rest) {
-		return false
-	}
-	c.have = copy(*c.in, rest)
-	c.at, c.moreAt, c.moreN = 0, 0, 0
-	return true
-}
-
-// Limits on reading what a client still sends after it was answered for the last time.
-const (
-	lingerTime  = time.Second
-	lingerBytes = 1 << 20
-)
-
-// linger ends the connection so that the answer arrives: closing with unread input would reset it.
-func (c *Conn) linger() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	if c.body.Ended() && len(c.unread()) == 0 && c.Gone() {
-		return
-	}
-	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTime)) // a connection that is closed already tells at once
-	if c.more == nil {
-		c.more = buffers.Get().(*[]byte)
-	}
-	for n := 0; n < lingerBytes; {
-		k, err := c.nc.Read(*c.more)
-		if err != nil {
-			return
-		}
-		n += k
-	}
 }

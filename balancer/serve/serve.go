@@ -36,6 +36,7 @@ type Config struct {
 	Connections int // open at once; more are answered 503 and closed. 0: no limit
 	// The most bytes of a head: of a line, and in all. 0 stands for http1's limits.
 	HeadLine, Head int
+	Fields         int           // the most header lines of a request; 0 stands for http1.MaxFields
 	MaxBody        int64         // bytes of a request's content; 0: no limit
 	Idle           time.Duration // between exchanges; 60 s, an application load balancer's
 	Header         time.Duration // from the first byte of a head to its last; 10 s
@@ -68,7 +69,9 @@ func (c *Config) defaults() {
 type Server struct {
 	cfg     Config
 	closing atomic.Bool
-	conns   sync.WaitGroup
+
+	accepting sync.WaitGroup // listeners; what they have accepted is begun before connections are waited for
+	conns     sync.WaitGroup
 
 	away      atomic.Int64 // connections that are being turned away
 	mu        sync.Mutex
@@ -91,11 +94,15 @@ const (
 // Serve accepts connections until the server is shut down; then it returns nil.
 func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
-	s.listeners = append(s.listeners, l)
-	s.mu.Unlock()
 	if s.closing.Load() {
+		s.mu.Unlock()
 		l.Close()
+		return nil
 	}
+	s.listeners = append(s.listeners, l)
+	s.accepting.Add(1)
+	s.mu.Unlock()
+	defer s.accepting.Done()
 	pause := firstPause
 	for {
 		nc, err := l.Accept()
@@ -160,21 +167,29 @@ func (s *Server) ServeStream(nc net.Conn, p Peer) {
 	c := newConn(s, nc)
 	c.Peer = p
 	c.Peer.HTTP2 = true
+	if x, ok := nc.(interface{ SetStall(time.Duration) }); ok {
+		x.SetStall(s.cfg.Write)
+	}
 	c.serve()
 }
+
+// cutTime is how long a handler has to find out that its connection was cut: whatever waits looks ten times a second.
+// Shutdown does not stay for one that does not.
+const cutTime = time.Second
 
 // Shutdown stops accepting. From now on each answer closes its connection; connections that stay idle are closed
 // after linger, so that a client that is about to send is answered first. It returns when the last connection has
 // ended, or cuts what is left when the context ends, and says so.
 func (s *Server) Shutdown(ctx context.Context, linger time.Duration) error {
-	s.closing.Store(true)
 	s.mu.Lock()
+	s.closing.Store(true)
 	for _, l := range s.listeners {
 		l.Close()
 	}
 	s.mu.Unlock()
 	done := make(chan struct{})
 	go func() {
+		s.accepting.Wait()
 		s.conns.Wait()
 		close(done)
 	}()
@@ -193,7 +208,10 @@ func (s *Server) Shutdown(ctx context.Context, linger time.Duration) error {
 			idle.Reset(10 * time.Millisecond) // for those that become idle later
 		case <-ctx.Done():
 			s.each(func(c *Conn) { c.socket.Close() })
-			<-done
+			select {
+			case <-done:
+			case <-time.After(cutTime):
+			}
 			return ctx.Err()
 		}
 	}

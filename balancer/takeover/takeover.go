@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -22,8 +23,28 @@ import (
 // patience is how long either side waits for the other's next word.
 const patience = 10 * time.Second
 
+// Handover is what a process hands to its successor.
+type Handover struct {
+	Listeners    []net.Listener
+	Admin        net.Listener // of the API; nil when there is none
+	AdminAddress string       // as the process was told it, to be compared with the successor's
+	Seed         uint64       // of the process's draws, for a successor that has not been told any; 0: it is not told
+}
+
+// sockets are all the listeners, the API's last.
+func (h *Handover) sockets() []net.Listener {
+	if h.Admin == nil {
+		return h.Listeners
+	}
+	return append(slices.Clone(h.Listeners), h.Admin)
+}
+
 // hello goes with the sockets.
-type hello struct{ Addresses []string }
+type hello struct {
+	Addresses []string
+	Admin     string `json:",omitempty"` // the last socket is the API's, which was told this address
+	Seed      uint64
+}
 
 // Offer is a standing offer.
 type Offer struct {
@@ -32,12 +53,10 @@ type Offer struct {
 }
 
 // New offers listeners at a path until the offer is closed or taken. taken is called once a successor serves.
-func New(path string, listeners []net.Listener, taken func()) (*Offer, error) {
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("handover: another process offers its sockets at %s: start with --takeover to succeed it", path)
+func New(path string, h Handover, taken func()) (*Offer, error) {
+	if err := vacate(path); err != nil {
+		return nil, fmt.Errorf("handover: %w", err)
 	}
-	_ = os.Remove(path) // left behind by a process that was killed; nobody listens there
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("handover: %w", err)
@@ -53,7 +72,7 @@ func New(path string, listeners []net.Listener, taken func()) (*Offer, error) {
 			if err != nil {
 				return
 			}
-			if give(c, listeners) == nil {
+			if give(c, &h) == nil {
 				l.Close() // and with it the path: the successor may offer there
 				_, _ = c.Write([]byte("\n"))
 				c.Close()
@@ -66,6 +85,29 @@ func New(path string, listeners []net.Listener, taken func()) (*Offer, error) {
 	return o, nil
 }
 
+// vacate removes a socket that a process has left behind that was killed. The error is of anything else that stands at the
+// path: what is no socket is not ours to remove, and what may be in use is not either.
+func vacate(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != os.ModeSocket:
+		return fmt.Errorf("%s is there already and is no socket: give another path, or remove it", path)
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
+		c.Close()
+		return fmt.Errorf("another process offers its sockets at %s: start with --takeover to succeed it", path)
+	case !errors.Is(err, syscall.ECONNREFUSED):
+		return err // whoever is too busy to answer is there
+	}
+	return os.Remove(path)
+}
+
 // Close withdraws the offer.
 func (o *Offer) Close() {
 	o.l.Close()
@@ -73,10 +115,13 @@ func (o *Offer) Close() {
 }
 
 // give sends the sockets and waits until the successor says that it serves.
-func give(c *net.UnixConn, listeners []net.Listener) error {
-	var h hello
+func give(c *net.UnixConn, what *Handover) error {
+	h := hello{Seed: what.Seed}
+	if what.Admin != nil {
+		h.Admin = what.AdminAddress
+	}
 	var fds []int
-	for _, l := range listeners {
+	for _, l := range what.sockets() {
 		s, ok := l.(syscall.Conn)
 		if !ok {
 			return errors.New("a listener is not a socket")
@@ -107,8 +152,8 @@ func give(c *net.UnixConn, listeners []net.Listener) error {
 
 // Taken are a predecessor's sockets.
 type Taken struct {
-	Listeners []net.Listener
-	c         *net.UnixConn
+	Handover
+	c *net.UnixConn
 }
 
 // maxSockets bounds how many are taken at once; the kernel's own limit is 253.
@@ -163,6 +208,10 @@ func (t *Taken) receive() error {
 	if len(h.Addresses) != len(t.Listeners) {
 		return fmt.Errorf("%d sockets came for %d addresses", len(t.Listeners), len(h.Addresses))
 	}
+	t.Seed = h.Seed
+	if last := len(t.Listeners) - 1; h.Admin != "" && last >= 0 {
+		t.Admin, t.AdminAddress, t.Listeners = t.Listeners[last], h.Admin, t.Listeners[:last]
+	}
 	return nil
 }
 
@@ -184,7 +233,7 @@ func (t *Taken) Serving() error {
 // Close gives up what was taken.
 func (t *Taken) Close() {
 	t.c.Close()
-	for _, l := range t.Listeners {
+	for _, l := range t.sockets() {
 		l.Close()
 	}
 }

@@ -3,11 +3,13 @@
 //
 //	go run ./cmd/bench loadgen --shakedown ./shakedown
 //	go run ./cmd/bench balancer --shakedown ./shakedown
+//	go run ./cmd/bench hostile --shakedown ./shakedown --for 30m
 //	go run ./cmd/bench validity --shakedown ./shakedown
 //
 // loadgen, beside wrk, wrk2, vegeta, hey, ab, fortio and k6: CPU per request at full rate, and how evenly a thousand
 // requests a second arrive. balancer, beside HAProxy, nginx and Caddy: CPU per request, large answers, added latency,
-// idle connections. validity: the generator is disturbed, and its verdicts are compared with the truth. Read the ratios, not the figures: machines differ, and this one may be busy.
+// idle connections. hostile: clients and targets that attack the balancer beside innocent ones. validity: the generator is disturbed, and its verdicts are compared with the truth. Read the
+// ratios, not the figures: machines differ, and this one may be busy.
 package main
 
 import (
@@ -15,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -30,14 +33,19 @@ func main() {
 		serve(size)
 		return
 	}
-	benches := map[string]func(binary string, length time.Duration) error{"loadgen": loadgen, "balancer": balancers, "validity": validity}
+	only := ""
+	benches := map[string]func(binary string, length time.Duration) error{
+		"loadgen": loadgen, "balancer": balancers, "hostile": hostile,
+		"validity": func(binary string, length time.Duration) error { return validity(binary, length, only) },
+	}
 	if len(os.Args) < 2 || benches[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench loadgen|balancer|validity [--shakedown PATH] [--for 5s]")
+		fmt.Fprintln(os.Stderr, "usage: bench loadgen|balancer|hostile|validity [--shakedown PATH] [--for 5s] [--only TEXT]")
 		os.Exit(2)
 	}
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
 	binary := flags.String("shakedown", "./shakedown", "the binary under test")
 	length := flags.Duration("for", 5*time.Second, "how long each measurement takes")
+	flags.StringVar(&only, "only", "", "of validity: only what holds this text, as LOAD: DISTURBANCE")
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		os.Exit(2)
 	}
@@ -59,38 +67,74 @@ func loadgen(binary string, length time.Duration) error {
 		return err
 	}
 	defer server.stop()
+	full, err := server.inTurns(fullRate(binary, server.url, length))
+	if err != nil {
+		return err
+	}
+	paced, err := server.inTurns(paced(binary, server.url, length))
+	if err != nil {
+		return err
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "full rate, %d connections\tCPU µs a request\tof wrk's\trequests a second\t\n", connections)
 	reference := 0.
-	for _, t := range fullRate(binary, server.url, length) {
-		m, err := server.measure(t)
-		if err != nil {
-			return err
-		}
-		if m.requests == 0 {
-			continue
-		}
-		cpu := m.cpu.Seconds() * 1e6 / float64(m.requests)
-		if t.name == "wrk" {
+	for _, r := range full {
+		cpu := r.median(func(m measured) float64 { return m.cpu.Seconds() * 1e6 / float64(m.requests) })
+		if r.name == "wrk" {
 			reference = cpu
 		}
 		ratio := "-"
 		if reference > 0 {
 			ratio = fmt.Sprintf("%.2f", cpu/reference)
 		}
-		fmt.Fprintf(w, "%s\t%.2f\t%s\t%.0f\t\n", t.name, cpu, ratio, float64(m.requests)/m.wall.Seconds())
+		fmt.Fprintf(w, "%s\t%.2f\t%s\t%.0f\t\n", r.name, cpu, ratio,
+			r.median(func(m measured) float64 { return float64(m.requests) / m.wall.Seconds() }))
 	}
 	fmt.Fprintf(w, "\t\t\t\t\n%d/s, arrival lag at the server\tp50 µs\tp99 µs\trequests\t\n", pacedRate)
-	for _, t := range paced(binary, server.url, length) {
-		m, err := server.measure(t)
-		if err != nil {
-			return err
-		}
-		if m.requests > 0 {
-			fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%d\t\n", t.name, m.lag50, m.lag99, m.requests)
-		}
+	for _, r := range paced {
+		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.0f\t\n", r.name,
+			r.median(func(m measured) float64 { return m.lag50 }),
+			r.median(func(m measured) float64 { return m.lag99 }),
+			r.median(func(m measured) float64 { return float64(m.requests) }))
 	}
 	return w.Flush()
+}
+
+// rounds is how often each tool is measured. The tools take turns, so that what the machine does besides hits all of
+// them, and each figure is the median.
+const rounds = 5
+
+// result is what one tool did in the rounds in which it sent anything.
+type result struct {
+	name     string
+	measured []measured
+}
+
+func (r result) median(figure func(measured) float64) float64 {
+	figures := make([]float64, len(r.measured))
+	for i, m := range r.measured {
+		figures[i] = figure(m)
+	}
+	slices.Sort(figures)
+	return figures[len(figures)/2]
+}
+
+// inTurns measures each tool rounds times. A tool that never sent a request is left out.
+func (s *server) inTurns(tools []tool) ([]result, error) {
+	results := make([]result, len(tools))
+	for range rounds {
+		for i, t := range tools {
+			m, err := s.measure(t)
+			if err != nil {
+				return nil, err
+			}
+			results[i].name = t.name
+			if m.requests > 0 {
+				results[i].measured = append(results[i].measured, m)
+			}
+		}
+	}
+	return slices.DeleteFunc(results, func(r result) bool { return len(r.measured) == 0 }), nil
 }
 
 // tool is one generator's command line; stdin is fed to it.

@@ -1,30 +1,20 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
+	"crypto/rand"
+	"encoding/binary"
 	"io"
-	"log/slog"
-	"net"
-	"net/http"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/control"
-	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
-	"github.com/seed-8025779b/shakedown/balancer/takeover"
 	"github.com/seed-8025779b/shakedown/chaos/inject"
 	"github.com/seed-8025779b/shakedown/scenarios"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
-	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 // balanceFlags are how the reference balancer runs alone.
@@ -48,6 +38,10 @@ type balanceFlags struct {
 	resolved                 *scenarios.Resolved // the configuration with where each value came from
 	tls, key                 string
 	decisions, decisionShare string
+	seed                     uint64
+	seeded                   bool // by a flag
+	trustSeq                 bool
+	within                   time.Duration
 	front                    balancer.FrontTimeouts
 	target                   balancer.TargetTimeouts
 }
@@ -66,7 +60,8 @@ on stderr.
 CONFIG is a file, or - for standard input, with version and topology, such as a scenario's, whose groups have addresses. It says more than
 flags can: several listeners, rules, limits, sticky sessions, zones, the profile of another balancer. On SIGHUP it
 is read again: rules, groups, targets and policies change without a request lost; mistakes are told, and the old
-stays in use.
+stays in use, as it does when none of a group's new targets becomes healthy. Logs are opened again too. What is written to
+a log or to stderr never holds requests up: lines that nobody reads in time are dropped and counted.
 
 With --admin there is a page to look at, targets can be changed over HTTP, and Prometheus finds /metrics. With
 --handover a successor, started with --takeover besides, takes its sockets over without a request lost.`,
@@ -85,6 +80,9 @@ With --admin there is a page to look at, targets can be changed over HTTP, and P
 					return balancer.ServeControlled(cmd.Context(), c, func(seed draw.Seed) balancer.Injector { return inject.NewWire(seed) })
 				})
 			}
+			if f.seeded = cmd.Flags().Changed("seed"); !f.seeded {
+				f.seed = drawSeed()
+			}
 			cfg, err := f.config()
 			if len(args) > 0 {
 				f.file, f.stdin = args[0], cmd.InOrStdin()
@@ -96,6 +94,7 @@ With --admin there is a page to look at, targets can be changed over HTTP, and P
 			if f.explain {
 				return f.explainTo(cmd.OutOrStdout())
 			}
+			cfg.TrustSeq = f.trustSeq
 			return f.run(cmd.Context(), cfg)
 		},
 	}
@@ -110,6 +109,9 @@ With --admin there is a page to look at, targets can be changed over HTTP, and P
 	flags.BoolVar(&f.failOpen, "fail-open", false, "when no target is healthy, send requests to all")
 	flags.StringVar(&f.tls, "tls", "", "speak TLS: auto for a local authority of your own, or the file of a certificate, whose key is in --tls-key")
 	flags.StringVar(&f.key, "tls-key", "", "file of the certificate's key; without it the certificate's own file")
+	flags.Uint64Var(&f.seed, "seed", 0, "seed of every random draw (default: the file's, or one that is drawn at the start; it is logged)")
+	flags.BoolVar(&f.trustSeq, "trust-seq", false, "believe the numbers that requests carry in Shakedown-Seq: whoever sends them chooses how the draws about the request fall")
+	flags.DurationVar(&f.within, "ready-within", 30*time.Second, "at a reload or a takeover: how long new targets may take until they are healthy")
 	flags.BoolVar(&f.explain, "explain", false, "print each value of the configuration file and where it came from, and stop")
 	flags.StringVar(&f.decisions, "decision-log", "", "file to which it is logged how targets were chosen, a line of JSON each; - for stdout")
 	flags.StringVar(&f.decisionShare, "decision-log-share", "1%", "share of the requests whose decisions are logged")
@@ -133,168 +135,10 @@ With --admin there is a page to look at, targets can be changed over HTTP, and P
 	return cmd
 }
 
-// reload reads the configuration file again whenever it is asked to, until the context ends.
-func (f *balanceFlags) reload(ctx context.Context, b *balancer.Balancer, hangups <-chan os.Signal) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangups:
-		}
-		if f.file == "" || f.file == fromStdin {
-			fmt.Fprintln(os.Stderr, "nothing to reload: the configuration is not in a file")
-			continue
-		}
-		cfg, err := f.read()
-		if err == nil {
-			err = b.Reload(cfg)
-		}
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "%v\nthe old configuration stays in use\n", err)
-			continue
-		}
-		fmt.Fprintln(os.Stderr, "reloaded "+f.file)
-	}
-}
-
-// run serves until the context ends, or a successor has taken over.
-func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
-	access, closeAccess, err := openLog("access-log", f.accessLog, f.accessShare)
-	if err != nil {
-		return err
-	}
-	defer closeAccess()
-	decisions, closeDecisions, err := openLog("decision-log", f.decisions, f.decisionShare)
-	if err != nil {
-		return err
-	}
-	defer closeDecisions()
-	b, err := balancer.New(cfg, balancer.Options{
-		Events: tellEffect, Grace: f.grace, Linger: f.linger, Access: access, Decisions: decisions, Note: func(s string) { fmt.Fprintln(os.Stderr, s) },
-	})
-	if err != nil {
-		return err
-	}
-	cannot := func(err error) error { return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err) }
-	predecessor, err := f.open(ctx, b)
-	if err != nil {
-		return cannot(err)
-	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	if f.admin != "" {
-		l, err := net.Listen("tcp", f.admin)
-		if err != nil {
-			b.Close()
-			return cannot(fmt.Errorf("admin: %w", err))
-		}
-		api := &http.Server{Handler: b.Admin(f.bearer), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-		served := make(chan struct{})
-		go func() {
-			defer close(served)
-			_ = api.Serve(l) // it ends when it is closed
-		}()
-		defer func() { api.Close(); <-served }()
-		fmt.Fprintf(os.Stderr, "admin at http://%s/targets\n", l.Addr())
-	}
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-	reloading := make(chan struct{})
-	go func() {
-		defer close(reloading)
-		f.reload(ctx, b, hangups)
-	}()
-	defer func() { stop(); <-reloading }()
-	served := make(chan error, 1)
-	go func() { served <- b.Serve(ctx) }()
-	targets := 0
-	for _, g := range cfg.Groups {
-		targets += len(g.Targets)
-	}
-	var urls []string
-	for i, a := range b.Addresses() {
-		scheme := "http://"
-		if cfg.Listeners[i].TLS != nil {
-			scheme = "https://"
-		}
-		urls = append(urls, scheme+a)
-	}
-	fmt.Fprintf(os.Stderr, "balancing %s over %d targets; interrupt to stop\n", strings.Join(urls, ", "), targets)
-	if predecessor != nil {
-		if err := predecessor.Serving(); err != nil {
-			stop()
-			return errors.Join(cannot(err), <-served)
-		}
-	}
-	if f.handover != "" {
-		offer, err := takeover.New(f.handover, b.Listeners(), func() {
-			fmt.Fprintln(os.Stderr, "a successor has taken over: finishing what is under way")
-			stop()
-		})
-		if err != nil {
-			stop()
-			return errors.Join(cannot(err), <-served)
-		}
-		defer offer.Close()
-	}
-	return <-served
-}
-
-// openLog opens the log that a flag names; nil when there is none.
-func openLog(flag, file, sharePercent string) (log *balancer.Log, close func(), err error) {
-	close = func() {}
-	if file == "" {
-		return nil, close, nil
-	}
-	share, err := spec.Param{Type: spec.Share, Max: 1}.Parse(sharePercent)
-	if err != nil {
-		return nil, close, fmt.Errorf("--%s-share: %w", flag, err)
-	}
-	to := os.Stdout
-	if file != "-" {
-		if to, err = os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
-			return nil, close, fmt.Errorf("%w: --%s: %w", scenarios.ErrCannotRun, flag, err)
-		}
-		close = func() { to.Close() }
-	}
-	return &balancer.Log{To: slog.New(slog.NewJSONHandler(to, nil)), Share: share.(float64)}, close, nil
-}
-
-// readyWithin is how long a successor may take until its targets are known to be healthy.
-const readyWithin = 30 * time.Second
-
-// open opens the listeners, or takes them over. A successor first waits until it can answer.
-func (f *balanceFlags) open(ctx context.Context, b *balancer.Balancer) (*takeover.Taken, error) {
-	if !f.takeover {
-		return nil, b.Listen()
-	}
-	predecessor, err := takeover.Take(f.handover)
-	if err != nil {
-		return nil, err
-	}
-	if err := b.ListenOn(predecessor.Listeners); err != nil {
-		predecessor.Close()
-		return nil, err
-	}
-	for deadline := time.Now().Add(readyWithin); !b.Ready(); time.Sleep(10 * time.Millisecond) {
-		if ctx.Err() != nil || time.Now().After(deadline) {
-			predecessor.Close()
-			b.Close()
-			return nil, fmt.Errorf("takeover: no target became healthy within %v; the predecessor goes on", readyWithin)
-		}
-	}
-	return predecessor, nil
-}
-
-// tellEffect tells a person what has changed.
-func tellEffect(_ string, e group.Effect) {
-	switch {
-	case e.Target == "":
-		fmt.Fprintf(os.Stderr, "fail %s: %s\n", e.Kind, e.Reason)
-	case e.Kind == group.Changed:
-		fmt.Fprintf(os.Stderr, "%s: %s → %s (%s)\n", e.Target, e.From, e.To, e.Reason)
-	default:
-		fmt.Fprintf(os.Stderr, "%s: %s\n", e.Target, e.Reason)
-	}
+// drawSeed is a seed that nobody knows beforehand: clients can't foresee the choices of a balancer. It is of 53 bits, so
+// that it is the same number wherever it is written.
+func drawSeed() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return binary.BigEndian.Uint64(b[:]) >> 11
 }

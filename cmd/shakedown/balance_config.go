@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/scenarios"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
@@ -65,7 +67,7 @@ func (f *balanceFlags) config() (balancer.Config, error) {
 	if l.TLS, err = f.certificates(); err != nil {
 		return none, err
 	}
-	return balancer.Config{Seed: 1, Groups: []balancer.Group{g}, Listeners: []balancer.Listener{l}}, nil
+	return balancer.Config{Seed: draw.Seed(f.seed), Groups: []balancer.Group{g}, Listeners: []balancer.Listener{l}}, nil
 }
 
 // certificates are what --tls and --tls-key name; nil for none.
@@ -126,8 +128,11 @@ func (f *balanceFlags) read() (balancer.Config, error) {
 	if err != nil {
 		return balancer.Config{}, fmt.Errorf("configuration: %w", err)
 	}
-	cfg, resolved, err := scenarios.DecodeBalancer(src)
+	cfg, resolved, err := scenarios.DecodeBalancer(src, draw.Seed(f.seed))
 	f.resolved = resolved
+	if f.seeded {
+		cfg.Seed = draw.Seed(f.seed)
+	}
 	return cfg, err
 }
 
@@ -150,6 +155,9 @@ func (f *balanceFlags) check() (*health.Config, error) {
 
 // checkRest checks what a configuration file does not say.
 func (f *balanceFlags) checkRest() error {
+	if f.seed > math.MaxInt64 {
+		return fmt.Errorf("--seed %d is too large: the largest is %d", f.seed, math.MaxInt64)
+	}
 	if f.takeover && f.handover == "" {
 		return fmt.Errorf("--takeover needs --handover PATH, at which the predecessor offers its socket")
 	}

@@ -97,7 +97,7 @@ func TestChangesUnderLoadLoseNothing(t *testing.T) {
 	old.await(t, regexp.QuoteMeta(addresses[0])+`: initial → healthy`)
 
 	load := spawn(t, "attack", url, "--rate", "2000/s", "--for", "6s", "--connections", "200", "--out", "out", "--format", "json", "--set", "validity.lag=10s", "--gate", "failed <= 0", "--gate", "dropped <= 0")
-	load.await(t, "in flight")
+	load.await(t, "under way")
 	call := func(method, path, body string) {
 		t.Helper()
 		req, err := http.NewRequest(method, api+path, strings.NewReader(body))
@@ -211,7 +211,7 @@ topology:
 		return res.StatusCode
 	}
 	load := spawn(t, "attack", url, "--rate", "2000/s", "--for", "4s", "--connections", "200", "--out", "out", "--format", "json", "--set", "validity.lag=10s", "--gate", "failed <= 0", "--gate", "dropped <= 0")
-	load.await(t, "in flight")
+	load.await(t, "under way")
 	write("{path: /teapot, respond: {status: 418}}, ", "50ms", addresses[1], addresses[2])
 	p.Process.Signal(syscall.SIGHUP)
 	p.await(t, "reloaded .*balancer.yaml")

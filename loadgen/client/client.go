@@ -49,6 +49,16 @@ func DefaultMinAttempt(timeout time.Duration) time.Duration {
 	return time.Duration(float64(timeout) * DefaultMinAttemptShare)
 }
 
+// Spread is how many connections are made before one is used again, and requests are then spread over the connections that
+// are free: as many as there are client addresses, so that each is seen. It is 0 with a single address, when the
+// connection that was used last is used next.
+func (c *Config) Spread() int {
+	if c.Connect.Addresses < 2 {
+		return 0
+	}
+	return min(c.Connect.Addresses, c.Connections)
+}
+
 // LastStart returns the instant from which it is of no use to send a request that waits for a connection.
 func (c *Config) LastStart(due time.Duration) time.Duration { return due + c.Timeout - c.MinAttempt }
 

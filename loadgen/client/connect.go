@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -20,10 +21,38 @@ type Connect struct {
 	Cert, Key  string   // files of the client's own certificate, with its chain, and of its key, both PEM
 	Resolve    []string // HOST:PORT=ADDRESS:PORT: connect there instead
 	UnixSocket string   // path of a Unix domain socket to connect to, whatever the target's host
+	Addresses  int      // client addresses that connections to a loopback address come from, see Source; up to 1: the system's choice
 }
 
-// Dialer opens connections.
-type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+// Dialer opens a load's n-th connection, n from 0, over TCP. A connection that replaces another one has its number.
+type Dialer = func(ctx context.Context, address string, n int) (net.Conn, error)
+
+// MaxAddresses is the largest Connect.Addresses: as many as there may be connections.
+const MaxAddresses = 60000
+
+// Source returns the address that the n-th connection of a load comes from, n from 0: the connections take the
+// addresses from 127.1.0.0 on in turn. It is the zero Addr where the system chooses.
+//
+// A connection keeps its address as long as it lives, so that requests come from no more addresses than there are
+// connections.
+func (c *Connect) Source(n int) netip.Addr {
+	if c.Addresses < 2 {
+		return netip.Addr{}
+	}
+	n %= c.Addresses
+	return netip.AddrFrom4([4]byte{127, 1, byte(n >> 8), byte(n)})
+}
+
+// Loopback reports whether HOST:PORT is a loopback address of IPv4, by its number or as localhost. Only to such a target
+// may a connection come from another address of 127.0.0.0/8.
+func Loopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return false
+	}
+	a, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || (err == nil && a.Is4() && a.IsLoopback())
+}
 
 // ParseResolve reads HOST:PORT=ADDRESS:PORT.
 func ParseResolve(s string) (from, to string, err error) {
@@ -70,7 +99,7 @@ const keepAlive = 30 * time.Second
 func (c *Connect) Dialer() (Dialer, error) {
 	d := &net.Dialer{KeepAlive: keepAlive}
 	if c.UnixSocket != "" {
-		return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return func(ctx context.Context, _ string, _ int) (net.Conn, error) {
 			return d.DialContext(ctx, "unix", c.UnixSocket)
 		}, nil
 	}
@@ -82,10 +111,15 @@ func (c *Connect) Dialer() (Dialer, error) {
 		}
 		instead[from] = to
 	}
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, address string, n int) (net.Conn, error) {
 		if to, ok := instead[address]; ok {
 			address = to
 		}
-		return d.DialContext(ctx, network, address)
+		if source := c.Source(n); source.IsValid() && Loopback(address) {
+			from := *d
+			from.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+			return from.DialContext(ctx, "tcp", address)
+		}
+		return d.DialContext(ctx, "tcp", address)
 	}, nil
 }

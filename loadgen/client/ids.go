@@ -48,6 +48,6 @@ func (t *IDs) String(id []byte) string {
 // ReadAttempt takes the value of the header mix.AttemptHeader into a sample. A malformed value changes nothing.
 func (t *IDs) ReadAttempt(value []byte, s *measure.Sample) {
 	if attempts, target, fault, ok := mix.ParseAttempt(value); ok {
-		s.Attempts, s.Target, s.Fault = attempts, t.String(target), t.String(fault)
+		s.Told, s.Attempts, s.Target, s.Fault = true, attempts, t.String(target), t.String(fault)
 	}
 }

@@ -24,6 +24,7 @@ type Bin struct {
 type Failure struct {
 	Fault  string // id of the wire fault that shaped it, or empty
 	Target string // id of its target, or empty when nobody said
+	Group  string // without a target: the group that it was for, or empty when that is not known
 	N      uint64
 	Turned uint64 // those of N that may be the generator's own doing
 }
@@ -41,7 +42,7 @@ func newBin(start, end time.Duration, phase int) *Bin {
 
 func (b *Bin) addFailure(f Failure) {
 	for i := range b.Failures {
-		if x := &b.Failures[i]; x.Fault == f.Fault && x.Target == f.Target {
+		if x := &b.Failures[i]; x.Fault == f.Fault && x.Target == f.Target && x.Group == f.Group {
 			x.N += f.N
 			x.Turned += f.Turned
 			return
@@ -92,19 +93,31 @@ const (
 	maxDetail = 4800
 )
 
-// bins is the run's time in bins. They never cross the end of a phase or a cut.
+// bins is the run's time in bins. They never cross the end of a phase, a cut or a mark; their other edges are multiples
+// of their width, so that where they lie does not depend on how wide they were before.
 type bins struct {
 	list  []*Bin
 	ends  []time.Duration // of the phases
 	base  time.Duration   // width of the first bins, and of those in detail
-	width time.Duration   // of new bins
+	width time.Duration   // of new bins that are not in detail
 	limit int             // of bins that are not in detail
-	plain int             // how many there are
+	next  int             // number of bins at which neighbours are merged again
 	cuts  []time.Duration // ascending
+	marks []time.Duration // ascending
+	keep  time.Duration   // what begins from there on is in detail
+	seen  time.Duration   // the latest instant asked for
+}
+
+// noDetail is later than every run.
+const noDetail = time.Duration(1 << 62)
+
+func newBins(base time.Duration) bins {
+	return bins{base: base, width: base, limit: maxBins, next: maxBins + 1, keep: noDetail}
 }
 
 // at returns the bin that holds t, and makes those up to it. Times before 0 belong to the first.
 func (b *bins) at(t time.Duration) *Bin {
+	b.seen = max(b.seen, t)
 	for n := len(b.list); n == 0 || t >= b.list[n-1].End; n = len(b.list) {
 		start := time.Duration(0)
 		if n > 0 {
@@ -120,17 +133,24 @@ func (b *bins) append(start time.Duration) {
 	width := b.width
 	if b.detailed(start) {
 		width = b.base
-	} else {
-		b.plain++
 	}
-	end, phase := start+width, b.phaseAt(start)
-	if limit := b.ends[phase]; start < limit {
+	end := b.edge(start, width)
+	if start < b.keep {
+		end = min(end, b.keep)
+	}
+	b.list = append(b.list, newBin(start, end, b.phaseAt(start)))
+	if len(b.list) >= b.next {
+		b.compact()
+	}
+}
+
+// edge returns the end of a bin of a width that holds t.
+func (b *bins) edge(t, width time.Duration) time.Duration {
+	end := (t/width + 1) * width
+	if limit := b.ends[b.phaseAt(t)]; t < limit {
 		end = min(end, limit)
 	}
-	b.list = append(b.list, newBin(start, end, phase))
-	if b.plain > b.limit {
-		b.widen()
-	}
+	return end
 }
 
 // phaseAt returns the index of the phase that holds t; the last phase takes what is beyond.
@@ -138,8 +158,11 @@ func (b *bins) phaseAt(t time.Duration) int {
 	return min(sort.Search(len(b.ends), func(i int) bool { return t < b.ends[i] }), len(b.ends)-1)
 }
 
-// detailed reports whether a bin that starts at t follows a cut closely.
+// detailed reports whether a bin that starts at t has the first width: it is kept, or follows a cut closely.
 func (b *bins) detailed(t time.Duration) bool {
+	if t >= b.keep {
+		return true
+	}
 	i := sort.Search(len(b.cuts), func(i int) bool { return b.cuts[i] > t }) - 1
 	if i < 0 {
 		return false
@@ -151,45 +174,82 @@ func (b *bins) detailed(t time.Duration) bool {
 // cut ends the present bin at t, which no bin may lie beyond. It returns the edge that came of it: t, or the
 // first one after it when t had been passed already.
 func (b *bins) cut(t time.Duration) time.Duration {
-	last := b.at(t)
+	seen := b.seen // what the last bin holds ended or was due by then
+	bin := b.at(t)
+	last := b.list[len(b.list)-1]
 	switch {
-	case last != b.list[len(b.list)-1]:
-		if last.Start != t {
-			t = last.End
+	case bin != last:
+		if bin.Start != t {
+			t = bin.End
 		}
+		last.End = min(last.End, b.edge(max(seen, last.Start), b.base))
 	case last.Start < t:
-		end := last.End
+		end := min(last.End, b.edge(t, b.base))
 		last.End = t
-		next := newBin(t, min(end, t+b.base), last.Phase)
-		b.list = append(b.list, next)
+		b.list = append(b.list, newBin(t, end, last.Phase))
+	default:
+		last.End = min(last.End, b.edge(max(seen, t), b.base))
 	}
-	if i, found := slices.BinarySearch(b.cuts, t); !found {
-		b.cuts = slices.Insert(b.cuts, i, t)
-	}
+	b.cuts = insert(b.cuts, t)
 	return t
 }
 
-// widen merges neighbours that are not in detail.
-func (b *bins) widen() {
-	b.width *= 2
-	kept := b.list[:1]
-	b.plain = 0
+// insert adds an instant to ascending ones, unless it is among them.
+func insert(list []time.Duration, t time.Duration) []time.Duration {
+	i, found := slices.BinarySearch(list, t)
+	if found {
+		return list
+	}
+	return slices.Insert(list, i, t)
+}
+
+// compact merges neighbours that are not in detail, up to the present width; when too many are left, up to twice that.
+func (b *bins) compact() {
+	plain := b.merge()
+	if plain > b.limit {
+		b.width *= 2
+		plain = b.merge()
+		b.limit = max(maxBins, plain+maxBins/2) // phases, cuts and marks keep bins apart: their number is the file's
+	}
+	b.next = len(b.list) + b.limit - plain + 1
+}
+
+// merge merges neighbours that are not in detail and lie in the same stretch of the present width. It returns how many
+// bins are not in detail.
+func (b *bins) merge() (plain int) {
+	if len(b.list) == 0 {
+		return 0
+	}
+	kept, merged := b.list[:1], false
 	for _, x := range b.list[1:] {
 		last := kept[len(kept)-1]
-		_, cut := slices.BinarySearch(b.cuts, x.Start)
-		if !cut && x.Phase == last.Phase && x.End-last.Start <= b.width && !b.detailed(last.Start) && !b.detailed(x.Start) {
+		if b.joins(last, x) {
 			last.merge(x)
-			last.pack()
+			merged = true
 			continue
 		}
+		if merged {
+			last.pack()
+			merged = false
+		}
 		kept = append(kept, x)
+	}
+	if merged {
+		kept[len(kept)-1].pack()
 	}
 	clear(b.list[len(kept):])
 	b.list = kept
 	for _, x := range kept {
 		if !b.detailed(x.Start) {
-			b.plain++
+			plain++
 		}
 	}
-	b.limit = max(maxBins, b.plain+maxBins/2) // phases and cuts keep bins apart: their number is the file's
+	return plain
+}
+
+// joins reports whether two bins that follow each other may become one.
+func (b *bins) joins(x, y *Bin) bool {
+	_, cut := slices.BinarySearch(b.cuts, y.Start)
+	_, mark := slices.BinarySearch(b.marks, y.Start)
+	return !cut && !mark && x.Phase == y.Phase && x.Start/b.width == (y.End-1)/b.width && !b.detailed(x.Start) && !b.detailed(y.Start)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -17,25 +18,38 @@ const (
 	digits        = 3
 )
 
-// Hist is a histogram of durations. The zero Hist is empty; it allocates on the first Record. It is dense,
-// 184 KiB, while values come in, and some hundred bytes once packed. Reading a packed one works on a dense
-// copy, so whoever reads much of it calls Dense first.
+// maxFew is how many values a histogram that is not dense keeps one by one before it becomes so: bins are narrow, and
+// few requests end in most of them, or late.
+const maxFew = 64
+
+// Hist is a histogram of durations. The zero Hist is empty; it allocates on the first Record. While more than a few
+// values come in it is dense, 184 KiB, and some hundred bytes once packed. Reading one that is not dense works on a
+// dense copy, so whoever reads much of it calls Dense first.
 type Hist struct {
 	h      *hdrhistogram.Histogram
-	packed []byte // HdrHistogram's V2 compressed encoding, when h is nil
+	packed []byte   // HdrHistogram's V2 compressed encoding, when h is nil
+	few    []uint32 // further values, in microseconds, when h is nil
 }
 
 // Record adds one duration; what lies outside the range counts at its nearer end.
 func (h *Hist) Record(d time.Duration) {
+	h.record(uint32(min(max(d.Microseconds(), lowestMicros), highestMicros)))
+}
+
+// record adds a value in the range, which is the only one that RecordValue does not refuse.
+func (h *Hist) record(micros uint32) {
+	if h.h == nil && len(h.few) < maxFew {
+		h.few = append(h.few, micros)
+		return
+	}
 	h.open()
-	// The value is clamped to the range, which is the only thing RecordValue refuses.
-	_ = h.h.RecordValue(min(max(d.Microseconds(), lowestMicros), highestMicros))
+	_ = h.h.RecordValue(int64(micros))
 }
 
 // open makes the histogram dense.
 func (h *Hist) open() {
 	if h.h == nil {
-		h.h, h.packed = h.dense(), nil
+		h.h, h.packed, h.few = h.dense(), nil, nil
 	}
 	if h.h == nil {
 		h.h = hdrhistogram.New(lowestMicros, highestMicros, digits)
@@ -44,6 +58,21 @@ func (h *Hist) open() {
 
 // dense returns the values in dense form without keeping it; nil when there are none.
 func (h *Hist) dense() *hdrhistogram.Histogram {
+	d := h.kept()
+	if h == nil || len(h.few) == 0 {
+		return d
+	}
+	if d == nil {
+		d = hdrhistogram.New(lowestMicros, highestMicros, digits)
+	}
+	for _, v := range h.few {
+		_ = d.RecordValue(int64(v))
+	}
+	return d
+}
+
+// kept returns the values in dense form but for those that are kept one by one; nil when there are none.
+func (h *Hist) kept() *hdrhistogram.Histogram {
 	switch {
 	case h == nil:
 		return nil
@@ -60,7 +89,7 @@ func (h *Hist) dense() *hdrhistogram.Histogram {
 // clone returns a copy that shares nothing that changes.
 func (h *Hist) clone() Hist {
 	if h.h == nil {
-		return Hist{packed: h.packed}
+		return Hist{packed: h.packed, few: slices.Clone(h.few)}
 	}
 	return Hist{h: hdrhistogram.Import(h.h.Export())}
 }
@@ -68,7 +97,7 @@ func (h *Hist) clone() Hist {
 // Dense returns the histogram in dense form, for a row of questions.
 func (h *Hist) Dense() *Hist { return &Hist{h: h.dense()} }
 
-// Pack puts the histogram into its packed form.
+// Pack puts the histogram into its packed form, unless a few values are as small.
 func (h *Hist) Pack() {
 	if h.h == nil {
 		return
@@ -86,7 +115,10 @@ func (h *Hist) Pack() {
 
 // Merge adds another histogram's values exactly.
 func (h *Hist) Merge(o *Hist) {
-	d := o.dense()
+	for _, v := range o.few {
+		h.record(v)
+	}
+	d := o.kept()
 	if d == nil {
 		return
 	}
@@ -96,6 +128,9 @@ func (h *Hist) Merge(o *Hist) {
 
 // Count is the number of values recorded.
 func (h *Hist) Count() int64 {
+	if h != nil && h.h == nil && h.packed == nil {
+		return int64(len(h.few))
+	}
 	if d := h.dense(); d != nil {
 		return d.TotalCount()
 	}
@@ -213,7 +248,8 @@ func decode(b []byte) (*hdrhistogram.Histogram, error) {
 
 // MarshalJSON writes HdrHistogram's V2 compressed encoding, of microseconds, as text.
 func (h Hist) MarshalJSON() ([]byte, error) {
-	h.Pack() // the copy's
+	h.open() // the copy
+	h.Pack()
 	return json.Marshal(string(h.packed))
 }
 

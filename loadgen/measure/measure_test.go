@@ -82,16 +82,16 @@ func TestBadHistogramIsAnError(t *testing.T) {
 	}
 }
 
-// Whatever the order of requests, cuts and looks at the bins: the marginals hold the same requests, bins keep to
-// phases and cuts, and what is asked of the time from a cut on is what counting the requests one by one gives.
+// Whatever the order of requests, cuts, marks and looks at the bins: the marginals hold the same requests, bins keep to
+// phases, cuts and marks, and what is asked of the time from a cut on is what counting the requests one by one gives.
 func TestMarginalsAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		scale := rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "scale")
 		phases := []Phase{{End: 2 * scale, Discard: true}, {End: 7 * scale}, {End: 20 * scale}}
 		r := NewRecorder(phases, 250*ms)
 		var samples []Sample
-		var cuts []time.Duration
-		now := time.Duration(0)
+		var cuts, marks []time.Duration
+		now, keep, keptBins := time.Duration(0), noDetail, 0
 		for range rapid.IntRange(1, 25).Draw(t, "n") {
 			now += time.Duration(rapid.Int64Range(1, int64(scale)).Draw(t, "step"))
 			if rapid.IntRange(0, 4).Draw(t, "what") == 0 {
@@ -99,7 +99,29 @@ func TestMarginalsAgree(t *testing.T) {
 					t.Fatalf("cut at %v instead of %v", got, now)
 				}
 				cuts = append(cuts, now)
+				if keep == noDetail && scale < time.Hour && rapid.Bool().Draw(t, "keep") {
+					keep = now
+					r.Keep(now)
+				}
 				continue
+			}
+			if bins := r.Bins(); keep < now && len(bins) > 0 && bins[len(bins)-1].Start > keep && rapid.IntRange(0, 3).Draw(t, "mark") == 0 {
+				kept := bins[slices.IndexFunc(bins, func(b *Bin) bool { return b.Start >= keep }):]
+				at := rapid.IntRange(0, len(kept)-1).Draw(t, "edge")
+				for _, b := range kept {
+					if b.End-b.Start > 250*ms {
+						t.Fatalf("bin from %v to %v is kept", b.Start, b.End)
+					}
+				}
+				keptBins += len(kept)
+				marks = append(marks, kept[at].Start)
+				r.Mark(kept[at].Start)
+				if keep = kept[at].Start; rapid.Bool().Draw(t, "none") {
+					keep = noDetail
+					r.KeepNone()
+				} else {
+					r.Keep(keep)
+				}
 			}
 			due := max(0, now-time.Duration(rapid.Int64Range(0, int64(2*scale)).Draw(t, "took")))
 			due = min(due, 20*scale-1)
@@ -145,7 +167,7 @@ func TestMarginalsAgree(t *testing.T) {
 				t.Fatalf("bin from %v to %v after %v", b.Start, b.End, last)
 			}
 			last = b.End
-			for _, edge := range append([]time.Duration{phases[0].End, phases[1].End}, cuts...) {
+			for _, edge := range slices.Concat([]time.Duration{phases[0].End, phases[1].End}, cuts, marks) {
 				if b.Start < edge && edge < b.End {
 					t.Fatalf("bin from %v to %v crosses %v", b.Start, b.End, edge)
 				}
@@ -155,7 +177,10 @@ func TestMarginalsAgree(t *testing.T) {
 			planned += b.Planned
 			count++
 		}
-		if count > 2*maxBins+maxDetail+len(cuts) {
+		if keep != noDetail {
+			keptBins += int((last - keep) / (250 * ms))
+		}
+		if count > 2*maxBins+maxDetail+len(cuts)+len(marks)+keptBins+1 {
 			t.Fatalf("%d bins", count)
 		}
 		never := func(time.Duration) bool { return false }
@@ -172,7 +197,7 @@ func TestMarginalsAgree(t *testing.T) {
 		check("judged", judged, in, inTime)
 		check("request", r.Requests()["get"].orEmpty(), in, inTime)
 		for _, from := range cuts[:min(len(cuts), 3)] {
-			for _, to := range append(cuts[max(len(cuts)-2, 0):], last) {
+			for _, to := range slices.Concat(cuts[max(len(cuts)-2, 0):], marks[max(len(marks)-2, 0):], []time.Duration{last}) {
 				if to > from {
 					check(fmt.Sprintf("between %v and %v", from, to), r.Between(from, to), func(s *Sample) bool { return s.Due >= from && s.Due < to }, func(done time.Duration) bool { return done < to })
 				}
@@ -212,6 +237,34 @@ func TestBinsStayFewAndFineAfterACut(t *testing.T) {
 	}
 }
 
+// A cut at an instant that samples have passed begins with the next bin, and what follows is as fine as after any other,
+// although that bin is a wide one.
+func TestACutThatWasPassed(t *testing.T) {
+	r := NewRecorder([]Phase{{End: 24 * time.Hour}}, 250*ms)
+	for at := time.Duration(0); at < 12*time.Hour; at += time.Second {
+		r.Add(sample(at, at+ms, Succeeded))
+	}
+	bins := r.Bins()
+	wide := bins[len(bins)-1]
+	if wide.End-wide.Start < time.Minute {
+		t.Fatalf("bins of %v: the run does not show what it is for", wide.End-wide.Start)
+	}
+	passed := wide.End + ms
+	r.Add(sample(passed-5*ms, passed, Succeeded))
+	if got := r.Cut(passed - 3*ms); got != wide.End {
+		t.Errorf("cut at %v, the next bin begins at %v", got, wide.End)
+	}
+	r.Keep(wide.End)
+	for at := passed; at < passed+2*time.Minute; at += time.Second {
+		r.Add(sample(at, at+ms, Succeeded))
+	}
+	for _, b := range r.Bins() {
+		if b.Start >= wide.End && b.End-b.Start > 250*ms {
+			t.Errorf("bin from %v to %v", b.Start, b.End)
+		}
+	}
+}
+
 // A freeze of the generator is in the figures as measured, and not in Lower.
 func TestLower(t *testing.T) {
 	var tl Tally
@@ -237,6 +290,18 @@ func TestLower(t *testing.T) {
 	calm.Add(sample(0, 10*ms, Succeeded))
 	if calm.Lower() != &calm {
 		t.Error("a tally without a delayed request has another lower side")
+	}
+}
+
+// What is done before the span of a slot that counts already belongs to no slot, and takes nothing from it.
+func TestTrailingLeavesOutWhatIsOlder(t *testing.T) {
+	tr := NewTrailing(2 * time.Second)
+	tr.Add(sample(0, 5*time.Second, Failed))
+	tr.Add(sample(0, 2900*ms, Succeeded)) // more than the span before
+	tr.Add(sample(0, 3*time.Second, Succeeded))
+	tr.Add(sample(0, 4*time.Second, Succeeded))
+	if got := tr.ErrorRate(5 * time.Second); got != .5 {
+		t.Errorf("error rate %v of a failure and a success within the span", got)
 	}
 }
 
@@ -306,4 +371,42 @@ func TestAtMost(t *testing.T) {
 	if !slices.Equal(got, []uint64{0, 1, 3, 4}) {
 		t.Error(got)
 	}
+}
+
+// A histogram holds the same values whether they are kept one by one, packed or dense, and whichever way they came.
+func TestHistogramsKeepFewValuesOneByOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var want Hist
+		want.open() // dense from the start
+		parts := make([]Hist, 3)
+		for range rapid.IntRange(0, 4).Draw(t, "n") {
+			i := rapid.IntRange(0, 2).Draw(t, "part")
+			for range rapid.SampledFrom([]int{1, 5, maxFew - 1, maxFew, 3 * maxFew}).Draw(t, "values") {
+				v := time.Duration(rapid.Int64Range(0, int64(2*time.Hour)).Draw(t, "value"))
+				want.Record(v)
+				parts[i].Record(v)
+			}
+			switch rapid.IntRange(0, 3).Draw(t, "then") {
+			case 0:
+				parts[i].Pack()
+			case 1:
+				parts[i] = parts[i].clone()
+			case 2:
+				parts[2].Merge(&parts[i/2])
+				want.Merge(parts[i/2].Dense())
+			}
+		}
+		var got Hist
+		for i := range parts {
+			got.Merge(&parts[i])
+		}
+		if got.Count() != want.Count() || got.Mean() != want.Mean() || got.Max() != want.Max() || got.Quantile(.5) != want.Quantile(.5) {
+			t.Fatalf("%d values, mean %v, p50 %v, max %v, want %d, %v, %v, %v", got.Count(), got.Mean(), got.Quantile(.5), got.Max(), want.Count(), want.Mean(), want.Quantile(.5), want.Max())
+		}
+		a, errA := json.Marshal(got)
+		b, errB := json.Marshal(want)
+		if errA != nil || errB != nil || !bytes.Equal(a, b) {
+			t.Fatalf("written as %s (%v), want %s (%v)", a, errA, b, errB)
+		}
+	})
 }

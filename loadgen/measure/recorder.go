@@ -38,7 +38,7 @@ func (e *end) add(s *Sample, within func(time.Duration) bool) {
 // NewRecorder returns a recorder for phases that follow each other, with bins of the given width.
 func NewRecorder(phases []Phase, width time.Duration) *Recorder {
 	r := &Recorder{phases: phases, requests: map[string]*Tally{}, examples: map[Class]string{}}
-	r.bins = bins{base: width, width: width, limit: maxBins}
+	r.bins = newBins(width)
 	for _, p := range phases {
 		r.tallies, r.parts = append(r.tallies, &Tally{}), append(r.parts, &Parts{})
 		r.bins.ends = append(r.bins.ends, p.End)
@@ -62,6 +62,19 @@ func (r *Recorder) AddCancelled(due time.Duration, n uint64) {
 // Cut makes a bin begin at t, so that the time from there on can be looked at apart, exactly. It returns where
 // the bin begins: t, unless a bin that begins later exists already.
 func (r *Recorder) Cut(t time.Duration) time.Duration { return r.bins.cut(t) }
+
+// Edge returns the first edge after t that bins have by their first width and the phases, without cuts.
+func (r *Recorder) Edge(t time.Duration) time.Duration { return r.bins.edge(t, r.bins.base) }
+
+// Keep lets bins that begin at from or later have their first width until the next call, however long the run becomes,
+// so that each of their edges can still be marked.
+func (r *Recorder) Keep(from time.Duration) { r.bins.keep = from }
+
+// KeepNone lets bins merge as the run becomes longer.
+func (r *Recorder) KeepNone() { r.bins.keep = noDetail }
+
+// Mark keeps an edge of bins for good: those on its sides never merge.
+func (r *Recorder) Mark(edge time.Duration) { r.bins.marks = insert(r.bins.marks, edge) }
 
 // Add counts a sample.
 func (r *Recorder) Add(s *Sample) {
@@ -119,7 +132,7 @@ func (r *Recorder) addOlder(b *Bin, due, end time.Duration, o older) {
 // AddFailure counts a failed or dropped sample by what the balancer said of its final attempt, in the bin in
 // which it ended. It may be called later than Add.
 func (r *Recorder) AddFailure(s *Sample) {
-	f := Failure{Fault: s.Fault, Target: s.Target, N: 1}
+	f := Failure{Fault: s.Fault, Target: s.Target, Group: s.Group, N: 1}
 	if s.MayBeTurned() {
 		f.Turned = 1
 	}
@@ -169,8 +182,9 @@ func (r *Recorder) Close(t time.Duration) {
 	}
 }
 
-// Finish packs every bin: no sample is to come.
+// Finish packs every bin, and merges those that were kept and are not any more: no sample is to come.
 func (r *Recorder) Finish() {
+	r.bins.merge()
 	for _, b := range r.bins.list {
 		b.pack()
 	}

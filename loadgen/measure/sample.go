@@ -39,9 +39,12 @@ type Sample struct {
 	BytesOut int64 // of the body of the request
 
 	// What the balancer said of its final attempt; empty when it was not asked, or said nothing.
+	Told     bool   // the balancer has said something, if only that there was no attempt
 	Attempts int    // how many attempts the balancer made
 	Target   string // id of the target of the final attempt
 	Fault    string // id of the wire fault that shaped the final attempt
+
+	Group string // of a failed request without a target: the group that it was for, where that is known
 }
 
 // Response is what a user waits: from the due time to the end.

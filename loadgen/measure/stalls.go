@@ -22,12 +22,20 @@ type Stall struct {
 	Resumed time.Duration // it runs again
 	To      time.Duration // the burst has drained; Resumed when there was none
 	Cause   StallCause
+
+	// Stopped is how much of the time from From to To it did not run. It is Resumed − From, and more when it stopped
+	// again before the burst had drained. Of a control group's throttling the whole time between two looks at its
+	// counters counts: where in it that was is not known.
+	Stopped time.Duration
 }
 
 const (
 	// drainShare bounds the time that a burst may take to drain, in lengths of the stall before it: what was held
 	// back for a time L is worked off within L·ρ/(1−ρ) by a system used to a share ρ, which is 4 L at 80 %.
 	drainShare = 4
+	// workShare is how much of a stall's length a generator must run before the next one for the two to be told apart: in
+	// less it has not worked off what waited for it.
+	workShare = 1. / drainShare
 	// burstBeats is how many beats after a stall a burst may take to show.
 	burstBeats = 3
 	// burstDeviations is how many standard deviations more requests in flight than before are a burst. The number of
@@ -58,6 +66,8 @@ type StallLedger struct {
 	beats  int
 
 	stalls []stall
+	latest time.Duration // length of what was added last
+	ended  time.Duration // until then it is known for how long the generator did not run
 	watch  int           // beats for which a burst behind the last stall may still show
 	burst  bool          // it drains
 	calm   float64       // more requests in flight than that are a burst
@@ -80,6 +90,9 @@ func NewStallLedger(period, tolerance time.Duration) *StallLedger {
 func (l *StallLedger) Beat(now time.Duration, inFlight int64) {
 	switch due := l.last + l.period; {
 	case l.began && now-due > l.tolerance:
+		if l.watch > 0 && due < l.limit && float64(inFlight) > l.calm { // the last stall's burst had no beat in which to show
+			l.burst = true
+		}
 		l.add(due, now, Paused)
 	case l.watch > 0:
 		l.watchBurst(now, inFlight)
@@ -93,9 +106,13 @@ func (l *StallLedger) Beat(now time.Duration, inFlight int64) {
 // watchBurst looks whether the requests that the last stall held back are still in flight.
 func (l *StallLedger) watchBurst(now time.Duration, inFlight int64) {
 	l.watch--
-	if l.burst = float64(inFlight) > l.calm && now < l.limit; l.burst {
+	above := float64(inFlight) > l.calm
+	if l.burst = above && now < l.limit; l.burst {
 		l.stalls[len(l.stalls)-1].To = now
 		l.watch = burstBeats
+	} else if above { // it has had its time to drain: so many are in flight without a stall
+		l.beats, l.flight[0] = 1, inFlight
+		l.watch = 0
 	}
 }
 
@@ -111,16 +128,22 @@ func (l *StallLedger) Throttle(now, total time.Duration) {
 // add notes that the generator stood still from one instant to another, and waits for a burst behind it.
 func (l *StallLedger) add(from, to time.Duration, cause StallCause) {
 	limit := to + drainShare*(to-from)
-	n := len(l.stalls)
+	n, before := len(l.stalls), l.latest
+	l.latest = to - from
+	stopped := max(to-max(from, l.ended), 0) // what was told twice counts once
+	l.ended = max(l.ended, to)
 	switch {
 	case n > 0 && l.stalls[n-1].To >= from: // it goes on, or stands there already
 		last := &l.stalls[n-1]
-		last.From = min(last.From, max(from, last.From-l.gapBefore(n-1)))
+		begin := min(last.From, max(from, last.From-l.gapBefore(n-1)))
+		last.Stopped += last.From - begin + stopped
+		last.From = begin
 		last.Resumed = max(last.Resumed, to)
 		last.To = max(last.To, last.Resumed)
 		l.limit = max(l.limit, limit)
-	case l.burst: // the burst of the one before goes on
+	case l.burst, n > 0 && float64(from-l.stalls[n-1].To) < workShare*float64(before): // the burst of the one before goes on
 		l.stalls[n-1].To = to
+		l.stalls[n-1].Stopped += stopped
 		l.limit = max(l.limit, limit)
 	default:
 		most := int64(0)
@@ -128,7 +151,7 @@ func (l *StallLedger) add(from, to time.Duration, cause StallCause) {
 			most = max(most, l.flight[i])
 		}
 		l.calm = float64(most) + burstDeviations*math.Sqrt(float64(max(most, 1)))
-		l.stalls = append(l.stalls, l.after(Stall{from, to, to, cause}))
+		l.stalls = append(l.stalls, l.after(Stall{From: from, Resumed: to, To: to, Cause: cause, Stopped: stopped}))
 		l.limit = limit
 	}
 	l.watch = burstBeats
@@ -167,6 +190,7 @@ func (l *StallLedger) join() {
 		rest = append(rest, s.Stall)
 	}
 	l.stalls[best-1].Resumed, l.stalls[best-1].To = l.stalls[best].Resumed, l.stalls[best].To
+	l.stalls[best-1].Stopped += l.stalls[best].Stopped
 	l.stalls = l.stalls[:best]
 	for _, s := range rest {
 		l.stalls = append(l.stalls, l.after(s))

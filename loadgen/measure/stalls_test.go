@@ -29,8 +29,8 @@ func TestLedger(t *testing.T) {
 		}
 	}
 	stalls := func(at ...time.Duration) (out []Stall) {
-		for i := 0; i < len(at); i += 3 {
-			out = append(out, Stall{at[i] * ms, at[i+1] * ms, at[i+2] * ms, Paused})
+		for i := 0; i < len(at); i += 4 {
+			out = append(out, Stall{at[i] * ms, at[i+1] * ms, at[i+2] * ms, Paused, at[i+3] * ms})
 		}
 		return out
 	}
@@ -41,19 +41,50 @@ func TestLedger(t *testing.T) {
 	}{
 		"calm":                      {calm, nil, nil},
 		"late within the tolerance": {calm, [][2]time.Duration{{100 * ms, 103 * ms}}, nil},
-		"frozen, nothing behind it": {calm, [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 300)},
-		"frozen, a burst behind it": {burst(350 * ms), [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 348)},
-		"a burst that never drains": {burst(time.Hour), [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 1090)},
-		"frozen again in the burst": {burst(800 * ms), [][2]time.Duration{{100 * ms, 300 * ms}, {400 * ms, 500 * ms}}, stalls(102, 300, 798)},
-		"a hiccup in the burst":     {burst(800 * ms), [][2]time.Duration{{100 * ms, 300 * ms}, {400 * ms, 406 * ms}}, stalls(102, 300, 798)},
-		"frozen twice":              {calm, [][2]time.Duration{{100 * ms, 300 * ms}, {500 * ms, 510 * ms}}, stalls(102, 300, 300, 502, 510, 510)},
-		"a few more than before":    {func(t time.Duration) int64 { return 5 + int64(t/(300*ms))*6 }, [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 300)},
+		"frozen, nothing behind it": {calm, [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 300, 198)},
+		"frozen, a burst behind it": {burst(350 * ms), [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 348, 198)},
+		"a burst that never drains": {burst(time.Hour), [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 1090, 198)},
+		"frozen again in the burst": {burst(800 * ms), [][2]time.Duration{{100 * ms, 300 * ms}, {400 * ms, 500 * ms}}, stalls(102, 300, 798, 296)},
+		"a hiccup in the burst":     {burst(800 * ms), [][2]time.Duration{{100 * ms, 300 * ms}, {400 * ms, 406 * ms}}, stalls(102, 300, 798, 202)},
+		"frozen twice":              {calm, [][2]time.Duration{{100 * ms, 300 * ms}, {500 * ms, 510 * ms}}, stalls(102, 300, 300, 198, 502, 510, 510, 8)},
+		"hardly any time between":   {calm, [][2]time.Duration{{100 * ms, 195 * ms}, {200 * ms, 295 * ms}, {300 * ms, 395 * ms}}, stalls(102, 195, 395, 281)},
+		"some time between":         {calm, [][2]time.Duration{{100 * ms, 195 * ms}, {230 * ms, 295 * ms}}, stalls(102, 195, 195, 93, 231, 295, 295, 64)},
+		"a few more than before":    {func(t time.Duration) int64 { return 5 + int64(t/(300*ms))*6 }, [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 300, 198)},
 	} {
 		l := NewStallLedger(2*ms, ms)
 		heart(l, 2*time.Second, tc.inFlight, tc.frozen...)
 		if got := l.Stalls(); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}
+	}
+}
+
+// A generator that gets two milliseconds of every hundred never has the time for a beat that is not late, and never
+// works off what waits for it. Whatever ends then may have ended long before.
+func TestAGeneratorThatNeverCatchesUp(t *testing.T) {
+	var starved [][2]time.Duration
+	for at := 100 * ms; at < 2*time.Second; at += 100 * ms {
+		starved = append(starved, [2]time.Duration{at, at + 100*ms})
+	}
+	l := NewStallLedger(2*ms, ms)
+	heart(l, 2100*ms, func(t time.Duration) int64 { return 5 + int64(t/ms)/2 }, starved...)
+	s := &Sample{Due: 150 * ms, Offered: 201 * ms, Sent: 201 * ms, First: 1401 * ms, Done: 1401 * ms}
+	if got := s.Done - s.Due - l.Stalled(s); got > 20*ms {
+		t.Errorf("of a request that waited in the generator's own queue, %v are the system's: %v", got, l.Stalls())
+	}
+}
+
+// More load than before, beside hiccups, is no burst that never drains: what is still in flight when a burst has had its
+// time is what there is without it.
+func TestAHigherLoadIsNoBurst(t *testing.T) {
+	var hiccups [][2]time.Duration
+	for at := 100 * ms; at < 5*time.Second; at += 24 * ms {
+		hiccups = append(hiccups, [2]time.Duration{at, at + 6*ms})
+	}
+	l := NewStallLedger(2*ms, ms)
+	heart(l, 5*time.Second, func(at time.Duration) int64 { return 5 + 55*int64(min(at/time.Second, 1)) }, hiccups...)
+	if got := l.Between(time.Second, 5*time.Second); got > time.Second {
+		t.Errorf("of 4 s in which it was late for 0.67 s it stood still for %v", got)
 	}
 }
 
@@ -73,8 +104,36 @@ func TestLedgerKnowsOfThrottlingOnceItWasTold(t *testing.T) {
 			t.Fatalf("known up to %v at %v", l.Known(), at)
 		}
 	}
-	if got, want := l.Stalls(), []Stall{{80 * ms, 100 * ms, 100 * ms, Throttled}}; !slices.Equal(got, want) {
+	if got, want := l.Stalls(), []Stall{{80 * ms, 100 * ms, 100 * ms, Throttled, 20 * ms}}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// A pause that the heart missed and the control group's counters tell of too has stopped the generator once.
+func TestStoppedTimeCountsOnce(t *testing.T) {
+	for name, tc := range map[string]struct {
+		frozen [2]time.Duration
+		looks  []time.Duration // at each the group has been throttled
+		want   Stall
+	}{
+		"told after it":             {[2]time.Duration{100 * ms, 300 * ms}, []time.Duration{0, 310 * ms}, Stall{0, 310 * ms, 310 * ms, Paused, 310 * ms}},
+		"told twice":                {[2]time.Duration{100 * ms, 300 * ms}, []time.Duration{90 * ms, 300 * ms, 304 * ms}, Stall{90 * ms, 304 * ms, 304 * ms, Paused, 214 * ms}},
+		"told of again in a moment": {[2]time.Duration{100 * ms, 300 * ms}, []time.Duration{300 * ms, 310 * ms}, Stall{102 * ms, 310 * ms, 310 * ms, Paused, 208 * ms}},
+	} {
+		l := NewStallLedger(2*ms, ms)
+		heart(l, tc.frozen[0], func(time.Duration) int64 { return 5 })
+		looks := tc.looks
+		if looks[0] < tc.frozen[0] {
+			l.Throttle(looks[0], 0)
+			looks = looks[1:]
+		}
+		l.Beat(tc.frozen[1], 5)
+		for i, at := range looks {
+			l.Throttle(at, time.Duration(i+1)*ms)
+		}
+		if got := l.Stalls(); len(got) != 1 || got[0] != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
 	}
 }
 
@@ -134,7 +193,7 @@ func TestStallLedgerIsBoundedAndAdditive(t *testing.T) {
 		}
 		last, sum := time.Duration(0), time.Duration(0)
 		for _, s := range l.Stalls() {
-			if s.From < last || s.To <= s.From {
+			if s.From < last || s.To <= s.From || s.Stopped < s.Resumed-s.From && n == 20 || s.Stopped > s.To-s.From || s.Stopped <= 0 {
 				t.Fatalf("%+v after %v", s, last)
 			}
 			last = s.To

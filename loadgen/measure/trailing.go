@@ -28,6 +28,9 @@ func (t *Trailing) Add(s *Sample) {
 	}
 	n := t.slot(s.Done)
 	w := &t.slots[n%trailingSlots]
+	if n < w.slot {
+		return // it ended before the span that the slot now counts in
+	}
 	if w.slot != n {
 		w.slot, w.bad, w.done = n, 0, 0
 	}

@@ -138,7 +138,7 @@ func TestStallMarksSamples(t *testing.T) {
 			t.Errorf("stalled %v, want %v: %+v", d.passed[i].Stalled, want, d.passed[i])
 		}
 	}
-	want := []measure.Stall{{From: 102 * ms, Resumed: 300 * ms, To: 300 * ms, Cause: measure.Paused}}
+	want := []measure.Stall{{From: 102 * ms, Resumed: 300 * ms, To: 300 * ms, Cause: measure.Paused, Stopped: 198 * ms}}
 	if got := d.finish().Stalls; !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}

@@ -22,15 +22,15 @@ type connection struct{ transport *http.Transport }
 // idleTimeout is how long a connection is kept without an exchange: net/http's own default.
 const idleTimeout = 90 * time.Second
 
-// newConnection makes a connection that lives no longer than the play. net/http goes on with connecting when the
+// newConnection makes the n-th connection of a play, which lives no longer than that. net/http goes on with connecting when the
 // request it was for has been given up, so that each stage is bounded by at least the timeout of the whole.
-func (e *Engine) newConnection(play context.Context) *connection {
+func (e *Engine) newConnection(play context.Context, n int) *connection {
 	c := &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, cmp.Or(e.cfg.Stages.Connect, e.cfg.Timeout))
 			defer cancel()
 			defer context.AfterFunc(play, cancel)()
-			return e.connect(ctx, network, address)
+			return e.connect(ctx, address, n)
 		},
 		TLSClientConfig:     e.tls.Clone(), // HTTP/2 changes it
 		TLSHandshakeTimeout: cmp.Or(e.cfg.Stages.TLS, e.cfg.Timeout),
@@ -59,16 +59,16 @@ type socket struct {
 	end     atomic.Pointer[error]
 }
 
-// connect makes a connection for the exchange that the context belongs to, but for one that must not be sent again.
-func (e *Engine) connect(ctx context.Context, network, address string) (net.Conn, error) {
+// connect makes the n-th connection for the exchange that the context belongs to, but for one that must not be sent again.
+func (e *Engine) connect(ctx context.Context, address string, n int) (net.Conn, error) {
 	if e.cfg.HTTP2 {
-		return e.dial(ctx, network, address)
+		return e.dial(ctx, address, n)
 	}
 	if x, ok := ctx.Value(exchangeKey{}).(*stamps); ok && x.brokenOff.Load() {
 		return nil, errBrokenOff
 	}
 	began := time.Now()
-	c, err := e.dial(ctx, network, address)
+	c, err := e.dial(ctx, address, n)
 	if err != nil {
 		return nil, err
 	}

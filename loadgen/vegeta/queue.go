@@ -5,14 +5,19 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
 
 // queue hands out a fixed number of connections, in order of due time; the one that was given back last is
-// handed out first, so that the excess stays idle.
+// handed out first, so that the excess stays idle. With a spread it makes that many before it hands one out again, and
+// any one that is free.
 type queue struct {
 	mu      sync.Mutex
 	free    []*connection
-	unmade  int // how many may still be made
+	made    int
+	size    int // how many may be made
+	spread  int // client.Config.Spread
 	open    func() *connection
 	waiting waiters
 }
@@ -23,19 +28,26 @@ type waiter struct {
 	index   int // in the heap; -1 once granted
 }
 
-func newQueue(size int, open func() *connection) *queue { return &queue{unmade: size, open: open} }
+func newQueue(size, spread int, open func() *connection) *queue {
+	return &queue{size: size, spread: spread, open: open}
+}
 
 // acquire returns a connection, for which it waits until the context ends; nil when there was none until then.
 // It reports whether it had to wait.
 func (q *queue) acquire(ctx context.Context, due time.Duration) (c *connection, waited bool) {
 	q.mu.Lock()
-	if n := len(q.free); n > 0 {
-		c, q.free = q.free[n-1], q.free[:n-1]
+	if n := len(q.free); n > 0 && q.made >= q.spread {
+		i := n - 1
+		if q.spread > 0 {
+			i = int(draw.Mix(uint64(due)) % uint64(n))
+		}
+		c, q.free[i] = q.free[i], q.free[n-1]
+		q.free = q.free[:n-1]
 		q.mu.Unlock()
 		return c, false
 	}
-	if q.unmade > 0 {
-		q.unmade--
+	if q.made < q.size {
+		q.made++
 		q.mu.Unlock()
 		return q.open(), false
 	}

@@ -11,7 +11,7 @@ import (
 
 func TestQueueServesInOrderOfDueTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(1, func() *connection { return &connection{} })
+		q := newQueue(1, 0, func() *connection { return &connection{} })
 		first, waited := q.acquire(t.Context(), 0)
 		if first == nil || waited {
 			t.Fatal("no connection at once")

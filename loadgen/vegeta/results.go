@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
@@ -33,7 +34,7 @@ type Results struct {
 	describe func(seq uint64) (method, url string)
 	samples  chan measure.Sample
 	done     chan error
-	start    time.Time
+	start    atomic.Int64 // since 1970 in ns; 0 while it is not known
 }
 
 // resultsQueue is how many samples may wait to be written; a disk that is slower than the load holds it up.
@@ -47,14 +48,14 @@ func NewResults(w io.Writer, encoding Encoding, describe func(seq uint64) (metho
 	return r
 }
 
-// StartAt sets when the run began. Without it the first sample tells: it has just ended. A simulated run needs it,
-// because its time is not the clock's.
-func (r *Results) StartAt(t time.Time) { r.start = t }
+// StartAt sets when the run began, unless it is set already. Without it the first sample tells, as if it had just
+// ended. It may be called from any goroutine.
+func (r *Results) StartAt(t time.Time) { r.start.CompareAndSwap(0, t.UnixNano()) }
 
 // Add takes in a sample. It is for one goroutine at a time.
 func (r *Results) Add(s *measure.Sample) {
-	if r.start.IsZero() {
-		r.start = time.Now().Add(-s.Done) // it is done now
+	if r.start.Load() == 0 {
+		r.StartAt(time.Now().Add(-s.Done))
 	}
 	if s.Outcome != measure.Cancelled {
 		r.samples <- *s
@@ -78,7 +79,7 @@ func (r *Results) write() (err error) {
 
 func (r *Results) result(s *measure.Sample) *vegeta.Result {
 	x := &vegeta.Result{
-		Attack: "shakedown", Seq: s.Seq, Code: uint16(s.Status), Timestamp: r.start.Add(s.Due), Latency: s.Response(),
+		Attack: "shakedown", Seq: s.Seq, Code: uint16(s.Status), Timestamp: time.Unix(0, r.start.Load()+int64(s.Due)), Latency: s.Response(),
 		BytesIn: uint64(s.BytesIn), BytesOut: uint64(s.BytesOut),
 	}
 	x.Method, x.URL = r.describe(s.Seq)

@@ -30,7 +30,7 @@ type transport struct {
 
 func newTransport(ctx context.Context, e *Engine, clock pace.Clock, sink func(*measure.Sample)) *transport {
 	t := &transport{e: e, ctx: ctx, clock: clock, sink: sink, due: map[uint64]time.Duration{}}
-	t.queue = newQueue(e.cfg.Connections, t.connection)
+	t.queue = newQueue(e.cfg.Connections, e.cfg.Spread(), t.connection)
 	return t
 }
 
@@ -41,7 +41,7 @@ func (t *transport) connection() *connection {
 	if t.e.cfg.HTTP2 && len(t.opened) > 0 {
 		return t.opened[0]
 	}
-	c := t.e.newConnection(t.ctx)
+	c := t.e.newConnection(t.ctx, len(t.opened))
 	t.opened = append(t.opened, c)
 	return c
 }

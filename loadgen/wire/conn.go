@@ -19,6 +19,7 @@ const bufferSize = 8 << 10
 // conn is one connection's worth of exchanges. It belongs to its goroutine, but for interrupt.
 type conn struct {
 	p           *play
+	number      int // of the connections of the play, from 0
 	first       job // the one it was made for
 	wake        chan job
 	out         []byte
@@ -47,7 +48,7 @@ type conn struct {
 }
 
 func (p *play) connection() *conn {
-	c := &conn{p: p, buf: make([]byte, 0, bufferSize)}
+	c := &conn{p: p, number: int(p.made.Add(1)) - 1, buf: make([]byte, 0, bufferSize)}
 	c.onHeader, c.onData = c.header, c.check.Data
 	c.send.step = c.sendStep
 	if p.e.cfg.Cookies {
@@ -68,7 +69,9 @@ func (c *conn) header(name, value []byte) {
 }
 
 // forgetAttempts empties what a header of an answer that does not count has set.
-func (c *conn) forgetAttempts() { c.sample.Attempts, c.sample.Target, c.sample.Fault = 0, "", "" }
+func (c *conn) forgetAttempts() {
+	c.sample.Told, c.sample.Attempts, c.sample.Target, c.sample.Fault = false, 0, "", ""
+}
 
 // run carries out requests until there are none.
 func (c *conn) run() {

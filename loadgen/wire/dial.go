@@ -19,7 +19,7 @@ func (c *conn) dial(deadline time.Time) error {
 	c.stage, c.served, c.below = client.Connecting, 0, nil
 	ctx, cancel := c.within(deadline, e.cfg.Stages.Connect)
 	defer cancel()
-	nc, err := e.dial(ctx, "tcp", e.address)
+	nc, err := e.dial(ctx, e.address, c.number)
 	if err != nil {
 		return err
 	}

@@ -57,8 +57,8 @@ func TestInterruptIsNotUndone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	dial := e.dial
-	e.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := dial(ctx, network, address)
+	e.dial = func(ctx context.Context, address string, n int) (net.Conn, error) {
+		c, err := dial(ctx, address, n)
 		if err != nil {
 			return nil, err
 		}

@@ -39,6 +39,7 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
 
 // LagLimit is the delay of a single request by the generator itself that is tolerated on any machine, and counts as
@@ -53,6 +54,7 @@ type Engine struct {
 	address  string
 	tls      *tls.Config // nil for http
 	prepared []prepared  // by place in the mix
+	spread   int         // client.Config.Spread
 	inFlight atomic.Int64
 	ids      client.IDs // of targets and faults, as the balancer reports them
 }
@@ -74,7 +76,7 @@ func New(c client.Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: c, base: u, address: client.Address(u)}
+	e := &Engine{cfg: c, base: u, address: client.Address(u), spread: c.Spread()}
 	if e.dial, err = c.Connect.Dialer(); err != nil {
 		return nil, err
 	}
@@ -111,13 +113,14 @@ type play struct {
 	clock pace.Clock
 	sink  func(*measure.Sample)
 	conns sync.WaitGroup
+	made  atomic.Int64 // connections
 
 	cancelled   atomic.Bool
 	cancelledAt atomic.Int64 // by the clock; set before cancelled
 
 	mu      sync.Mutex
 	all     []*conn
-	idle    []*conn // the last one used is used next, so that the excess stays idle
+	idle    []*conn // see takeIdle
 	waiting ring
 	closing bool    // nothing more will be offered
 	users   []*conn // of closed-loop stretches
@@ -155,9 +158,7 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 func (p *play) offer(j job) {
 	p.e.inFlight.Add(1)
 	p.mu.Lock()
-	if n := len(p.idle); n > 0 {
-		c := p.idle[n-1]
-		p.idle = p.idle[:n-1]
+	if c := p.takeIdle(j.seq); c != nil {
 		p.mu.Unlock()
 		c.wake <- j
 		return
@@ -173,6 +174,23 @@ func (p *play) offer(j job) {
 	j.offered = p.clock.Now()
 	p.waiting.push(j)
 	p.mu.Unlock()
+}
+
+// takeIdle returns an idle connection for a request, nil when a new one is to be made or there is none: the last one
+// used, so that the excess stays idle, or with several client addresses any one.
+func (p *play) takeIdle(seq uint64) *conn {
+	n := len(p.idle)
+	if n == 0 || len(p.all) < p.e.spread {
+		return nil
+	}
+	i := n - 1
+	if p.e.spread > 0 {
+		i = int(draw.Mix(seq) % uint64(n))
+	}
+	c := p.idle[i]
+	p.idle[i] = p.idle[n-1]
+	p.idle = p.idle[:n-1]
+	return c
 }
 
 // next returns the connection's next request; false when there will be none. A request whose time has run

@@ -10,9 +10,10 @@ import (
 
 // user is one user of a closed loop.
 type user struct {
-	seq   *uint64 // shared by the users of a stretch
-	until time.Duration
-	think time.Duration
+	seq    *uint64 // shared by the users of a stretch
+	until  time.Duration
+	think  time.Duration
+	number int // of the users of all stretches, from 0: of its connection
 }
 
 // leastTurn is the least time from one request of a user to the next: where an answer takes no virtual time
@@ -22,7 +23,8 @@ const leastTurn = 100 * time.Microsecond
 func (w *World) beginClosed(c profile.Closed) {
 	seq := c.FirstSeq
 	for range c.Users {
-		w.use(&user{&seq, c.To, c.Think})
+		w.use(&user{&seq, c.To, c.Think, w.begun})
+		w.begun++
 	}
 }
 

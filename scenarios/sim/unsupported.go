@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -53,13 +54,20 @@ func gaps() []gap {
 		{"limits.connections", "client.connections are more than the listener takes", refuse, inListener(func(l *plan.Listener, s *plan.Scenario) bool {
 			return l.Limits.Connections > 0 && s.Client.Connections > l.Limits.Connections
 		})},
-		{"limits.line, limits.head, limits.body", "a request of the load is larger than the listener takes", refuse, inListener(oversized)},
+		{"limits.line, limits.head, limits.headers, limits.body", "a request of the load is larger than the listener takes", refuse, inListener(oversized)},
+		{"path", "a path of the load is refused by the listener", refuse, inListener(func(_ *plan.Listener, s *plan.Scenario) bool {
+			return slices.ContainsFunc(s.Load.Set.Requests, func(r mix.Request) bool {
+				_, err := http1.Normal([]byte(r.Path))
+				return err != nil
+			})
+		})},
+		{"strict, escaped_slashes", "some URLs are refused", warn, inListener(func(l *plan.Listener, _ *plan.Scenario) bool { return l.Options.Strict || l.Options.NoEscapedSlashes })},
 		{"timeouts", "connections that are idle or slow are closed", warn, inListener(func(l *plan.Listener, _ *plan.Scenario) bool {
 			return l.Timeouts != balancer.NewFrontTimeouts(spec.Defaults(balancer.FrontTimeoutParams())) && l.Timeouts != balancer.FrontTimeouts{}
 		})},
 		{"headers", "targets are told of the client, and clients of the balancer", warn, inListener(func(l *plan.Listener, _ *plan.Scenario) bool {
 			o := l.Options
-			return (o.ForwardedFor != "" && o.ForwardedFor != proxy.Append) || o.Forwarded || o.Via != "" || o.RequestID != ""
+			return (o.ForwardedFor != "" && o.ForwardedFor != proxy.Append) || o.Forwarded || o.Via != "" || o.RequestID != "" || o.Ambiguous == proxy.RefuseNames || (o.Underscores != "" && o.Underscores != proxy.PassNames)
 		})},
 		{"rewrite, set, remove", "requests are changed on their way to the target", warn, inRules(func(l *plan.Listener) bool {
 			for _, r := range l.Rules {
@@ -107,7 +115,7 @@ func oversized(l *plan.Listener, s *plan.Scenario) bool {
 		for _, h := range r.Headers {
 			head += len(h.Name) + len(h.Value) + len(": \r\n")
 		}
-		return over(len(r.Body), l.Limits.Body) || over(line, l.Limits.Line) || over(head, l.Limits.Head)
+		return over(len(r.Body), l.Limits.Body) || over(line, l.Limits.Line) || over(head, l.Limits.Head) || over(len(r.Headers)+1, l.Limits.Headers) // with Host
 	})
 }
 
@@ -189,10 +197,14 @@ func found(s *plan.Scenario, refuse bool) (list []string) {
 // figures.
 func Warnings(s *plan.Scenario) []string { return found(s, false) }
 
+// ErrUnsupported is returned by Open for a scenario that can only be played live. The scenario is wrong for this world;
+// nothing was tried.
+var ErrUnsupported = errors.New("this scenario can't be simulated")
+
 // unsupported is what keeps a scenario from being simulated; nil when nothing does.
 func unsupported(s *plan.Scenario) error {
 	if list := found(s, true); len(list) > 0 {
-		return errors.New(strings.Join(list, "; "))
+		return fmt.Errorf("%w: %s", ErrUnsupported, strings.Join(list, "; "))
 	}
 	return nil
 }

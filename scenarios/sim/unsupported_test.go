@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -65,18 +66,26 @@ func TestWhatIsNotSimulated(t *testing.T) {
 		{"listener: proxy_protocol ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.ProxyHeader = true }},
 		{"listener: tls ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.TLS = &certs.Config{} }},
 		{"listener: limits.connections ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Limits.Connections = 99 }},
-		{"listener: limits.line, limits.head, limits.body ", func(s *plan.Scenario, l *plan.Listener, g *plan.Group) {
+		{"listener: limits.line, limits.head, limits.headers, limits.body ", func(s *plan.Scenario, l *plan.Listener, g *plan.Group) {
 			l.Limits.Body = 100
 			request(mix.Request{Method: "POST", Path: "/", Body: many})(s, l, g)
 		}},
-		{"listener: limits.line, limits.head, limits.body ", func(s *plan.Scenario, l *plan.Listener, g *plan.Group) {
+		{"listener: limits.line, limits.head, limits.headers, limits.body ", func(s *plan.Scenario, l *plan.Listener, g *plan.Group) {
 			l.Limits.Line = 100
 			request(mix.Request{Method: "GET", Path: "/" + many})(s, l, g)
 		}},
-		{"listener: limits.line, limits.head, limits.body ", func(s *plan.Scenario, l *plan.Listener, g *plan.Group) {
+		{"listener: limits.line, limits.head, limits.headers, limits.body ", func(s *plan.Scenario, l *plan.Listener, g *plan.Group) {
 			l.Limits.Head = 100
 			request(mix.Request{Method: "GET", Path: "/", Headers: []mix.Header{{Name: "x", Value: many}}})(s, l, g)
 		}},
+		{"listener: limits.line, limits.head, limits.headers, limits.body ", func(s *plan.Scenario, l *plan.Listener, g *plan.Group) {
+			l.Limits.Headers = 1 // Host is the first
+			request(mix.Request{Method: "GET", Path: "/", Headers: []mix.Header{{Name: "x", Value: "y"}}})(s, l, g)
+		}},
+		{"listener: path ", request(mix.Request{Method: "GET", Path: "/a/../../b"})},
+		{"listener: strict, escaped_slashes ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Strict = true }},
+		{"listener: headers ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Underscores = proxy.RemoveNames }},
+		{"listener: headers ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Ambiguous = proxy.RefuseNames }},
 		{"listener: timeouts ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Timeouts.Idle = time.Second }},
 		{"listener: headers ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Via = "b" }},
 		{"rules: rewrite, set, remove ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) {
@@ -102,7 +111,11 @@ func TestWhatIsNotSimulated(t *testing.T) {
 		list := Warnings(s)
 		_, err := Open(s, Options{Events: func(plan.Event) {}})
 		if err != nil {
-			list = append(list, err.Error())
+			text, is := strings.CutPrefix(err.Error(), ErrUnsupported.Error()+": ")
+			if !is || !errors.Is(err, ErrUnsupported) {
+				t.Errorf("%s: %v is no %v", tc.say, err, ErrUnsupported)
+			}
+			list = append(list, text)
 		}
 		if len(list) != 1 || !strings.HasPrefix(list[0], tc.say) {
 			t.Errorf("%s: told %q", tc.say, list)

@@ -46,6 +46,8 @@ type World struct {
 	rules route.Table
 	split draw.Stream // of the choice between a rule's groups
 
+	sources draw.Stream // of client addresses
+
 	statuses *proxy.Statuses // of the balancer's own answers
 	groups   map[string]*simGroup
 	order    []string // groups' names as the scenario lists them
@@ -55,6 +57,7 @@ type World struct {
 	walk    *profile.Walk
 	more    bool // requests to come
 	users   int  // of closed loops, at it or still to come
+	begun   int  // users that have begun
 	open    int  // requests without an outcome
 	inUse   int  // connections
 	waiting []*request
@@ -98,7 +101,7 @@ func (w *World) InFlight() int64 { return int64(w.open) }
 // Open builds the topology with every initial target healthy.
 func Open(s *plan.Scenario, opts Options) (*World, error) {
 	if s.Topology == nil {
-		return nil, fmt.Errorf("a simulated world needs a topology: %s can only be played live", s.Target)
+		return nil, fmt.Errorf("%w: a simulated world needs a topology: %s can only be played live", ErrUnsupported, s.Target)
 	}
 	if err := unsupported(s); err != nil {
 		return nil, err
@@ -108,9 +111,10 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 	if w.mix, err = mix.New(s.Seed, s.Load.Set); err != nil {
 		return nil, err
 	}
-	if w.rules, err = s.Topology.Listeners[0].Rules.Compile(); err != nil {
+	if w.rules, err = s.Topology.Listeners[0].Rules.Compile(s.Seed); err != nil {
 		return nil, err
 	}
+	w.sources = s.Seed.Stream("client addresses")
 	w.split, w.statuses = s.Seed.Stream("split"), &s.Topology.Listeners[0].Options.Status
 	for i := range s.Topology.Groups {
 		cfg := &s.Topology.Groups[i]

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// latency is a target's moving average of response times, with the time constant of whoever observes it. Average
-// and stamp share a word, so that they change together.
-type latency struct{ word atomic.Uint64 }
+// average is a moving average of what is told of a target, with the time constant of whoever tells it. Average and stamp
+// share a word, so that they change together.
+type average struct{ word atomic.Uint64 }
 
-// The stamp counts in tenths of a millisecond, the average is a float32 of microseconds.
+// The stamp counts in tenths of a millisecond, the average is a float32; that of response times is in microseconds.
 const stampUnit = 100 * time.Microsecond
 
 func pack(cost float64, at time.Duration) uint64 {
@@ -18,10 +18,13 @@ func pack(cost float64, at time.Duration) uint64 {
 }
 
 // read returns the average as it has decayed by now; 0 when nothing was observed.
-func (l *latency) read(now, constant time.Duration) float64 {
+func (l *average) read(now, constant time.Duration) float64 {
 	word := l.word.Load()
 	return float64(math.Float32frombits(uint32(word>>32))) * decay(word, now, constant)
 }
+
+// last returns the average as it was when something was last told; 0 when nothing was.
+func (l *average) last() float64 { return float64(math.Float32frombits(uint32(l.word.Load() >> 32))) }
 
 func decay(word uint64, now, constant time.Duration) float64 {
 	passed := time.Duration(uint32(now/stampUnit)-uint32(word)) * stampUnit
@@ -32,8 +35,12 @@ func decay(word uint64, now, constant time.Duration) float64 {
 }
 
 // observe takes a response time in. A peak counts in full at once.
-func (l *latency) observe(now, took, constant time.Duration, peak bool) {
-	x := float64(took) / float64(time.Microsecond)
+func (l *average) observe(now, took, constant time.Duration, peak bool) {
+	l.add(now, float64(took)/float64(time.Microsecond), constant, peak)
+}
+
+// add takes a value in.
+func (l *average) add(now time.Duration, x float64, constant time.Duration, peak bool) {
 	for {
 		old := l.word.Load()
 		cost := float64(math.Float32frombits(uint32(old >> 32)))

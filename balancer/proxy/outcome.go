@@ -1,0 +1,185 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/h2"
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+)
+
+// ending is how an attempt at a target ended.
+type ending uint8
+
+// The endings. Which of them count against the target is decided by the table in row, and nowhere else.
+const (
+	answered        ending = iota
+	answered5xx            // with a status from 500, other than these:
+	answeredGateway        // 502, 503 or 504
+	refused                // no connection could be made
+	connectTimedOut        // none in time
+	brokenOff              // the target ended the exchange too early, or its answer is malformed
+	tooLarge               // the head of its answer is too large
+	silent                 // it had the whole request, and nothing more came of an answer in time
+	stalled                // it took nothing more of the request in time
+	overTime               // the exchange took longer than it may, and the target was waited for the longer
+	clientOverTime         // it did, and the client was waited for the longer
+	echoed                 // the answer's head is too large, and may be so because the request's is large
+	headRefused            // the target has said that it takes no head as large as the request's
+	bodyUnusable           // what the client sent of its body is malformed, too large, or did not come in time
+	clientStalled          // the client took nothing more of the answer in time
+	clientGone             // the client ended its connection, or its stream, first
+	endings
+)
+
+// row is what an ending means. README.md of package balancer has the same table, and TestOutcomes plays it over sockets.
+type row struct {
+	name    string
+	outcome group.Outcome // what the group hears; Abandoned says nothing about the target
+	cause   Cause         // of the balancer's own answer; NoCause where the error that ended it says more
+}
+
+func (e ending) row() row {
+	return [endings]row{
+		answered:        {"answered", group.OK, NoCause},
+		answered5xx:     {"answered 5xx", group.ServerError, TargetError},
+		answeredGateway: {"answered 502, 503 or 504", group.GatewayError, TargetError},
+		refused:         {"no connection", group.ConnectFailed, ConnectFailed},
+		connectTimedOut: {"no connection in time", group.ConnectFailed, ConnectTimeout},
+		brokenOff:       {"broken off or malformed", group.Broken, Broken},
+		tooLarge:        {"head of the answer too large", group.Broken, Broken},
+		silent:          {"no answer in time", group.Broken, Timeout},
+		stalled:         {"request not taken in time", group.Broken, Timeout},
+		overTime:        {"exchange over its time, waiting for the target", group.Broken, Timeout},
+		clientOverTime:  {"exchange over its time, waiting for the client", group.Abandoned, Slow},
+		echoed:          {"head of the answer too large for a large request", group.Abandoned, Broken},
+		headRefused:     {"head of the request too large for the target", group.Abandoned, HeadTooLarge},
+		bodyUnusable:    {"body of the request malformed, too large or late", group.Abandoned, NoCause},
+		clientStalled:   {"answer not taken in time", group.Abandoned, Slow},
+		clientGone:      {"client gone", group.Abandoned, ClientGone},
+	}[e]
+}
+
+// outcome is what the group hears of an attempt.
+func (e ending) outcome() group.Outcome {
+	if e == answered { // without a look at the table, for the hot path
+		return group.OK
+	}
+	return e.row().outcome
+}
+
+// failure is how an attempt ended, and what to tell a client whose request got no answer.
+type failure struct {
+	how    ending
+	status int   // of an answer
+	err    error // what ended it; nil for an answer
+}
+
+func (f *failure) cause() Cause {
+	if f.how == bodyUnusable {
+		return causeOf(f.err)
+	}
+	return f.how.row().cause
+}
+
+func (f *failure) reason() string {
+	switch {
+	case f.err != nil:
+		return f.err.Error()
+	case f.how != answered:
+		return "status " + strconv.Itoa(f.status)
+	}
+	return ""
+}
+
+// answeredWith is the end of an attempt that the target answered.
+func answeredWith(status int) failure {
+	switch group.OutcomeOf(status) {
+	case group.GatewayError:
+		return failure{how: answeredGateway, status: status}
+	case group.ServerError:
+		return failure{how: answered5xx, status: status}
+	}
+	return failure{how: answered, status: status}
+}
+
+// echoShare is which part of an answer's longest line a request's head must reach for the answer's size to be the
+// client's doing. A target that puts a URL into Location may write six bytes for one: < becomes \u003c or &lt;, and
+// a percent sign, which is three bytes already, %25.
+const echoShare = 8
+
+// endingOf is how an exchange with a target ended that an error broke off.
+func (x *exchange) endingOf(err error) failure {
+	how := brokenOff
+	switch {
+	case x.upload.clientFailed():
+		if err = *x.upload.failed.Load(); unusable(err) != nil {
+			how = bodyUnusable
+		} else {
+			how, err = clientGone, errClient
+		}
+	case errors.Is(err, errClient):
+		how, err = clientGone, errClient
+	case errors.Is(err, errClientStalled):
+		how, err = clientStalled, errClientStalled
+	case x.upload.targetFailed() != nil:
+		how, err = stalled, x.upload.targetFailed()
+		if errors.Is(err, errOver) {
+			how = x.overBy()
+		}
+	case errors.Is(err, errOver):
+		how = x.overBy()
+	case errors.Is(err, h2.ErrRequestTooLarge):
+		how = headRefused
+	case errors.Is(err, http1.ErrHeadTooLarge):
+		if how = tooLarge; x.c.HeadSize >= http1.MaxLine/echoShare {
+			how = echoed
+		}
+	case timedOut(err):
+		if how = silent; x.unsent {
+			how = stalled
+		}
+	}
+	return failure{how: how, err: err}
+}
+
+// overBy is how an exchange ended that took longer than it may.
+func (x *exchange) overBy() ending {
+	if x.onTarget.read() > x.onClient.read() {
+		return overTime
+	}
+	return clientOverTime
+}
+
+// closeRace is how soon after a request a connection that was used before must end for the request to have met the
+// closing of an idle connection (RFC 9112, 9.3.1). What ends later may be the target's failure. loadgen/client.MetClose
+// explains the rule; a balancer has more goroutines than a generator for which the end may have to wait.
+const closeRace = 20 * time.Millisecond
+
+// maxRoundTrip bounds what the time that a connection took to make says of the round trip.
+const maxRoundTrip = 250 * time.Millisecond
+
+// metClose reports whether an exchange, which began a time ago on a connection that was used before, failed because the
+// target was just closing that connection, so that it may be repeated on a new one to the same target: no byte of the
+// request had left, or the request can't take effect twice (RFC 9110, 9.2.2). For a stream of HTTP/2 the target
+// says whether it has acted on it.
+func (x *exchange) metClose(u *conn, err error, ago time.Duration) bool {
+	switch {
+	case x.upload != nil || x.answered || u.got || x.late():
+		return false
+	case errors.Is(err, h2.ErrUnprocessed):
+		return true
+	case !u.reused || !closed(err):
+		return false
+	}
+	return u.sent() == 0 || (x.repeatable && ago <= closeRace+min(u.connected, maxRoundTrip))
+}
+
+// closed reports whether an error is the end of a connection by its other side.
+func closed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}

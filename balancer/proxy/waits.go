@@ -1,0 +1,151 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/serve"
+)
+
+// errClient marks failures on the client's side: they say nothing about the target.
+var errClient = errors.New("the client has gone")
+
+// errClientStalled is of clients that took nothing of the answer in time, or not all of it before the exchange had had its whole
+// time.
+var errClientStalled = errors.New("the client has not taken the answer in time")
+
+// watch is how often a balancer that waits looks whether the client is still there.
+const watch = 100 * time.Millisecond
+
+// wait lets a time pass; it reports false when the client has gone meanwhile.
+func (x *exchange) wait(d time.Duration) bool {
+	for end := time.Now().Add(d); ; {
+		left := time.Until(end)
+		if left <= 0 {
+			return true
+		}
+		time.Sleep(min(left, watch))
+		if x.c.Gone() {
+			return false
+		}
+	}
+}
+
+// attended returns a context for what can't look after the client by itself, such as making a connection. It ends when
+// the client has gone or the exchange has had its whole time; its cause is errClient or errOver. stop must be called.
+func (x *exchange) attended() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		look := time.NewTicker(watch)
+		defer look.Stop()
+		var late <-chan time.Time
+		if !x.end.IsZero() {
+			t := time.NewTimer(time.Until(x.end))
+			defer t.Stop()
+			late = t.C
+		}
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-late:
+				cancel(errOver)
+			case <-look.C:
+				if x.c.Gone() {
+					cancel(errClient)
+				}
+			}
+		}
+	}()
+	return ctx, func() {
+		cancel(context.Canceled)
+		<-ended
+	}
+}
+
+// lookWhileSending is asked while the target takes nothing of a request. It runs on the goroutine that sends, or while
+// that one waits: nobody else reads from the client then.
+func (x *exchange) lookWhileSending() (excused bool, err error) {
+	switch {
+	case x.late():
+		return false, errOver
+	case x.c.Gone():
+		return false, errClient
+	}
+	return x.passing.Load(), nil
+}
+
+// send sends bytes of the request, and counts the time when the exchange's is limited.
+func (x *exchange) send(u *conn, p []byte) (int, error) {
+	if x.end.IsZero() {
+		return u.nc.Write(p)
+	}
+	x.onTarget.start()
+	defer x.onTarget.stop()
+	return u.nc.Write(p)
+}
+
+// tellClient writes bytes of the answer to the client. A target that takes no more of the request meanwhile is not to blame:
+// it may wait for its answer to be taken.
+func (x *exchange) tellClient(p []byte) error {
+	if x.upload.running() {
+		x.passing.Store(true)
+		defer x.passing.Store(false)
+	}
+	if !x.end.IsZero() {
+		x.onClient.start()
+		defer x.onClient.stop()
+	}
+	err := x.c.Write(p)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errClientStalled
+	}
+	return errClient
+}
+
+// stopwatch adds up how long one side was waited for. When both goroutines of an exchange wait for the same side, it may
+// leave out some of the time.
+type stopwatch struct {
+	total atomic.Int64 // ns
+	began atomic.Int64 // Unix time in ns; 0 while it stands still
+}
+
+func (s *stopwatch) reset() {
+	s.total.Store(0)
+	s.began.Store(0)
+}
+
+func (s *stopwatch) start() { s.began.Store(time.Now().UnixNano()) }
+
+func (s *stopwatch) stop() {
+	if began := s.began.Swap(0); began != 0 {
+		s.total.Add(time.Now().UnixNano() - began)
+	}
+}
+
+func (s *stopwatch) running() bool { return s.began.Load() != 0 }
+
+// read is what has added up so far, in ns.
+func (s *stopwatch) read() int64 {
+	n := s.total.Load()
+	if began := s.began.Load(); began != 0 {
+		n += time.Now().UnixNano() - began
+	}
+	return n
+}
+
+// watched is the client to look after while the target is waited for; nil while its body is read, which tells as well.
+func (x *exchange) watched() *serve.Conn {
+	if x.upload.running() {
+		return nil
+	}
+	return x.c
+}

@@ -1,0 +1,130 @@
+package serve
+
+import (
+	"io"
+	"net"
+	"time"
+)
+
+// Abort ends the connection without an end to its answer, so that the client knows that it is not whole.
+func (c *Conn) Abort() {
+	c.aborted = true
+	c.broken.Store(true)
+	if t, ok := c.socket.(interface{ SetLinger(sec int) error }); ok {
+		_ = t.SetLinger(0) // RST: a closed connection would be the proper end of some bodies
+	}
+}
+
+// Gone reports whether the client has closed its connection, without waiting. One that only has stopped to send
+// counts as gone too: few clients do that, and no balancer tells them apart.
+func (c *Conn) Gone() bool {
+	if c.watch == nil {
+		s, ok := c.nc.(interface{ Gone() bool })
+		return ok && s.Gone()
+	}
+	return c.at == c.have && c.watch.Gone()
+}
+
+// Stop makes a read of the body that is under way on another goroutine end. The connection is closed after the
+// answer.
+func (c *Conn) Stop() {
+	c.Close = true
+	c.stopped.Store(true)
+	c.interrupt()
+}
+
+// Take leaves the connection to the handler: the loop neither reads nor closes it any more, and no time limits it. rest
+// is what was read beyond the request.
+func (c *Conn) Take() (nc net.Conn, rest []byte) {
+	c.taken = true
+	rest = append(rest, c.unread()...)
+	if c.steady != nil {
+		c.steady.SetStall(0)
+	}
+	_ = c.nc.SetDeadline(time.Time{}) // a connection that is closed already tells at the next use
+	return c.nc, rest
+}
+
+// Reset ends a connection that was taken, so that the client knows that something is missing.
+func (c *Conn) Reset() {
+	c.Abort()
+	c.socket.Close()
+}
+
+// Bound sets an instant by which what is written must have been taken, however steadily the client takes it; the zero
+// time is none.
+func (c *Conn) Bound(t time.Time) {
+	if c.steady != nil {
+		_ = c.steady.SetWriteDeadline(t) // a connection that is closed already tells at the next use
+	}
+}
+
+// drainLimit is how much of an unread body is read on to keep a connection; nginx' and net/http's are of the
+// same order.
+const drainLimit = 256 << 10
+
+// settle ends an exchange: it reports whether another can follow.
+func (c *Conn) settle() bool {
+	if c.bad.Load() {
+		c.Close = true
+	}
+	if !c.broken.Load() && !c.Close && !c.body.Ended() {
+		if c.Request.Expect && !c.continued {
+			c.Close = true // whether the body comes is not known
+		}
+		for n := 0; !c.Close && !c.body.Ended(); {
+			p, err := c.ReadBody()
+			if n += len(p); err == io.EOF {
+				break
+			} else if err != nil || n > drainLimit {
+				c.Close = true
+			}
+		}
+	}
+	if c.broken.Load() {
+		return false
+	}
+	if c.Close {
+		c.linger()
+		return false
+	}
+	rest := c.unread()
+	if len(rest) == 0 {
+		c.have, c.at = 0, 0
+		return true
+	}
+	if c.in == nil || len(*c.in) < len(rest) {
+		return false
+	}
+	c.have = copy(*c.in, rest)
+	c.at, c.moreAt, c.moreN = 0, 0, 0
+	return true
+}
+
+// Limits on reading what a client still sends after it was answered for the last time.
+const (
+	lingerTime  = time.Second
+	lingerBytes = 1 << 20
+)
+
+// linger ends the connection so that the answer arrives: closing with unread input would reset it.
+func (c *Conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	if c.body.Ended() && len(c.unread()) == 0 && c.Gone() {
+		return
+	}
+	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTime)) // a connection that is closed already tells at once
+	if c.more == nil {
+		c.more = buffers.Get().(*[]byte)
+	}
+	for n := 0; n < lingerBytes; {
+		k, err := c.nc.Read(*c.more)
+		if err != nil {
+			return
+		}
+		n += k
+	}
+}
