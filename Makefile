@@ -5,7 +5,7 @@ GO ?= go
 BIN := shakedown
 export CGO_ENABLED ?= 0
 
-.PHONY: run test race lint fuzz build bench-loadgen bench-balancer bench-validity clean help
+.PHONY: run test race interop lint fuzz build bench-loadgen bench-balancer bench-hostile bench-validity clean help
 
 run: build ## play the embedded first scenario
 	./$(BIN) run
@@ -20,6 +20,9 @@ test: ## run every test, browser tests included
 # Recomputing results is the arithmetic of one goroutine, and takes minutes under the detector: it runs in `make test`.
 race: ## run the tests with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m -skip TestRecompute ./...
+
+interop: ## play the rows of the profiles' tests against the real HAProxy and nginx, which must be installed
+	SHAKEDOWN_INTEROP=1 $(GO) test ./cmd/shakedown -run TestProgramsBehaveAsTheirProfiles -count 1 -v
 
 lint: ## formatting, vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
@@ -37,6 +40,9 @@ bench-loadgen: build ## compare the load generator with the peers that are insta
 
 bench-balancer: build ## compare the balancer with the peers that are installed
 	$(GO) run ./cmd/bench balancer --shakedown ./$(BIN)
+
+bench-hostile: build ## attack the balancer beside innocent clients, for half an hour
+	$(GO) run ./cmd/bench hostile --shakedown ./$(BIN) --for 30m
 
 bench-validity: build ## disturb the load generator and look whether its verdicts notice
 	$(GO) run ./cmd/bench validity --shakedown ./$(BIN)

@@ -76,6 +76,24 @@ func LagText(ms float64) string {
 	return Quantity(ms, "ms")
 }
 
+// rate writes one of the run's rates for a person; a dash when what was judged has no length.
+func (r *Result) rate(v float64) string {
+	if r.judgedMS() <= 0 {
+		return Dash
+	}
+	return Quantity(v, "/s")
+}
+
+// succeededRate writes the period's throughput for a person; a dash when it has no length, and when the run was stopped
+// before it.
+func (p *Period) succeededRate() string {
+	t := &p.Totals
+	if p.EndMS <= p.StartMS || p.Ended == nil && t.Cancelled > 0 && t.Cancelled == t.Planned {
+		return Dash
+	}
+	return Quantity(p.Rates.Succeeded, "/s")
+}
+
 // Reliable reports whether quantile q, in (0, 1], of n requests rests on enough of them: see gate.Needed.
 func Reliable(q float64, n int64) bool { return n >= 0 && uint64(n) >= gate.Needed(q) }
 

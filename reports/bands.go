@@ -21,10 +21,10 @@ func timeFigure(r *Result, title string, unit chart.Unit) *chart.Figure {
 // stallCauses is what a band says of why the load generator stood still.
 var stallCauses = map[string]string{"paused": "load generator paused", "throttled": "load generator throttled"}
 
-// stallBands are the stretches in which the load generator itself stood still: what the figures show there is not the
-// system's doing alone. Those of one cause share a band.
+// stallBands are the stretches in which the load generator itself stood still or what had piled up meanwhile drained:
+// what the figures show there is not the system's doing alone. Those of one cause share a band.
 func stallBands(r *Result) (out []chart.Band) {
-	byCause := map[string]int{}
+	byCause, caughtUp := map[string]int{}, map[int]bool{}
 	for _, s := range r.Validity.Stalls {
 		label, known := stallCauses[s.Cause]
 		if !known {
@@ -36,9 +36,13 @@ func stallBands(r *Result) (out []chart.Band) {
 			byCause[label] = i
 			out = append(out, chart.Band{Label: label, Inks: chart.Stalled})
 		}
+		caughtUp[i] = caughtUp[i] || s.ResumedMS > 0 && s.ToMS > s.ResumedMS // older versions do not tell
 		out[i].Spans = append(out[i].Spans, chart.Span{From: s.FromMS / 1000, To: s.ToMS / 1000})
 	}
 	for i := range out {
+		if caughtUp[i] {
+			out[i].Label += " or catching up"
+		}
 		if n := len(out[i].Spans); n > 1 {
 			out[i].Label += fmt.Sprintf(", %d times", n)
 		}

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -48,7 +49,6 @@ func LagOf(h *measure.Hist) Lag {
 // PeriodOf makes a period from its tally. planned is what the schedule asked for, counted apart from what became
 // of it.
 func PeriodOf(name string, start, end time.Duration, t *measure.Tally, planned uint64) Period {
-	seconds := (end - start).Seconds()
 	all := t.All()
 	p := Period{
 		Name: name, StartMS: MS(start), EndMS: MS(end),
@@ -56,6 +56,7 @@ func PeriodOf(name string, start, end time.Duration, t *measure.Tally, planned u
 			Planned: planned, Sent: t.Sent(), Succeeded: t.Succeeded, Failed: t.Failed, Dropped: t.Dropped, Cancelled: t.Cancelled,
 			Retries: t.Retries, Reconnects: t.Reconnects,
 		},
+		Rates:      RatesOf(t, planned, end-start),
 		Latency:    Latency{FiguresOf(&t.Response), FiguresOf(&t.Service), FiguresOf(all)},
 		Lag:        LagOf(&t.Lag),
 		Errors:     ErrorsOf(t),
@@ -64,10 +65,16 @@ func PeriodOf(name string, start, end time.Duration, t *measure.Tally, planned u
 	for _, h := range []*measure.Hist{&p.Histograms.Response, &p.Histograms.Service, &p.Histograms.All} {
 		h.Pack()
 	}
-	if seconds > 0 {
-		p.Rates = Rates{float64(planned) / seconds, float64(t.Finished()) / seconds, float64(t.Within) / seconds}
-	}
 	return p
+}
+
+// RatesOf is what was planned, offered and succeeded a second in a stretch; there are none when it has no length.
+func RatesOf(t *measure.Tally, planned uint64, length time.Duration) Rates {
+	seconds := length.Seconds()
+	if seconds <= 0 {
+		return Rates{}
+	}
+	return Rates{float64(planned) / seconds, float64(t.Finished()) / seconds, float64(t.Within) / seconds}
 }
 
 // WindowOf makes a window of a bin: the requests due in it, and apart from them those that ended in it. Its
@@ -83,6 +90,18 @@ func WindowOf(name string, b *measure.Bin) Period {
 	}
 	return p
 }
+
+// StatusesOf is the answers by HTTP status.
+func StatusesOf(t *measure.Tally) map[string]uint64 {
+	m := map[string]uint64{}
+	for _, x := range t.Statuses {
+		m[strconv.Itoa(x.Status)] = x.N
+	}
+	return m
+}
+
+// BytesOf is the sizes of bodies.
+func BytesOf(t *measure.Tally) Bytes { return Bytes{In: t.BytesIn, Out: t.BytesOut} }
 
 // ErrorsOf is the failures by class.
 func ErrorsOf(t *measure.Tally) map[string]uint64 {

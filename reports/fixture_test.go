@@ -27,7 +27,8 @@ func fixture(t testing.TB) *Result {
 	r.Bytes = Bytes{In: 1_460_000, Out: 0}
 	r.Totals.Reconnects, r.Totals.Retries = 2, 4
 	r.Validity.StalledRequests, r.Validity.StalledMS = 18, 110
-	r.Validity.Stalls = []Stall{{2100, 2180, "paused"}, {3700, 3720, "paused"}, {4200, 4230, "throttled"}}
+	r.Validity.DrainedMS = 20
+	r.Validity.Stalls = []Stall{{2100, 2160, 2180, 60, "paused"}, {3700, 3720, 3720, 20, "paused"}, {4200, 4230, 4230, 30, "throttled"}}
 	r.Validity.Bracket = &Bracket{Percentile: 95, UpperMS: 82.687, LowerMS: 61.2}
 	addParts(r)
 	addEnded(r)

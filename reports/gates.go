@@ -6,15 +6,33 @@ import (
 	"github.com/seed-8025779b/shakedown/reports/gate"
 )
 
-// unjudged reports whether a gate was left open because the run was stopped before it could be judged.
-func (r *Result) unjudged(g *Gate) bool {
-	return !g.Judged && (r.Verdict == Interrupted || r.Verdict == Aborted)
+// unjudged reports whether a gate was left open: what it says of having passed means nothing. See whyUnjudged.
+func (g *Gate) unjudged() bool { return !g.Judged }
+
+// whyUnjudged is why a gate was left open: the run was stopped, no request was in its window, or it comes out
+// otherwise without the time in which the load generator itself was late or stood still.
+func (r *Result) whyUnjudged(g *Gate) string {
+	side := func(v *float64) string {
+		if v == nil {
+			return "no figure"
+		}
+		return Quantity(*v, g.Unit)
+	}
+	switch {
+	case r.Verdict == Interrupted || r.Verdict == Aborted:
+		return "the run was stopped early"
+	case g.Observed != nil || g.Lower != nil:
+		return side(g.Observed) + " as measured, but " + side(g.Lower) + " without what the load generator itself delayed"
+	case g.Note != "":
+		return g.Note
+	}
+	return "nothing was observed"
 }
 
 // reasons are the verdict's, without those about gates that were not judged.
 func (r *Result) reasons() (reasons []string) {
 	for _, reason := range r.Reasons {
-		if g := r.gateOf(reason); g == nil || !r.unjudged(g) {
+		if g := r.gateOf(reason); g == nil || !g.unjudged() {
 			reasons = append(reasons, reason)
 		}
 	}
@@ -41,7 +59,7 @@ func (g *Gate) ObservedText() string {
 	}
 	s := Quantity(*g.Observed, g.Unit)
 	if g.bracketed() {
-		s = "between " + Quantity(*g.Lower, g.Unit) + " and " + s + ": the load generator stood still"
+		s = "between " + Quantity(*g.Lower, g.Unit) + " and " + s + ": the load generator was late or stood still"
 	}
 	if g.Note != "" {
 		s += " (" + g.Note + ")"
@@ -49,16 +67,17 @@ func (g *Gate) ObservedText() string {
 	return s
 }
 
-// bracketed reports whether the truth lies between two values, because the load generator stood still.
+// bracketed reports whether the truth lies between two values that a person can tell apart, because the load generator
+// was late or stood still.
 func (g *Gate) bracketed() bool {
-	return g.Observed != nil && g.Lower != nil && *g.Lower != *g.Observed
+	return g.Observed != nil && g.Lower != nil && Quantity(*g.Lower, g.Unit) != Quantity(*g.Observed, g.Unit)
 }
 
 // observed is what a gate observed, for a person. A percentile of too few requests tells of how many it is.
 func (r *Result) observed(g *Gate) string {
 	switch {
-	case r.unjudged(g):
-		return "not judged: the run was stopped early"
+	case g.unjudged():
+		return "not judged: " + r.whyUnjudged(g)
 	case g.Observed == nil:
 		return g.ObservedText()
 	}

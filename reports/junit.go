@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -34,7 +35,8 @@ type junitText struct {
 }
 
 // WriteJUnit writes one test case a gate, and one for the verdict: a run that can't be trusted is an
-// error, not a failure. A gate that was not judged, because the run was stopped, is skipped.
+// error, not a failure; one that failed by more than its gates, or without a gate that says so, is a failure. A gate
+// that was not judged is skipped.
 func WriteJUnit(w io.Writer, r *Result) error {
 	s := junitSuite{Name: "shakedown." + r.Name, Time: seconds(r.DurationMS)}
 	s.add(r.verdictCase())
@@ -63,16 +65,26 @@ func (r *Result) verdictCase() junitCase {
 		c.Error = text
 	case Aborted:
 		c.Failure = text
+	case Failed:
+		if r.failedBesideGates() {
+			c.Failure = text
+		}
 	}
 	return c
+}
+
+// failedBesideGates reports whether a failed run has a reason that belongs to no gate, or no gate that failed.
+func (r *Result) failedBesideGates() bool {
+	return slices.ContainsFunc(r.Reasons, func(reason string) bool { return r.gateOf(reason) == nil }) ||
+		!slices.ContainsFunc(r.Gates, func(g Gate) bool { return !g.Passed && !g.unjudged() })
 }
 
 func (r *Result) gateCase(g *Gate) junitCase {
 	c := junitCase{Name: g.Expr}
 	text := &junitText{}
 	switch {
-	case r.unjudged(g):
-		text.set("not judged: the run was stopped early")
+	case g.unjudged():
+		text.set(r.observed(g))
 		c.Skipped = text
 	case g.Passed:
 		c.Output = r.observation(g)

@@ -26,25 +26,37 @@ func junitOf(t *testing.T, r *Result) junitSuite {
 
 func TestJUnitTellsFailuresFromErrorsAndFromWhatWasNotJudged(t *testing.T) {
 	type counts struct{ failures, errors, skipped int }
+	const own, ofGate = "because <of> & that", "p99 < 1s: observed 2.00 s"
 	for _, tc := range []struct {
 		verdict        Verdict
 		passed, judged bool
+		reason         string
 		want           counts
 	}{
-		{Passed, true, true, counts{0, 0, 0}},
-		{Failed, false, true, counts{1, 0, 0}},
-		{Failed, false, false, counts{1, 0, 0}}, // it was not stopped: every gate was judged
-		{Invalid, true, true, counts{0, 1, 0}},
-		{Interrupted, true, true, counts{0, 1, 0}},
-		{Interrupted, false, false, counts{0, 1, 1}},
-		{Aborted, false, true, counts{2, 0, 0}},
-		{Aborted, false, false, counts{1, 0, 1}},
+		{Passed, true, true, own, counts{0, 0, 0}},
+		{Failed, false, true, ofGate, counts{1, 0, 0}},
+		{Failed, false, true, own, counts{2, 0, 0}},
+		{Failed, true, true, own, counts{1, 0, 0}}, // such as a collapse
+		{Failed, true, true, ofGate, counts{1, 0, 0}},
+		{Failed, false, false, ofGate, counts{1, 0, 1}}, // a failed run is never green
+		{Invalid, true, true, own, counts{0, 1, 0}},
+		{Invalid, false, true, ofGate, counts{1, 1, 0}},
+		{Invalid, true, false, own, counts{0, 1, 1}},
+		{Invalid, false, false, own, counts{0, 1, 1}},
+		{Interrupted, true, true, own, counts{0, 1, 0}},
+		{Interrupted, false, false, own, counts{0, 1, 1}},
+		{Aborted, false, true, own, counts{2, 0, 0}},
+		{Aborted, false, false, own, counts{1, 0, 1}},
 	} {
-		r := &Result{Name: "x", Verdict: tc.verdict, Reasons: []string{"because <of> & that"}, Gates: []Gate{{Expr: "p99 < 1s", Passed: tc.passed, Judged: tc.judged}}}
+		r := &Result{Name: "x", Verdict: tc.verdict, Reasons: []string{tc.reason}, Gates: []Gate{{Expr: "p99 < 1s", Passed: tc.passed, Judged: tc.judged}}}
 		s := junitOf(t, r)
 		if got := (counts{s.Failures, s.Errors, s.Skipped}); s.Tests != 2 || got != tc.want {
 			t.Errorf("%+v: %d tests, %+v", tc, s.Tests, got)
 		}
+	}
+	r := &Result{Name: "x", Verdict: Failed, Reasons: []string{own}} // no gates at all
+	if s := junitOf(t, r); s.Failures != 1 || s.Cases[0].Failure.Text != "failed: "+own {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -65,11 +77,11 @@ func TestGatesThatWereNotJudgedAreNoReasons(t *testing.T) {
 }
 
 func TestJUnitTellsNotesAndBrackets(t *testing.T) {
-	zero, lower, upper := 0., 90., 140.
+	zero, lower, upper, nearly := 0., 90., 140., 139.9
 	r := &Result{Name: "x", Verdict: Failed, Gates: []Gate{
 		{Expr: "recover(kill) < 3s", Unit: "ms", Observed: &zero, Passed: true, Judged: true, Note: "the objective never broke"},
 		{Expr: "p50 < 100ms", Metric: "p50", Unit: "ms", Observed: &upper, Lower: &lower, Judged: true},
-		{Expr: "p50 < 100ms", Metric: "p50", Unit: "ms", Observed: &upper, Lower: &upper, Judged: true},
+		{Expr: "p50 < 100ms", Metric: "p50", Unit: "ms", Observed: &upper, Lower: &nearly, Judged: true},
 		{Expr: "eject(kill) < 3s", Unit: "ms", Judged: true},
 	}, Latency: Latency{Response: Figures{Count: 39}}}
 	s := junitOf(t, r)
@@ -77,7 +89,7 @@ func TestJUnitTellsNotesAndBrackets(t *testing.T) {
 		t.Error(got)
 	}
 	for i, want := range map[int]string{
-		2: "p50 < 100ms: observed between 90 ms and 140 ms: the load generator stood still (of 39 requests)",
+		2: "p50 < 100ms: observed between 90 ms and 140 ms: the load generator was late or stood still (of 39 requests)",
 		3: "p50 < 100ms: observed 140 ms (of 39 requests)",
 		4: "eject(kill) < 3s: did not happen",
 	} {

@@ -21,7 +21,7 @@ func WriteMarkdown(w io.Writer, r *Result) error {
 		{"failed", fmt.Sprint(t.Failed), "p95", l.Percentile(.95, l.P95)},
 		{"dropped", fmt.Sprint(t.Dropped), "p99", l.Percentile(.99, l.P99)},
 		{"cancelled", fmt.Sprint(t.Cancelled), "p99.9", l.Percentile(.999, l.P999)},
-		{"succeeded rate", Quantity(r.Rates.Succeeded, "/s"), "max", l.Milliseconds(l.Max) + r.suffix()},
+		{"succeeded rate", r.rate(r.Rates.Succeeded), "max", l.Milliseconds(l.Max) + r.suffix()},
 	}
 	if t.Reconnects > 0 {
 		figures = append(figures, []string{"sent again on a new connection", fmt.Sprint(t.Reconnects), "", ""})
@@ -34,7 +34,7 @@ func WriteMarkdown(w io.Writer, r *Result) error {
 		if p.Discarded {
 			name += " (not judged)"
 		}
-		rows = append(rows, []string{name, fmt.Sprint(p.Totals.Planned), Quantity(p.Rates.Succeeded, "/s"), p.Totals.errorRate(), f.Percentile(.5, f.P50), f.Percentile(.99, f.P99), f.Milliseconds(f.Max)})
+		rows = append(rows, []string{name, fmt.Sprint(p.Totals.Planned), p.succeededRate(), p.Totals.errorRate(), f.Percentile(.5, f.P50), f.Percentile(.99, f.P99), f.Milliseconds(f.Max)})
 	}
 	markdownTable(&b, []string{"phase", "planned", "succeeded rate", "error rate", "p50", "p99", "max"}, rows)
 	rows = nil
@@ -61,7 +61,7 @@ func markdownGates(b *strings.Builder, r *Result) {
 		g := &r.Gates[i]
 		mark := "pass"
 		switch {
-		case r.unjudged(g):
+		case g.unjudged():
 			mark = "not judged"
 		case !g.Passed:
 			mark = "**fail**"

@@ -34,6 +34,6 @@ func (r *Result) reconnectNote() string {
 	if float64(t.Reconnects) <= reconnectShare*float64(t.Sent) {
 		return ""
 	}
-	return fmt.Sprintf("%d of the %d requests that were sent (%s) had to be sent again, because the idle connection they were sent on had been closed: a client that does not send again sees errors",
+	return fmt.Sprintf("%d of the %d requests that were sent (%s) had to be sent again, because the server closed the connection just as they were sent: a client that does not send again sees errors",
 		t.Reconnects, t.Sent, percent(float64(t.Reconnects)/float64(t.Sent)))
 }

@@ -52,6 +52,30 @@ func TestStallsAreToldOnce(t *testing.T) {
 	}
 }
 
+// Time in which what had piled up drained is no time in which the generator stood still, and a late request no stall.
+func TestStandingStillIsNotLateness(t *testing.T) {
+	for _, tc := range []struct {
+		stopped, drained float64
+		says             string
+	}{
+		{198, 784, "The load generator itself stood still for 198 ms in all, took 784 ms more to work off what had piled up meanwhile, and delayed 1 of 716 judged requests (0.14 %)"},
+		{198, 0, "The load generator itself stood still for 198 ms in all and delayed 1 of 716 judged requests (0.14 %)"},
+		{0, 0, "The load generator itself was late with 1 of 716 judged requests (0.14 %)"},
+	} {
+		r := fixture(t)
+		v := &r.Validity
+		v.StalledMS, v.DrainedMS, v.StalledRequests = tc.stopped, tc.drained, 1
+		if v.Stalls = v.Stalls[:1]; tc.stopped == 0 {
+			v.Stalls = nil
+		}
+		for name, text := range outputs(t, r) {
+			if !strings.Contains(text, tc.says) || strings.Contains(text, "still for 0 ms") || tc.stopped == 0 && strings.Contains(text, "generator stood still, in all") {
+				t.Errorf("%s does not say %q", name, tc.says)
+			}
+		}
+	}
+}
+
 func TestReconnectsAreTold(t *testing.T) {
 	for _, tc := range []struct {
 		again       uint64

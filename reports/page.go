@@ -72,7 +72,7 @@ func facts(r *Result) []html.Fact {
 		{Label: "Error rate", Value: r.Totals.errorRate(), Note: fmt.Sprintf("%s failed, %s dropped", count(r.Totals.Failed), count(r.Totals.Dropped))},
 		{Label: "Response time p50", Value: m.limited(l.Milliseconds(l.P50), l, l.P50), Note: few},
 		{Label: "Response time p99", Value: l.Milliseconds(l.P99), Note: tail},
-		{Label: "Succeeded rate", Value: Quantity(r.Rates.Succeeded, "/s"), Note: "planned " + Quantity(r.Rates.Planned, "/s")},
+		{Label: "Succeeded rate", Value: r.rate(r.Rates.Succeeded), Note: "planned " + r.rate(r.Rates.Planned)},
 	}
 	switch r.World {
 	case WorldVegeta:
@@ -81,7 +81,7 @@ func facts(r *Result) []html.Fact {
 		return append(facts, html.Fact{Label: "Seed", Value: fmt.Sprint(r.Seed), Note: "one seed, one result"})
 	}
 	v := r.Validity
-	return append(facts, html.Fact{Label: "Load generator delay p99", Value: v.Lag.Milliseconds(v.Lag.P99), Note: "limit " + Quantity(v.LagLimitMS, "ms")})
+	return append(facts, html.Fact{Label: "Load generator delay p99", Value: v.Lag.Milliseconds(v.Lag.P99), Note: v.tolerated() + " of a request tolerated"})
 }
 
 // measuredFor says in how much time the judged requests were due.

@@ -24,7 +24,7 @@ func trafficTable(r *Result) *html.Table {
 	row := func(name, value string) {
 		t.Rows = append(t.Rows, []html.Cell{html.Text(name), html.Text(value)})
 	}
-	row("Rate: planned, offered, succeeded", fmt.Sprintf("%s, %s, %s", Quantity(r.Rates.Planned, "/s"), Quantity(r.Rates.Offered, "/s"), Quantity(r.Rates.Succeeded, "/s")))
+	row("Rate: planned, offered, succeeded", fmt.Sprintf("%s, %s, %s", r.rate(r.Rates.Planned), r.rate(r.Rates.Offered), r.rate(r.Rates.Succeeded)))
 	if b := r.Bytes; b.In+b.Out > 0 {
 		row("Bodies: received, sent", size(b.In)+", "+size(b.Out))
 	}
@@ -37,7 +37,7 @@ func trafficTable(r *Result) *html.Table {
 		}
 	}
 	if n := r.Totals.Reconnects; n > 0 {
-		row("Sent again by the load generator, because an idle connection had been closed", count(n))
+		row("Sent again by the load generator, because the server closed the connection just then", count(n))
 	}
 	if r.Balancer != nil {
 		row("Retries by the balancer", count(r.Totals.Retries))

@@ -50,7 +50,7 @@ func (r *Result) periods(first string, list []Period, times bool) *html.Table {
 		f := p.Latency.Response
 		t.Rows = append(t.Rows, append(row,
 			html.Num(count(p.Totals.Planned)), html.Num(count(p.Totals.Succeeded)), html.Num(count(p.Totals.Failed)), html.Num(count(p.Totals.Dropped)),
-			html.Num(p.Totals.errorRate()), html.Num(Quantity(p.Rates.Succeeded, "/s")),
+			html.Num(p.Totals.errorRate()), html.Num(p.succeededRate()),
 			html.Num(m.percentile(f, .5, f.P50)), html.Num(m.percentile(f, .99, f.P99)), html.Num(m.max(f))))
 	}
 	t.Notes = m.notes("succeeded")

@@ -13,7 +13,7 @@ func gatesSection(r *Result) html.Section {
 		g := &r.Gates[i]
 		verdict := html.Cell{Text: "passed", Tone: html.Good}
 		switch {
-		case r.unjudged(g):
+		case g.unjudged():
 			verdict = html.Cell{Text: "not judged", Tone: html.Warn}
 		case !g.Passed:
 			verdict = html.Cell{Text: "failed", Tone: html.Bad}
@@ -38,7 +38,7 @@ const manifold = 5
 
 // headroom says how far what was observed is from its limit.
 func (r *Result) headroom(g *Gate) string {
-	if g.Observed == nil || g.Limit == 0 || r.unjudged(g) {
+	if g.Observed == nil || g.Limit == 0 || g.unjudged() {
 		return ""
 	}
 	share := (g.Limit - *g.Observed) / g.Limit
@@ -57,15 +57,15 @@ func (r *Result) headroom(g *Gate) string {
 // gateNotes is what there is to say of an observation.
 func (r *Result) gateNotes(g *Gate) (notes []string) {
 	switch {
-	case r.unjudged(g):
-		return []string{"the run was stopped early"}
+	case g.unjudged():
+		return []string{r.whyUnjudged(g)}
 	case g.Note != "":
 		notes = append(notes, g.Note)
 	case g.Observed == nil:
 		notes = append(notes, g.ObservedText())
 	}
 	if g.bracketed() {
-		notes = append(notes, fmt.Sprintf("between %s and %s: the load generator stood still", Quantity(*g.Lower, g.Unit), Quantity(*g.Observed, g.Unit)))
+		notes = append(notes, fmt.Sprintf("between %s and %s: the load generator was late or stood still", Quantity(*g.Lower, g.Unit), Quantity(*g.Observed, g.Unit)))
 	}
 	if n, few := r.fewFor(g); few && g.Observed != nil {
 		notes = append(notes, fmt.Sprintf("of only %s", Plural(n, "request")))
@@ -80,31 +80,43 @@ func trustSection(r *Result) html.Section {
 		s.Text = append([]string{"Not known: vegeta does not record when a request was due."}, r.notes()...)
 		return s
 	}
+	isSimulated := r.World == "sim"
 	s.Text = append(s.Text, trustText(r))
 	if text := r.stallText(); text != "" {
 		s.Text = append(s.Text, text)
 	}
-	if r.World == "sim" {
+	if isSimulated {
 		s.Text = append(s.Text, "A simulated load generator is never late. The figures leave out the time that balancer and backends themselves take.")
 	}
-	t := &html.Table{Head: []string{"", "observed", "limit"}}
-	row := func(name, observed, limit string) {
-		t.Rows = append(t.Rows, []html.Cell{html.Text(name), html.Text(observed), html.Num(limit)})
+	t := &html.Table{Head: []string{"", "observed", "tolerated"}}
+	row := func(name, observed, tolerated string) {
+		t.Rows = append(t.Rows, []html.Cell{html.Text(name), html.Text(observed), html.Num(tolerated)})
+	}
+	delay := v.tolerated() + " of a request"
+	if isSimulated {
+		delay = ""
 	}
 	row("Delay between scheduled and actual send, p50 / p99 / max",
-		fmt.Sprintf("%s / %s / %s", v.Lag.Milliseconds(v.Lag.P50), v.Lag.Milliseconds(v.Lag.P99), v.Lag.Milliseconds(v.Lag.Max)), "p99 ≤ "+Quantity(v.LagLimitMS, "ms"))
-	if v.StalledMS > 0 || v.StalledRequests > 0 {
-		row("Load generator stood still, in all; requests that it delayed", Quantity(v.StalledMS, "ms")+"; "+count(v.StalledRequests), "")
+		fmt.Sprintf("%s / %s / %s", v.Lag.Milliseconds(v.Lag.P50), v.Lag.Milliseconds(v.Lag.P99), v.Lag.Milliseconds(v.Lag.Max)), delay)
+	if v.StalledMS > 0 {
+		row("Load generator stood still, in all; worked off what had piled up meanwhile", Quantity(v.StalledMS, "ms")+"; "+Quantity(v.DrainedMS, "ms"), "")
+	}
+	if v.StalledRequests > 0 {
+		row("Requests that the load generator itself delayed", count(v.StalledRequests), "")
 	}
 	if b := v.Bracket; b != nil {
 		row(percentileName(b.Percentile)+" of the response time without that time; as measured", Quantity(b.LowerMS, "ms")+"; "+Quantity(b.UpperMS, "ms"), "")
 	}
-	row("Load generator CPU (% of its allowance)", percent(v.GeneratorCPU), "80 %")
+	if !isSimulated {
+		row("Load generator CPU (% of its allowance)", percent(v.GeneratorCPU), "80 %")
+	}
 	row("planned = sent + dropped + cancelled", fmt.Sprintf("%s = %s + %s + %s", count(r.Totals.Planned), count(r.Totals.Sent), count(r.Totals.Dropped), count(r.Totals.Cancelled)), "")
 	if v.Ceiling > 0 {
 		peak := 0.
-		for _, w := range r.Windows {
-			peak = max(peak, w.Rates.Planned)
+		for i := range r.Windows {
+			if w := &r.Windows[i]; w.StartMS < r.DurationMS { // the rest was not played
+				peak = max(peak, w.Rates.Planned)
+			}
 		}
 		row("Peak planned rate; load generator capacity, measured before the run", Quantity(peak, "/s")+"; "+Quantity(v.Ceiling, "/s"), "70 % of the capacity")
 	}
@@ -114,11 +126,16 @@ func trustSection(r *Result) html.Section {
 	return s
 }
 
+// tolerated is how much delay of a single request by the load generator counts as none.
+func (v *Validity) tolerated() string { return "up to " + Quantity(v.LagLimitMS, "ms") }
+
 // trustText is the short answer. What stood still is told beside it, and drawn in the figures.
 func trustText(r *Result) string {
 	switch v := r.Validity; {
 	case !v.Valid:
 		return "No: " + strings.Join(v.Reasons, "; ") + "."
+	case r.Verdict == Interrupted || r.Verdict == Aborted:
+		return "Only for the time until the run was stopped. Gates marked “not judged” were left open."
 	case v.StalledRequests > 0 || len(v.Stalls) > 0:
 		return "Yes, within the bounds below. Every period checked has data."
 	}
@@ -126,7 +143,7 @@ func trustText(r *Result) string {
 }
 
 // balancerRows tells what the balancer counted, where it did.
-func balancerRows(r *Result, row func(name, observed, limit string)) {
+func balancerRows(r *Result, row func(name, observed, tolerated string)) {
 	b := r.Balancer
 	if b == nil {
 		return

@@ -96,15 +96,18 @@ type Validity struct {
 
 	StalledRequests uint64   `json:"stalled_requests"` // judged requests that the generator itself delayed by more than the limit
 	StalledMS       float64  `json:"stalled_ms"`       // how long the generator stood still in all
+	DrainedMS       float64  `json:"drained_ms"`       // how long, besides, requests that had piled up meanwhile drained
 	Stalls          []Stall  `json:"stalls"`           // the longest stretches of that
 	Bracket         *Bracket `json:"bracket"`          // null when no request was delayed
 }
 
 // Stall is a stretch in which the generator stood still, until the burst of requests behind it had drained.
 type Stall struct {
-	FromMS float64 `json:"from_ms"`
-	ToMS   float64 `json:"to_ms"`
-	Cause  string  `json:"cause"` // "paused" or "throttled"
+	FromMS    float64 `json:"from_ms"`
+	ResumedMS float64 `json:"resumed_ms"` // it ran again
+	ToMS      float64 `json:"to_ms"`      // the burst had drained; resumed_ms when there was none
+	StoppedMS float64 `json:"stopped_ms"` // how long it did not run: more than until resumed_ms when it stopped again in the burst
+	Cause     string  `json:"cause"`      // "paused" or "throttled"
 }
 
 // Bracket is the percentile of the judged response time, of those with enough requests beyond them, at which what was
@@ -133,7 +136,7 @@ type Totals struct {
 	Cancelled uint64 `json:"cancelled"`
 	Retries   uint64 `json:"retries"` // by the balancer
 
-	Reconnects uint64 `json:"reconnects"` // requests sent again by the generator, because an idle connection had been closed
+	Reconnects uint64 `json:"reconnects"` // requests sent again by the generator, because the server closed the connection just as they were sent
 }
 
 // Bytes are the sizes of the bodies of judged requests.
@@ -342,7 +345,7 @@ type Gate struct {
 	Op       string   `json:"op"`
 	Unit     string   `json:"unit"`
 	Passed   bool     `json:"passed"`
-	Judged   bool     `json:"judged"` // false: the run was stopped before it could be judged
+	Judged   bool     `json:"judged"` // false: the run was stopped, no request was in the window, or both sides disagree; Passed means nothing then
 	Note     string   `json:"note,omitempty"`
 }
 

@@ -46,7 +46,7 @@ func summaryGates(b *strings.Builder, r *Result, paint func(code, s string) stri
 		g := &r.Gates[i]
 		mark := paint(green, "pass")
 		switch {
-		case r.unjudged(g):
+		case g.unjudged():
 			mark = paint(amber, "skip")
 		case !g.Passed:
 			mark = paint(red, "FAIL")
@@ -72,7 +72,7 @@ func summaryFigures(b *strings.Builder, r *Result) {
 	}
 	lines := [][2]string{
 		{"requests", requests + ", " + r.measuredFor()},
-		{"rate", fmt.Sprintf("%s succeeded of %s planned", Quantity(r.Rates.Succeeded, "/s"), Quantity(r.Rates.Planned, "/s"))},
+		{"rate", fmt.Sprintf("%s succeeded of %s planned", r.rate(r.Rates.Succeeded), r.rate(r.Rates.Planned))},
 		{"response time", l.line() + r.suffix()},
 	}
 	if s := r.statusText(); s != "" {
@@ -117,7 +117,7 @@ func (r *Result) suffix() string {
 // line writes what a phase came to.
 func (p *Period) line() string {
 	l := p.Latency.Response
-	s := fmt.Sprintf("%s, p99 %s, errors %s", Quantity(p.Rates.Succeeded, "/s"), l.Percentile(.99, l.P99), p.Totals.errorRate())
+	s := fmt.Sprintf("%s, p99 %s, errors %s", p.succeededRate(), l.Percentile(.99, l.P99), p.Totals.errorRate())
 	if p.Discarded {
 		s += ", not judged"
 	}

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -16,6 +17,9 @@ import (
 // WorldVegeta is the world of a result that was made of vegeta's own file.
 const WorldVegeta = "vegeta"
 
+// vegetaWindow is how long the windows of a result are that was made of vegeta's own file.
+const vegetaWindow = time.Second
+
 // isVegeta reports whether a file is vegeta's rather than ours: ours names its schema at the beginning.
 func isVegeta(path string) bool {
 	f, err := os.Open(path)
@@ -28,11 +32,13 @@ func isVegeta(path string) bool {
 	return !bytes.Contains(head[:n], []byte(`"schema"`)) && vegeta.IsResults(path)
 }
 
-// readVegeta makes a result of a file of vegeta's. There are no gates, no faults and no plan.
+// readVegeta makes a result of a file of vegeta's. There are no gates, no faults and no plan: it has passed unless more
+// than half of the requests failed. It lasts from the first stamp to the last; the requests of a file in which they are
+// the same have no rate.
 func readVegeta(path string) (*Result, error) {
 	r := &Result{
 		Schema: Schema, World: WorldVegeta, Verdict: Passed, Reasons: []string{"no gates: nothing was asked of the system"}, Scenario: json.RawMessage("{}"),
-		Examples: map[string]string{}, Objective: Objective{Latency: []Limit{}},
+		Examples: map[string]string{}, Statuses: map[string]uint64{}, Objective: Objective{Latency: []Limit{}},
 		Targets: []Target{}, Timeline: []Moment{}, Faults: []Fault{}, Scaling: []Scaling{}, Gates: []Gate{}, Events: []Event{},
 		Validity: Validity{Valid: true, Reasons: []string{}},
 		Warnings: []string{"vegeta's latency runs from when its worker took a request up, not from when the request was due: waiting for a worker and stalls of the generator do not show, and how late it was is not known"},
@@ -41,7 +47,7 @@ func readVegeta(path string) (*Result, error) {
 	var info vegeta.Info
 	err := vegeta.ReadResults(path, func(i vegeta.Info) func(*measure.Sample) {
 		info = i
-		recorder = measure.NewRecorder([]measure.Phase{{End: max(i.Length, 1)}}, time.Second)
+		recorder = measure.NewRecorder([]measure.Phase{{End: cmp.Or(i.Length, vegetaWindow)}}, vegetaWindow)
 		return func(s *measure.Sample) {
 			recorder.Plan(s.Due, 1)
 			recorder.Add(s)
@@ -55,9 +61,14 @@ func readVegeta(path string) (*Result, error) {
 		r.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	}
 	r.Environment.StartedAt = info.Start
-	length := max(info.Length, 1)
-	r.DurationMS, r.PlannedMS = MS(length), MS(length)
+	length := info.Length
+	r.DurationMS, r.JudgedMS, r.PlannedMS = MS(length), MS(length), MS(length)
+	r.DrainMS = MS(max(recorder.Last()-length, 0))
 	t := recorder.Phase(0)
+	r.Statuses, r.Bytes = StatusesOf(t), BytesOf(t)
+	if reason := Collapse(t); reason != "" {
+		r.Verdict, r.Reasons = Failed, []string{reason}
+	}
 	whole := PeriodOf("attack", 0, length, t, t.Finished())
 	r.Totals, r.Rates, r.Latency, r.Errors, r.Histograms = whole.Totals, whole.Rates, whole.Latency, whole.Errors, whole.Histograms
 	r.Phases = []Period{whole}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -8,20 +9,36 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
-// condition says for each bin of a run whether the scenario's objective held from its start on: for the requests that
-// ended from then on, so that a failure counts when it happened, and for those that were due, so that requests which
-// hang count before they end.
+// condition tells when the scenario's objective broke after a fault's injection, and when it held again. It looks at it
+// while the run goes on, on counts of narrow stretches of time, rows, and lets go of what is decided: neither what it
+// finds nor the memory it takes depends on how long the run is.
+//
+// The objective is asked for the requests that ended within its window, so that a failure counts when it happened, and
+// for those that were due in it, so that requests which hang count before they end; and of both as measured, and
+// without what the generator itself delayed.
 type condition struct {
-	bins  []binHealth
-	ended time.Duration // of the load: beyond it nothing is asked of the system
 	o     plan.Objective
+	ended time.Duration // of the load: beyond it nothing is asked of the system
+	after time.Duration // how long after the start of a row all is known of it and of the window that begins there
+	bins  *measure.Recorder
+
+	watches []*watch      // those that are not settled
+	rows    []stretch     // that follow each other without gaps; the first was not looked at yet
+	from    time.Duration // where the rows began
+	late    uint64        // requests that ended when their row had been looked at
 }
 
-// binHealth is what the objective looks at in a bin.
-type binHealth struct {
-	start      time.Duration
-	ended, due outcome
+// stretch is a row: the counts of the requests of a short time. Its edges are those that bins of the first width have.
+type stretch struct {
+	start, end time.Duration
+	sides      [2]struct{ ended, due outcome } // as measured, and at best
 }
+
+// The sides of what is known; see measure.Tally.Lower.
+const (
+	asMeasured = 0
+	atBest     = 1
+)
 
 // outcome is what the objective asks of some requests.
 type outcome struct {
@@ -31,24 +48,121 @@ type outcome struct {
 	within    []uint64 // successes within each limit on a percentile
 }
 
-// newCondition takes the bins of a run whose load ended at the given time. lower leaves out what the generator
-// itself delayed.
-func newCondition(bins []*measure.Bin, ended time.Duration, o plan.Objective, lower bool) *condition {
-	c := &condition{ended: ended, o: o}
-	limits := make([]time.Duration, len(o.Quantiles))
-	for i, q := range o.Quantiles {
-		limits[i] = q.Limit
+// watch is what became of the objective after one fault, on each side.
+type watch struct {
+	from  time.Duration // the fault's injection
+	until time.Duration // the fault's end: a window that begins later tells nothing of it
+	sides [2]struct {
+		broken, held, settled bool
+		at                    time.Duration // it held again from then on, over its whole window
 	}
-	of := func(t *measure.Tally) outcome {
-		if lower {
-			t = t.Lower()
+}
+
+const (
+	// lateBy is how long after its end a request's sample may come.
+	lateBy = time.Second
+	// maxDelay bounds how long after its due time a request may end and still be counted, in rows.
+	maxDelay = 4800
+)
+
+// newCondition looks at a load of a length, of requests that end within a timeout of their due time. width is that of
+// the recorder's first bins, which must have an edge where the objective held again.
+func newCondition(o plan.Objective, length, timeout, width time.Duration, bins *measure.Recorder) *condition {
+	return &condition{o: o, ended: length, after: o.Window + width + min(timeout+lateBy, maxDelay*width), bins: bins}
+}
+
+// watch begins to look at the objective from an edge of bins on, at which a fault is injected.
+func (c *condition) watch(from time.Duration) *watch {
+	if len(c.watches) == 0 {
+		c.from = from
+		c.rows = []stretch{c.newRow(from, c.bins.Edge(from))}
+		c.bins.Keep(from)
+	}
+	w := &watch{from: from, until: forever}
+	c.watches = append(c.watches, w)
+	return w
+}
+
+func (c *condition) newRow(start, end time.Duration) stretch {
+	r, n := stretch{start: start, end: end}, len(c.o.Quantiles)
+	within := make([]uint64, 4*n)
+	for i := range r.sides {
+		r.sides[i].ended.within, r.sides[i].due.within = within[:n:n], within[n:2*n:2*n]
+		within = within[2*n:]
+	}
+	return r
+}
+
+// cut makes a row begin at an edge of bins.
+func (c *condition) cut(at time.Duration) {
+	if len(c.watches) == 0 || at < c.rows[0].start {
+		return
+	}
+	if r := c.at(at); r.start < at {
+		next := c.newRow(at, r.end)
+		r.end = at
+		c.rows = slices.Insert(c.rows, c.index(at)+1, next)
+	}
+}
+
+// index returns the index of the last row that begins at t or earlier.
+func (c *condition) index(t time.Duration) int {
+	return sort.Search(len(c.rows), func(i int) bool { return c.rows[i].start > t }) - 1
+}
+
+// at returns the row that holds t, which must not lie before the first, and makes those up to it.
+func (c *condition) at(t time.Duration) *stretch {
+	for last := c.rows[len(c.rows)-1].end; t >= last; {
+		next := c.bins.Edge(last)
+		c.rows = append(c.rows, c.newRow(last, next))
+		last = next
+	}
+	return &c.rows[c.index(t)]
+}
+
+// add counts a sample. It comes before the recorder takes it in, which then knows what need not be narrow any more.
+func (c *condition) add(s *measure.Sample) {
+	if s.Outcome == measure.Cancelled {
+		return
+	}
+	for len(c.watches) > 0 && s.Done >= c.rows[0].start+c.after { // one by one, however long nothing had ended
+		c.at(max(c.rows[0].end, c.rows[0].start+c.o.Window))
+		c.decide()
+	}
+	if len(c.watches) == 0 {
+		return
+	}
+	first := c.rows[0].start
+	if s.Done >= first {
+		r := c.at(s.Done)
+		c.count(&r.sides[asMeasured].ended, &r.sides[atBest].ended, s)
+	}
+	switch {
+	case s.Due >= first:
+		r := c.at(s.Due)
+		c.count(&r.sides[asMeasured].due, &r.sides[atBest].due, s)
+	case s.Due >= c.from:
+		c.late++
+	}
+}
+
+func (c *condition) count(upper, low *outcome, s *measure.Sample) {
+	upper.count(&c.o, s.Outcome == measure.Succeeded, s.Response())
+	low.count(&c.o, s.Outcome == measure.Succeeded || s.MayBeTurned(), s.Response()-s.Stalled)
+}
+
+func (h *outcome) count(o *plan.Objective, succeeded bool, response time.Duration) {
+	h.finished++
+	if !succeeded {
+		h.bad++
+		return
+	}
+	h.succeeded++
+	for k, q := range o.Quantiles {
+		if response.Microseconds() <= q.Limit.Microseconds() { // figures are whole microseconds
+			h.within[k]++
 		}
-		return outcome{t.Finished(), t.Failed + t.Dropped, t.Response.Count(), t.Response.AtMost(limits)}
 	}
-	for _, b := range bins {
-		c.bins = append(c.bins, binHealth{b.Start, of(&b.Ended), of(&b.Due)})
-	}
-	return c
 }
 
 func (h *outcome) add(o *outcome) {
@@ -74,21 +188,63 @@ func (h *outcome) meets(o *plan.Objective) bool {
 	return true
 }
 
-// holds reports whether the objective holds over its window from the start of bin i, rounded up to whole bins, and
-// whether a request was due in it: without one it proves nothing.
-func (c *condition) holds(i int) (holds, asked bool) {
-	n := len(c.o.Quantiles)
-	ended, due := outcome{within: make([]uint64, n)}, outcome{within: make([]uint64, n)}
-	for j := i; j < len(c.bins) && c.bins[j].start < c.bins[i].start+c.o.Window; j++ {
-		ended.add(&c.bins[j].ended)
-		due.add(&c.bins[j].due)
+// holds reports whether the objective holds on a side over its window from the start of the first row, rounded up to
+// whole rows, and whether a request was due in it: without one it proves nothing.
+func (c *condition) holds(side int) (holds, asked bool) {
+	sum := c.newRow(0, 0).sides[side]
+	for i := range c.rows {
+		if c.rows[i].start >= c.rows[0].start+c.o.Window {
+			break
+		}
+		sum.ended.add(&c.rows[i].sides[side].ended)
+		sum.due.add(&c.rows[i].sides[side].due)
 	}
-	return ended.meets(&c.o) && due.meets(&c.o), due.finished > 0
+	return sum.ended.meets(&c.o) && sum.due.meets(&c.o), sum.due.finished > 0
 }
 
-// at returns the index of the first bin that begins at t or later.
-func (c *condition) at(t time.Duration) int {
-	return sort.Search(len(c.bins), func(i int) bool { return c.bins[i].start >= t })
+// decide looks at the objective from the start of the first row on, of which all is known, and lets go of it.
+func (c *condition) decide() {
+	at := c.rows[0].start
+	for side := range c.rows[0].sides {
+		holds, asked := c.holds(side)
+		for _, w := range c.watches {
+			if w.see(side, at, holds, asked && at+c.o.Window <= c.ended, at < c.ended) {
+				c.bins.Mark(at)
+			}
+		}
+	}
+	c.watches = slices.DeleteFunc(c.watches, func(w *watch) bool { return w.sides[asMeasured].settled && w.sides[atBest].settled })
+	if c.rows = c.rows[1:]; len(c.watches) == 0 || len(c.rows) == 0 {
+		c.watches, c.rows = nil, nil
+		c.bins.KeepNone()
+		return
+	}
+	c.bins.Keep(c.rows[0].start)
+}
+
+// see takes in whether the objective holds from an instant on, whether that proves that it does, and whether the load
+// goes on. It reports whether the objective holds again there.
+func (w *watch) see(side int, at time.Duration, holds, proven, loaded bool) bool {
+	x := &w.sides[side]
+	switch {
+	case x.settled || at < w.from:
+	case !x.broken && (at > w.until || !loaded):
+		x.settled = true
+	case !x.broken:
+		x.broken = !holds
+	case holds && proven:
+		x.held, x.settled, x.at = true, true, at
+		return true
+	}
+	return false
+}
+
+// finish decides what is left when the last request of a load has ended that lasted until the given time.
+func (c *condition) finish(ended time.Duration) {
+	c.ended = ended
+	for len(c.watches) > 0 {
+		c.decide()
+	}
 }
 
 // recovery is what became of the objective after a fault.
@@ -98,23 +254,16 @@ type recovery struct {
 	known  bool          // false: it never held again, or the load ended before that could be said
 }
 
-// recovery looks at the objective after a fault, from its injection at t0 to its end at tr. The breach must begin
-// before one objective window has passed since the fault's end; without one the system is recovered at t0.
-func (c *condition) recovery(t0, tr time.Duration) recovery {
-	i := c.at(t0)
-	latest := min(tr+c.o.Window, c.ended)
-	for ; ; i++ {
-		if i == len(c.bins) || c.bins[i].start > latest || c.bins[i].start >= c.ended {
-			return recovery{at: t0, known: true}
-		}
-		if holds, _ := c.holds(i); !holds {
-			break
-		}
+// recovery looks at the objective after a fault, from its injection on. A breach is the fault's when the objective does not
+// hold over a window that begins before the fault's end, so that what goes wrong more than a window later is another's;
+// without a breach the system is recovered at the injection.
+func (w *watch) recovery(side int) recovery {
+	switch x := &w.sides[side]; {
+	case !x.broken:
+		return recovery{at: w.from, known: true}
+	case !x.held:
+		return recovery{broken: true}
+	default:
+		return recovery{at: x.at, broken: true, known: true}
 	}
-	for ; i < len(c.bins) && c.bins[i].start+c.o.Window <= c.ended; i++ {
-		if holds, asked := c.holds(i); holds && asked {
-			return recovery{at: c.bins[i].start, broken: true, known: true}
-		}
-	}
-	return recovery{broken: true}
 }

@@ -97,7 +97,7 @@ func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *R
 	d.objective(b.value("objective"), s, out.sub("objective"))
 	d.system(b, s, out)
 	network := d.block(b.value("network"), "network", out.sub("network"))
-	s.RTT = network.values([]spec.Param{{Name: "rtt", Type: spec.Duration, Default: "0s", Max: 10, Doc: "round trip between client and balancer; simulated worlds only"}}).Duration("rtt")
+	s.RTT = network.values(networkParams()).Duration("rtt")
 	network.close()
 	d.client(b.value("client"), s, out.sub("client"))
 	d.clientFiles(b.value("client"), s)
@@ -116,23 +116,17 @@ const defaultP99 = time.Second
 
 func (d *decoder) objective(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	b := d.block(n, "objective", out)
-	for _, q := range []struct {
-		name string
-		q    float64
-	}{{"p50", .5}, {"p90", .9}, {"p95", .95}, {"p99", .99}, {"p999", .999}} {
+	for _, q := range objectivePercentiles {
 		if n == nil && q.name == "p99" { // an objective that is there may be about errors alone
 			out.imply("p99", defaultP99.String(), "default")
 			s.Objective.Quantiles = append(s.Objective.Quantiles, plan.Quantile{Q: q.q, Limit: defaultP99})
 			continue
 		}
-		if v, ok := b.param(spec.Param{Name: q.name, Type: spec.Duration, Above: true, Max: 3600}); ok {
+		if v, ok := b.param(objectivePercentile(q.name)); ok {
 			s.Objective.Quantiles = append(s.Objective.Quantiles, plan.Quantile{Q: q.q, Limit: v.(time.Duration)})
 		}
 	}
-	v := b.values([]spec.Param{
-		{Name: "error_rate", Type: spec.Share, Default: "1%", Max: 1},
-		{Name: "window", Type: spec.Duration, Default: "2s", Min: .4, Max: 600, Doc: "the stretch of time over which it must hold"},
-	})
+	v := b.values(objectiveParams())
 	s.Objective.ErrorRate, s.Objective.Window = v.Float("error_rate"), v.Duration("window")
 	b.close()
 }
@@ -182,10 +176,7 @@ func (d *decoder) abort(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 	all.List = true
 	for i, n := range list {
 		b := d.block(n, "abort rule", all.sub(fmt.Sprint(i+1)))
-		v := b.values([]spec.Param{
-			{Name: "when", Type: spec.Text, Required: true, Doc: "such as error_rate > 60%"},
-			{Name: "over", Type: spec.Duration, Default: "5s", Min: .5, Max: 600, Doc: "the stretch of time looked back on"},
-		})
+		v := b.values(abortParams())
 		b.close()
 		if !v.Has("when") {
 			continue
@@ -199,17 +190,14 @@ func (d *decoder) abort(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		case g.Op != ">" && g.Op != ">=":
 			d.fail(b.value("when"), "an abort rule fires when the error rate is too high: write error_rate > %v%%", g.Limit)
 		default:
-			s.Abort = append(s.Abort, plan.Abort{When: g.Expr, ErrorRate: g.Limit / 100, Over: v.Duration("over")})
+			s.Abort = append(s.Abort, plan.Abort{When: g.Expr, ErrorRate: g.Limit / 100, OrEqual: g.Op == ">=", Over: v.Duration("over")})
 		}
 	}
 }
 
 func (d *decoder) validity(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	b := d.block(n, "validity", out)
-	v := b.values([]spec.Param{
-		{Name: "lag", Type: spec.Duration, Above: true, Max: 600, Doc: "delay of a request by the load generator itself that is tolerated (default 1ms, with the engine vegeta 3ms)"},
-		{Name: "offered", Type: spec.Share, Default: "99%", Min: 0, Max: 1, Doc: "share of the schedule that must have been offered"},
-	})
+	v := b.values(validityParams())
 	s.Validity = plan.Validity{Lag: v.Duration("lag"), Offered: v.Float("offered")}
 	b.close()
 }

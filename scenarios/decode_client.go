@@ -32,6 +32,7 @@ func clientParams(timeout time.Duration, identify string) []spec.Param {
 		{Name: "tls_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "of a TLS handshake; without it, the timeout"},
 		{Name: "first_byte_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "from sending to the first byte of the answer; without it, the timeout"},
 		{Name: "connections", Type: spec.Count, Default: "512", Min: 1, Max: 60000, Doc: "exchanges at once; more wait in order of due time"},
+		{Name: "addresses", Type: spec.Count, Default: "1", Min: 1, Max: client.MaxAddresses, Doc: "client addresses, from 127.1.0.0 on, that connections to a loopback address come from in turn; a connection keeps its address, so that no more are seen than there are connections"},
 		{Name: "requests_per_connection", Type: spec.Count, Default: "unlimited", Min: 1, Max: 1e9, Words: []spec.Word{{Name: "unlimited", Value: 0}}, Doc: "then it is replaced"},
 		{Name: "identify", Type: spec.Bool, Default: identify, Doc: "send each request's number in the header shakedown-seq"},
 		{Name: "cookies", Type: spec.Bool, Default: "false", Doc: "each user, or in an open loop each connection, keeps the cookies it was given"},
@@ -67,7 +68,7 @@ func (d *decoder) client(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 		Identify: v.Bool("identify"), Cookies: v.Bool("cookies"), HTTP2: v.Bool("http2"), Redirects: v.Int("redirects"),
 		Connect: client.Connect{
 			Insecure: v.Bool("insecure"), CA: d.path(v.Text("ca")), Cert: d.path(v.Text("cert")), Key: d.path(v.Text("key")),
-			Resolve: v.List("resolve"), UnixSocket: d.path(v.Text("unix_socket")),
+			Resolve: v.List("resolve"), UnixSocket: d.path(v.Text("unix_socket")), Addresses: v.Int("addresses"),
 		},
 	}}
 	for _, name := range []string{"min_attempt", "connect_timeout", "tls_timeout", "first_byte_timeout"} {
@@ -84,8 +85,47 @@ func (d *decoder) client(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	if s.Topology != nil && v.Has("unix_socket") {
 		d.fail(b.value("unix_socket"), "unix_socket needs a target: the balancer of a topology listens on TCP")
 	}
+	d.clientAddresses(b, s)
 	d.engine(b, s)
 	b.close()
+}
+
+// clientAddresses refuses several client addresses where connections cannot come from them.
+func (d *decoder) clientAddresses(b *block, s *plan.Scenario) {
+	c := &s.Client.Config
+	if c.Connect.Addresses < 2 {
+		return
+	}
+	n := b.value("addresses")
+	switch to := connectsTo(s); {
+	case c.HTTP2:
+		d.fail(n, "addresses and http2 exclude each other: over HTTP/2 requests share connections")
+	case c.Connect.UnixSocket != "":
+		d.fail(n, "addresses and unix_socket exclude each other: a client of a Unix domain socket has no address")
+	case to != "" && !client.Loopback(to):
+		d.fail(n, "addresses: %s is no loopback address of IPv4, such as 127.0.0.1: only there may a client come from several addresses of one machine", to)
+	}
+}
+
+// connectsTo returns the host and port that the load connects to; "" when they could not be read.
+func connectsTo(s *plan.Scenario) string {
+	if s.Topology != nil {
+		if len(s.Topology.Listeners) == 0 {
+			return ""
+		}
+		return s.Topology.Listeners[0].Address
+	}
+	u, err := s.Client.Base()
+	if err != nil {
+		return "" // it was told
+	}
+	to := client.Address(u)
+	for _, r := range s.Client.Connect.Resolve {
+		if from, instead, err := client.ParseResolve(r); err == nil && from == to {
+			return instead
+		}
+	}
+	return to
 }
 
 // engine checks the engine, or chooses the one that has what is asked for.

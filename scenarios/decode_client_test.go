@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -20,6 +21,35 @@ func TestClientSettings(t *testing.T) {
 		c := decode(t, src).Client
 		if c.Engine != want.engine || c.MinAttempt != want.attempt || c.FailPause != want.paused {
 			t.Errorf("%s: engine %s, least attempt %v, pause %v", text, c.Engine, c.MinAttempt, c.FailPause)
+		}
+	}
+}
+
+// Several client addresses are refused where a connection could not come from them.
+func TestClientAddressesNeedALoopbackTarget(t *testing.T) {
+	const load = "load: {phases: [{name: a, rate: 1/s, for: 1s}]}\n"
+	for _, tc := range []struct{ system, client, mistake string }{
+		{"target: http://127.0.0.1:1", "addresses: 10", ""},
+		{"target: http://localhost", "addresses: 60000", ""},
+		{"target: https://api.test", "addresses: 10, resolve: ['api.test:443=127.0.0.1:8443']", ""},
+		{"topology: {groups: {web: {targets: {count: 2}}}}", "addresses: 10", ""},
+		{"target: https://api.test", "addresses: 1", ""},
+		{"target: https://api.test", "addresses: 10", "api.test:443 is no loopback address of IPv4"},
+		{"target: http://10.0.0.1:80", "addresses: 10", "10.0.0.1:80 is no loopback address of IPv4"},
+		{"target: http://[::1]:80", "addresses: 10", "[::1]:80 is no loopback address of IPv4"},
+		{"target: http://127.0.0.1:80", "addresses: 10, resolve: ['127.0.0.1:80=10.0.0.1:80']", "10.0.0.1:80 is no loopback address"},
+		{"topology: {listeners: [{address: '0.0.0.0:0', rules: [{forward: web}]}], groups: {web: {targets: {count: 2}}}}", "addresses: 10", "0.0.0.0:0 is no loopback address"},
+		{"target: http://127.0.0.1:1", "addresses: 10, http2: true", "addresses and http2 exclude each other"},
+		{"target: http://127.0.0.1:1", "addresses: 10, unix_socket: /tmp/x", "addresses and unix_socket exclude each other"},
+		{"target: http://127.0.0.1:1", "addresses: 0", "the least is 1"},
+		{"target: http://127.0.0.1:1", "addresses: 60001", "the most is 60000"},
+	} {
+		_, err := Decode(Source{Name: "x", Text: []byte("version: 1\n" + tc.system + "\nclient: {" + tc.client + "}\n" + load)})
+		switch {
+		case tc.mistake == "" && err != nil:
+			t.Errorf("%s, %s: %v", tc.system, tc.client, err)
+		case tc.mistake != "" && (err == nil || !strings.Contains(err.Error(), tc.mistake)):
+			t.Errorf("%s, %s: %v, want %q", tc.system, tc.client, err, tc.mistake)
 		}
 	}
 }

@@ -71,6 +71,9 @@ func (d *decoder) checkGate(g gate.Gate, s *plan.Scenario) error {
 			}
 		}
 	}
+	if err := checkEnd(g, s); err != nil {
+		return err
+	}
 	if g.Window == "" || len(d.causes()) > 0 {
 		return nil // only a load without mistakes has a schedule
 	}
@@ -89,6 +92,28 @@ func (d *decoder) checkGate(g gate.Gate, s *plan.Scenario) error {
 	}
 	if due := sched.Profile.Hits(to.Seconds()) - sched.Profile.Hits(from.Seconds()); due <= 0 {
 		return fmt.Errorf("%s: no request is due from %v to %v, so that there is nothing to judge", g.Expr, from, to)
+	}
+	return nil
+}
+
+// checkEnd refuses a gate on when the objective holds again if the load ends before that can be known: it holds when it
+// has held for its whole window.
+func checkEnd(g gate.Gate, s *plan.Scenario) error {
+	if g.Metric != "residual" && g.Metric != "recover" {
+		return nil
+	}
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		if f.ID != g.ID {
+			continue
+		}
+		from, what := f.At, "begins"
+		if end, ok := f.End(); ok && g.Metric == "residual" {
+			from, what = end, "ends"
+		}
+		if left := s.Length() - from; left < s.Objective.Window {
+			return fmt.Errorf("%s: fault %s %s %v before the load does, and whether the objective holds is known after its window of %v: make the last phase longer, or the fault earlier", g.Expr, f.ID, what, max(left, 0), s.Objective.Window)
+		}
 	}
 	return nil
 }

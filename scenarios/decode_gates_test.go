@@ -9,6 +9,7 @@ func TestGatesThatCanNeverBeJudged(t *testing.T) {
 	const scenario = `version: 1
 topology: {groups: {web: {targets: {count: 2}}}}
 load:
+  requests: [{get: /, name: passes}]
   phases:
     - {name: main, rate: 100/s, for: 4s}
     - {name: gap, rate: pause, for: 2s}
@@ -20,6 +21,7 @@ faults:
   - {id: stays-down, at: 2s, kind: kill, target: {group: web, count: 1}}
   - {id: passes, at: 1s, for: 1s, kind: latency, delay: 1ms, target: {group: web, all: true}}
   - {id: comes-back, at: 1s, kind: kill, restart_after: 1s, target: {group: web, count: 1}}
+  - {id: to-the-end, at: main, for: 12s, kind: latency, delay: 1ms, target: {group: web, all: true}}
   - {id: late, at: end+1s, kind: latency, delay: 1ms, target: {group: web, all: true}}
 gates: ["GATE"]
 `
@@ -29,6 +31,12 @@ gates: ["GATE"]
 		"residual(passes) < 1s":     "",
 		"residual(comes-back) < 1s": "",
 		"recover(stays) < 1s":       "",
+		"recover(late) < 1s":        "fault late begins 1s before the load does, and whether the objective holds is known after its window of 2s",
+		"residual(to-the-end) < 1s": "fault to-the-end ends 0s before the load does",
+		"recover(to-the-end) < 1s":  "",
+		"p99[main] < 1s":            "",
+		"p99[late] > 1s":            "no request is due",
+		"p99[passes] < 1s":          "[passes] is ambiguous",
 		"p99[gap] < 1s":             "no request is due from 4s to 6s",
 		"error_rate[end] < 1%":      "no request is due from 10s to 12s",
 		"p99[late] < 1s":            "no request is due from 11s to 12s",

@@ -43,11 +43,16 @@ func (d *decoder) front(b *block, l *plan.Listener, item *Resolved) {
 	if what := balancer.CheckHeaders(&l.Options); what != "" {
 		d.fail(b.value("headers"), "headers: %s", what)
 	}
-	v := b.values([]spec.Param{
+	v := b.values(d.defaults("listener", []spec.Param{
 		{Name: "http2", Type: spec.Bool, Default: "true", Doc: "HTTP/2 is spoken too: over TLS as agreed, without by prior knowledge"},
 		{Name: "proxy_protocol", Type: spec.Bool, Default: "false", Doc: "each connection begins with a PROXY header, version 1 or 2, that tells the client"},
-	})
+		{Name: "strict", Type: spec.Bool, Default: "false", Doc: "URLs with \"<>\\^`{|} or bytes beyond ASCII, which RFC 3986 leaves out, are refused"},
+		{Name: "normalize_path", Type: spec.Bool, Default: "true", Doc: "targets get a path in the form that rules see, without dot segments, repeated slashes and needless escapes; false: as it came"},
+		{Name: "escaped_slashes", Type: spec.Text, Default: "keep", Enum: []string{"keep", "refuse"}, Doc: "what becomes of a path with %2F or %5C: it stays escaped and counts as no slash, or is refused"},
+	}))
 	l.HTTP1Only, l.ProxyHeader = !v.Bool("http2"), v.Bool("proxy_protocol")
+	l.Options.NoEscapedSlashes = v.Text("escaped_slashes") == "refuse"
+	l.Options.Strict, l.Options.RawPath = v.Bool("strict"), !v.Bool("normalize_path")
 	if l.ProxyHeader && !d.alone {
 		d.fail(b.value("proxy_protocol"), "proxy_protocol: the load that meets this listener has no PROXY header")
 	}

@@ -16,7 +16,7 @@ import (
 
 func (d *decoder) load(b *block, s *plan.Scenario, out *Resolved) {
 	lb := d.block(b.require("load"), "load", out)
-	v := lb.values([]spec.Param{{Name: "arrivals", Type: spec.Text, Default: "poisson", Enum: []string{"even", "poisson"}}})
+	v := lb.values(loadParams())
 	s.Load.Arrivals = profile.Arrivals(v.Text("arrivals"))
 	d.set(lb, s, out)
 	list := lb.list("phases")
@@ -55,11 +55,7 @@ const maxRequests = 1e9
 func (d *decoder) phase(n *yaml.Node, s *plan.Scenario, start time.Duration, names map[string]bool, all *Resolved) plan.Phase {
 	item := all.sub("")
 	b := d.block(n, "phase", item)
-	v := b.values([]spec.Param{
-		{Name: "name", Type: spec.Text, Required: true, Doc: "what gates and faults call it"},
-		{Name: "for", Type: spec.Duration, Required: true, Above: true, Max: 7 * 86400, Doc: "how long it lasts"},
-		{Name: "discard", Type: spec.Bool, Default: "false", Doc: "left out of totals and gates: a warm-up"},
-	})
+	v := b.values(phaseParams())
 	p := plan.Phase{Name: v.Text("name"), Start: start, End: start + v.Duration("for"), Discard: v.Bool("discard")}
 	item.Key = p.Name
 	if !d.name(b.value("name"), "phase") {
@@ -107,13 +103,13 @@ func (d *decoder) users(b *block, s *plan.Scenario, p *plan.Phase, item *Resolve
 		p.Users = s.Client.Connections
 		item.leaf("rate", "max", d.origin(rate))
 	default:
-		v, _ := b.param(spec.Param{Name: "users", Type: spec.Count, Min: 1, Max: 60000, Doc: "each sends its next request when the last was answered"})
+		v, _ := b.param(usersParam())
 		p.Users, _ = v.(int)
 		if p.Users > s.Client.Connections {
 			d.fail(b.value("users"), "%d users need as many connections: client.connections is %d", p.Users, s.Client.Connections)
 		}
 	}
-	p.Think = b.values([]spec.Param{{Name: "think_time", Type: spec.Duration, Default: "0s", Max: 3600, Doc: "between an answer and the user's next request"}}).Duration("think_time")
+	p.Think = b.values(closedLoopParams()).Duration("think_time")
 	return nil
 }
 
@@ -128,12 +124,7 @@ func (d *decoder) scaling(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		item := all.sub("")
 		b := d.block(n, "scaling", item)
 		b.refuse("warm_pool", "scheduled", "grace", "prices")
-		v := b.values([]spec.Param{
-			{Name: "group", Type: spec.Text, Required: true, Doc: "the group that is scaled"},
-			{Name: "min", Type: spec.Count, Default: "1", Min: 1, Max: 1000},
-			{Name: "max", Type: spec.Count, Required: true, Min: 1, Max: 1000, Doc: "the most targets"},
-			{Name: "cooldown", Type: spec.Duration, Default: "300s", Max: 86400, Doc: "after a change, no other for so long"},
-		})
+		v := b.values(scalingParams())
 		x := plan.Scaling{Group: v.Text("group"), Policy: autoscale.Config{Min: v.Int("min"), Max: v.Int("max"), Cooldown: v.Duration("cooldown")}}
 		item.Key = x.Group
 		if x.Group == "" {
@@ -231,7 +222,7 @@ func (d *decoder) fault(n *yaml.Node, s *plan.Scenario, item *Resolved, seen map
 			d.unknownKind(kindNode, kindNode.Value, "fault", chaos.Kinds().Table(), laterFaults)
 		}
 	}
-	v := b.values([]spec.Param{{Name: "id", Type: spec.Text, Required: true, Doc: "what gates and the report call it"}})
+	v := b.values(faultParams())
 	f.ID, item.Key = v.Text("id"), v.Text("id")
 	d.ids = append(d.ids, f.ID)
 	if !d.name(b.value("id"), "id") {
@@ -261,10 +252,7 @@ func (d *decoder) fault(n *yaml.Node, s *plan.Scenario, item *Resolved, seen map
 	}
 	f.At = d.instant(b, s, item)
 	if kind.Process == nil {
-		w := b.values([]spec.Param{
-			{Name: "for", Type: spec.Duration, Above: true, Max: 7 * 86400, Doc: "how long; until the run ends without it"},
-			{Name: "where", Type: spec.Text, Default: "wire", Enum: []string{"wire", "target"}, Doc: "on the balancer's connection to the target"},
-		})
+		w := b.values(wireFaultParams())
 		f.For = w.Duration("for")
 		if w.Text("where") == "target" {
 			d.fail(b.value("where"), "where: target is not supported yet")

@@ -142,10 +142,7 @@ func (d *decoder) request(n *yaml.Node, names map[string]bool, all *Resolved) mi
 	if r.Method == "" && !b.bad {
 		d.fail(n, "request needs a method and a path, such as get: /")
 	}
-	v := b.values([]spec.Param{
-		{Name: "name", Type: spec.Text, Default: r.Method + " " + r.Path},
-		{Name: "weight", Type: spec.Number, Default: "1", Above: true, Max: 1e6},
-	})
+	v := b.values(requestParams(r.Method + " " + r.Path))
 	r.Name, r.Weight = v.Text("name"), v.Float("weight")
 	r.Body = d.body(b, item)
 	item.Key = r.Name
@@ -189,10 +186,7 @@ func (d *decoder) expect(b *block, item *Resolved) *mix.Expect {
 		return nil
 	}
 	eb := d.block(n, "expect", item.sub("expect"))
-	v := eb.values([]spec.Param{
-		{Name: "status", Type: spec.Count, Min: 100, Max: 599, Doc: "the status it must have; without it, any below 400"},
-		{Name: "body", Type: spec.Text, Doc: "a text that must stand in the body"},
-	})
+	v := eb.values(expectParams())
 	e := &mix.Expect{Status: v.Int("status"), Body: v.Text("body")}
 	if h := eb.value("headers"); h != nil {
 		e.Headers = d.headers(h, eb.out.sub("headers"))

@@ -20,28 +20,16 @@ func (d *decoder) targets(b *block, g *plan.Group, out *Resolved) {
 	tb.refuse("image")
 	commandKey, _ := tb.key("command")
 	addressesKey, _ := tb.key("addresses")
-	params := []spec.Param{
-		{Name: "zones", Type: spec.List, Doc: "zones, given to the targets in turn"},
-		{Name: "weights", Type: spec.List, Doc: "weights, given to the targets in turn; whole numbers"},
-	}
-	count := spec.Param{Name: "count", Type: spec.Count, Default: "1", Min: 1, Max: 1000}
 	g.Targets.Run = plan.Builtin
 	switch {
 	case commandKey != nil && addressesKey != nil:
 		d.fail(commandKey, "command and addresses exclude each other")
 	case commandKey != nil:
 		g.Targets.Run = plan.Command
-		params = append(params, count,
-			spec.Param{Name: "command", Type: spec.List, Required: true, Doc: "program and arguments; {port} is the port to listen on"},
-			spec.Param{Name: "dir", Type: spec.Text, Doc: "the folder that it runs in; the scenario's own without it"})
 	case addressesKey != nil:
 		g.Targets.Run = plan.Addresses
-		params = append(params, spec.Param{Name: "addresses", Type: spec.List, Required: true, Doc: "HOST:PORT of each target"})
-	default:
-		params = append(params, count, spec.Param{Name: "run", Type: spec.Text, Default: "builtin", Enum: []string{"builtin"}, Doc: "builtin: the sample backend"})
 	}
-	params = append(params, spec.Param{Name: "start_timeout", Type: spec.Duration, Default: "30s", Min: .1, Max: 3600, Doc: "how long the targets may take to become healthy at the start"})
-	v := tb.values(params)
+	v := tb.values(targetsParams(g.Targets.Run))
 	g.Targets.Count, g.Targets.Zones, g.Targets.StartTimeout = v.Int("count"), v.List("zones"), v.Duration("start_timeout")
 	for i, text := range v.List("weights") {
 		w, err := spec.Param{Type: spec.Count, Min: 1, Max: 1000}.Parse(text)
@@ -140,10 +128,7 @@ func (d *decoder) service(b *block, g *plan.Group, out *Resolved) {
 		constant := spec.Choice{Kind: "constant", Values: spec.Values{"mean": defaultServiceTime}}
 		g.Service.Time = byDefault(model.Times().Table(), constant, sb.out.sub("time"), nil)
 	}
-	v := sb.values([]spec.Param{
-		{Name: "concurrency", Type: spec.Count, Default: defaultSlots, Min: 1, Max: 100000, Doc: "requests served at once"},
-		{Name: "queue", Type: spec.Count, Default: defaultQueue, Min: 0, Max: 1e6, Words: []spec.Word{{Name: "unlimited", Value: -1}}, Doc: "requests that may wait; beyond it, 503"},
-	})
+	v := sb.values(serviceParams())
 	g.Service.Model = model.Config{Concurrency: v.Int("concurrency"), Queue: v.Int("queue")}
 	sb.close()
 }

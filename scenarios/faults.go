@@ -21,6 +21,7 @@ type faultRun struct {
 	hits     uint64
 	down     map[string]bool // killed targets that are to come back
 
+	watch   *watch         // nil until it is injected
 	carried *measure.Tally // requests under way at its injection that failed after it by its doing
 }
 
@@ -51,8 +52,13 @@ func (p *player) inject(r *faultRun) {
 	for _, id := range r.targets {
 		p.fleet.byID[id].troubled = false
 	}
+	p.late(r, "was injected", p.world.Now()-r.At)
 	p.rec.inject(r, p.world.Now())
-	p.say("fault", r.Select.Group, "", r.ID, fmt.Sprintf("%s on %s", r.Kind, strings.Join(r.targets, ", ")))
+	on := strings.Join(r.targets, ", ")
+	if on == "" {
+		on = "no target: none that fits is in service"
+	}
+	p.say("fault", r.Select.Group, "", r.ID, fmt.Sprintf("%s on %s", r.Kind, on))
 	if len(r.targets) == 0 {
 		return // told as invalid at the end: it hit nothing
 	}
@@ -65,16 +71,30 @@ func (p *player) inject(r *faultRun) {
 		}
 		return
 	}
+	var struck []string // those that were really killed: nothing is charged to the fault on the others
 	for _, id := range r.targets {
 		if err := p.world.Do(plan.Kill{Target: id, Fault: r.ID}); err != nil {
 			p.warn("fault %s: %v", r.ID, err)
 			continue
 		}
+		struck = append(struck, id)
 		r.hits++
 		if after := r.kind.Process.RestartAfter; after > 0 {
 			r.down[id] = true
 			p.world.At(r.At+after, func() { p.restart(r, id) })
 		}
+	}
+	r.targets = struck
+}
+
+// lateEdge is how late a fault may begin or end without a word.
+const lateEdge = 100 * time.Millisecond
+
+// late warns of an edge of a fault that came later than the scenario says, because the machine or this process stood still.
+// Its window is the real one.
+func (p *player) late(r *faultRun, what string, by time.Duration) {
+	if by > lateEdge {
+		p.warn("fault %s %s %v later than the scenario says: the load generator's process stood still", r.ID, what, by.Round(time.Millisecond))
 	}
 }
 
@@ -100,9 +120,11 @@ func (p *player) restart(r *faultRun, id string) {
 func (p *player) reverted(e *plan.Event) {
 	for _, r := range p.faults {
 		if r.ID == e.Fault && r.ended == nil {
-			at := e.At
-			r.ended, r.hits = &at, e.Hits
-			p.rec.cut(p.world.Now())
+			r.hits = e.Hits
+			if end, ok := r.End(); ok {
+				p.late(r, "ended", e.At-end)
+			}
+			p.rec.revert(r, e.At, p.world.Now())
 			e.Detail = fmt.Sprintf("%s reverted; it touched %d exchanges", r.Kind, e.Hits)
 		}
 	}
@@ -114,9 +136,7 @@ func (p *player) restarted(e *plan.Event) {
 		if r.down[e.Target] {
 			delete(r.down, e.Target)
 			if len(r.down) == 0 && r.ended == nil {
-				at := e.At
-				r.ended = &at
-				p.rec.cut(p.world.Now())
+				p.rec.revert(r, e.At, p.world.Now())
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -37,12 +38,14 @@ func (m *impact) contains(b *measure.Bin) bool { return b.Start >= m.from && b.S
 // later; for a fault without an end, with the recovery, if the objective broke. What belongs to it are the
 // requests due in it, and those that were under way at the injection and failed after it by the fault's doing.
 func (p *player) impacts(lower bool) []impact {
-	bins := p.rec.recorder.Bins()
-	c := newCondition(bins, p.ended, p.s.Objective, lower)
+	bins, side := p.rec.recorder.Bins(), asMeasured
+	if lower {
+		side = atBest
+	}
 	out := make([]impact, len(p.faults))
 	for i, f := range p.faults {
 		if f.injected != nil {
-			out[i] = p.measureFault(f, c)
+			out[i] = p.measureFault(f, side)
 			if lower {
 				p.shorten(&out[i], f)
 				out[i].tally = out[i].tally.Lower()
@@ -53,7 +56,7 @@ func (p *player) impacts(lower bool) []impact {
 	return out
 }
 
-func (p *player) measureFault(f *faultRun, c *condition) impact {
+func (p *player) measureFault(f *faultRun, side int) impact {
 	t0, tr := *f.injected, p.ended
 	ends := f.ended != nil && *f.ended < p.ended // a fault that is reverted after the load has none within it
 	if ends {
@@ -61,7 +64,7 @@ func (p *player) measureFault(f *faultRun, c *condition) impact {
 	}
 	m := impact{from: t0, to: forever}
 	p.measureTargets(f, &m, tr)
-	r := c.recovery(t0, tr)
+	bins, r := p.rec.recorder.Bins(), f.watch.recovery(side)
 	if r.known {
 		d := r.at - t0
 		m.Recover, m.Broken = &d, r.broken
@@ -73,14 +76,14 @@ func (p *player) measureFault(f *faultRun, c *condition) impact {
 		if !ends && r.broken {
 			end = r.at
 		}
-		if i := c.at(end); i < len(c.bins) && end < p.ended {
-			m.to = c.bins[i].start
+		if i := sort.Search(len(bins), func(i int) bool { return bins[i].Start >= end }); i < len(bins) && end < p.ended {
+			m.to = bins[i].Start
 		}
 	}
 	m.tally = p.rec.recorder.Between(m.from, min(m.to, p.ended)) // what drains after the load is no throughput
 	m.tally.Merge(f.carried)
 	m.planned = f.carried.Finished()
-	for _, b := range p.rec.recorder.Bins() {
+	for _, b := range bins {
 		if m.contains(b) && b.Start < p.ended {
 			m.planned += b.Planned
 		}
@@ -199,6 +202,11 @@ func (p *player) charged(impacts []impact, b *measure.Bin, f measure.Failure, ow
 	}
 	if f.Target != "" {
 		if i := p.latest(impacts, b, func(r *faultRun) bool { return slices.Contains(r.targets, f.Target) }); i >= 0 {
+			return i
+		}
+	}
+	if f.Group != "" {
+		if i := p.latest(impacts, b, func(r *faultRun) bool { return r.Select.Group == f.Group }); i >= 0 {
 			return i
 		}
 	}

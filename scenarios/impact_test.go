@@ -14,32 +14,40 @@ import (
 
 const s = time.Second
 
-// course makes bins of half a second from letters: "." a good one, "e" one with errors, "l" a late one, " " one in
-// which no request ended, "d" one whose requests were late because the generator was. In each 100 requests end.
-func course(letters string, lower bool) *condition {
+// course plays half seconds from letters: "." a good one, "e" one with errors, "l" a late one, " " one in which no
+// request ended, "d" one whose requests were late because the generator was. In each 100 requests end. A fault is in
+// force from t0 to tr.
+func course(letters string, t0, tr time.Duration, side int) recovery {
 	width, length := s/2, time.Duration(len(letters))*s/2
 	r := measure.NewRecorder([]measure.Phase{{End: length}}, width)
-	r.Plan(length-1, 1) // every bin is there
-	for i, c := range letters {
+	c := newCondition(plan.Objective{
+		Quantiles: []plan.Quantile{{Q: .99, Limit: 100 * time.Millisecond}}, ErrorRate: .01, Window: s,
+	}, length, s, width, r)
+	var w *watch
+	for i, letter := range letters {
+		if at := time.Duration(i) * width; at == t0 {
+			w = c.watch(r.Cut(at))
+			w.until = tr + s
+		}
 		for n := range 100 {
 			at := time.Duration(i)*width + 200*time.Millisecond
 			x := measure.Sample{Due: at - 10*time.Millisecond, Done: at}
 			switch {
-			case c == ' ':
+			case letter == ' ':
 				continue
-			case c == 'e' && n < 10:
+			case letter == 'e' && n < 10:
 				x.Outcome, x.Class = measure.Failed, measure.Refused
-			case c == 'l':
+			case letter == 'l':
 				x.Due = at - s
-			case c == 'd':
+			case letter == 'd':
 				x.Due, x.Stalled = at-s, s
 			}
+			c.add(&x)
 			r.Add(&x)
 		}
 	}
-	return newCondition(r.Bins(), length, plan.Objective{
-		Quantiles: []plan.Quantile{{Q: .99, Limit: 100 * time.Millisecond}}, ErrorRate: .01, Window: s,
-	}, lower)
+	c.finish(length)
+	return w.recovery(side)
 }
 
 func TestRecovery(t *testing.T) {
@@ -60,7 +68,7 @@ func TestRecovery(t *testing.T) {
 		{"no requests prove nothing", "..ee      ", 1 * s, 2 * s, 0, true, false},
 		{"until there are some", "..ee   ...", 1 * s, 2 * s, 3 * s, true, true},
 	} {
-		got := course(tc.letters, false).recovery(tc.t0, tc.tr)
+		got := course(tc.letters, tc.t0, tc.tr, asMeasured)
 		if got != (recovery{tc.ts, tc.broken, tc.known}) {
 			t.Errorf("%s: %+v, want %+v", tc.name, got, tc)
 		}
@@ -69,10 +77,10 @@ func TestRecovery(t *testing.T) {
 
 // What the generator itself delayed breaks the objective only as measured.
 func TestRecoveryWithoutTheGeneratorsOwnDelays(t *testing.T) {
-	if got := course("..dd......", false).recovery(1*s, 2*s); got != (recovery{2 * s, true, true}) {
+	if got := course("..dd......", 1*s, 2*s, asMeasured); got != (recovery{2 * s, true, true}) {
 		t.Errorf("as measured: %+v", got)
 	}
-	if got := course("..dd......", true).recovery(1*s, 2*s); got != (recovery{1 * s, false, true}) {
+	if got := course("..dd......", 1*s, 2*s, atBest); got != (recovery{1 * s, false, true}) {
 		t.Errorf("without them: %+v", got)
 	}
 }
@@ -100,7 +108,7 @@ func rehearseIn(window time.Duration, phases ...plan.Phase) *rehearsal {
 func (r *rehearsal) fault(id string, at, end time.Duration, targets ...string) {
 	f := &faultRun{Fault: &chaos.Fault{ID: id}, targets: targets}
 	r.rec.inject(f, at)
-	f.ended = &end
+	r.rec.revert(f, end, at)
 	r.faults = append(r.faults, f)
 	for _, id := range targets {
 		r.fleet.member(plan.Target{ID: id})
@@ -140,7 +148,7 @@ func TestWhatBelongsToAFault(t *testing.T) {
 	r.ask(10, 11*s, 50*ms, 20*ms, failedAt("web-1", ""))       // from 11 to 11.45 s
 	r.rec.cut(12 * s)
 	r.ask(80, 12*s, 100*ms, 10*ms, measure.Sample{Status: 200}) // until 19.9 s
-	r.rec.end(true, r.sched)
+	r.rec.end(true, r.ended, r.sched)
 
 	m := r.impacts(false)[0]
 	if m.Recover == nil || *m.Recover < 1400*ms || *m.Recover > 1625*ms || !m.Broken {
@@ -174,7 +182,7 @@ func TestOverlappingFaultsShareTheirFailures(t *testing.T) {
 	r.rec.cut(16 * s)
 	r.rec.cut(20 * s)
 	r.ask(20, 22*s, 100*ms, 10*ms, measure.Sample{Status: 200})
-	r.rec.end(true, r.sched)
+	r.rec.end(true, r.ended, r.sched)
 
 	impacts := r.impacts(false)
 	slow, kill := impacts[0], impacts[1]
@@ -207,6 +215,11 @@ func TestFailuresWaitForWhatTheBalancerTells(t *testing.T) {
 	if len(rows) != 0 {
 		t.Fatalf("%d rows before anything is known", len(rows))
 	}
+	r.ask(1, 9500*ms, ms, 900*ms, measure.Sample{Outcome: measure.Failed, Class: measure.Status5xx, Status: 503, Told: true})
+	if len(rows) != 1 {
+		t.Fatalf("what the balancer has told, that no target was tried, waits: %d rows", len(rows))
+	}
+	rows = nil
 	r.event(plan.Event{At: 11 * s, Kind: plan.Abandoned, Abandoned: []plan.AbandonedRequest{{Seq: 1, Target: "web-1", Fault: "slow", Attempts: 2}}})
 	r.event(plan.Event{At: 11 * s, Kind: plan.Measured, Stats: &plan.Stats{}})
 	if len(rows) != 1 || rows[0].Target != "web-1" || rows[0].Fault != "slow" || rows[0].Attempts != 2 {
@@ -216,8 +229,8 @@ func TestFailuresWaitForWhatTheBalancerTells(t *testing.T) {
 	if len(rows) != 3 || rows[2].Target != "" {
 		t.Fatalf("%d rows a second later: %+v", len(rows), rows)
 	}
-	r.rec.end(true, r.sched)
-	if m := r.impacts(false)[0]; m.charged != 3 || m.tally.Failed != 1 {
+	r.rec.end(true, r.ended, r.sched)
+	if m := r.impacts(false)[0]; m.charged != 4 || m.tally.Failed != 1 {
 		t.Errorf("charged %d, %d belong to it", m.charged, m.tally.Failed)
 	}
 }

@@ -79,23 +79,23 @@ func (f *figures) fault(id string) (gate.Fault, bool) {
 	return gate.Fault{}, false
 }
 
-// scaleOut is the slowest scale-out of a group from breach to service; ok is false when there was none, or one that
-// never came into service.
+// scaleOut is the slowest scale-out of a group from breach to service; ok is false when none came into service. One that
+// was still under way at the end counts as long as it had taken by then.
 func (f *figures) scaleOut(group string) (slowest time.Duration, ok bool) {
 	for _, sc := range f.p.scalers {
 		if sc.cfg.Group != group {
 			continue
 		}
 		for _, st := range sc.waterfall {
-			m := f.p.fleet.byID[st.id]
-			if m == nil || m.inServiceAt == nil {
-				return 0, false
+			until := f.p.ended
+			if m := f.p.fleet.byID[st.id]; m != nil && m.inServiceAt != nil {
+				until, ok = *m.inServiceAt, true
 			}
-			d := *m.inServiceAt - st.breach
+			d := until - st.breach
 			if f.lower {
-				d = max(d-f.p.stalledBetween(st.breach, *m.inServiceAt), 0)
+				d = max(d-f.p.stalledBetween(st.breach, until), 0)
 			}
-			slowest, ok = max(slowest, d), true
+			slowest = max(slowest, d)
 		}
 	}
 	return slowest, ok
@@ -108,10 +108,11 @@ func (f *figures) facts() *gate.Facts {
 	}
 }
 
-// judge decides the gates on both sides of what is known: where they disagree the run can't be trusted. When the
-// run was stopped early they are judged on what there is.
+// judge decides the gates on both sides of what is known: where they disagree the run can't be trusted, unless it has
+// failed on both sides by something else. When the run was stopped early they are judged on what there is.
 func (p *player) judge(r *reports.Result, measured, lower *figures) {
 	upperFacts, lowerFacts := measured.facts(), lower.facts()
+	failed := false // for certain
 	for _, g := range p.s.Gates {
 		j, low := g.Judge(upperFacts), g.Judge(lowerFacts)
 		out := reports.Gate{Expr: g.Expr, Metric: g.Metric, Window: g.Window, Limit: g.Limit, Op: g.Op, Unit: string(j.Unit), Passed: j.Passed, Judged: p.cause == nil, Note: j.Note}
@@ -119,10 +120,9 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 		case j.Happened:
 			out.Observed = &j.Observed
 		case j.Empty:
-			out.Note = "no request in its window"
 			out.Judged = false
 			if p.cause == nil {
-				p.distrust(r, "gate %s has no request to judge", g.Expr)
+				p.distrust(r, "gate %s has nothing to judge: %s", g.Expr, j.Note)
 			}
 		case j.NoSuccess:
 			out.Note = "no request succeeded"
@@ -134,15 +134,17 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 		}
 		if p.cause == nil && low.Passed != j.Passed {
 			out.Judged = false
-			p.distrust(r, "gate %s can't be judged: %s as measured, and %s without the time in which the load generator itself was late or stood still",
+			p.doubt("gate %s can't be judged: %s as measured, and %s without the time in which the load generator itself was late or stood still",
 				g.Expr, observed(&j), observed(&low))
 		}
-		if j.Few > 0 {
+		if j.Few > 0 && out.Judged {
 			p.warn("gate %s is judged on %d requests: %d are needed for that percentile to be more than chance", g.Expr, j.Few, j.Needed)
 		}
+		failed = failed || (out.Judged && !out.Passed)
 		r.Gates = append(r.Gates, out)
 	}
-	p.judgeTheRest(r, measured, lower)
+	failed = p.judgeTheRest(r, measured, lower) || failed
+	p.settleDoubts(r, failed)
 	r.Validity.Valid = len(r.Validity.Reasons) == 0
 }
 
@@ -154,27 +156,42 @@ func observed(j *gate.Judgement) string {
 	return reports.Quantity(j.Observed, string(j.Unit))
 }
 
-// collapse is the error rate, in percent, above which a run has failed whatever is asked of it.
-const collapse = 50
-
 // judgeTheRest judges what no gate asks: that the system did not collapse and, where nothing is asked at all, that
-// the figures are right.
-func (p *player) judgeTheRest(r *reports.Result, measured, lower *figures) {
+// the figures are right. It reports whether the run has failed for certain.
+func (p *player) judgeTheRest(r *reports.Result, measured, lower *figures) (failed bool) {
 	asked, passed := false, false
 	for _, g := range r.Gates {
 		if g.Metric == "error_rate" && g.Window == "" {
 			asked, passed = true, passed || g.Passed
 		}
 	}
-	if rate, low := 100*measured.judged.ErrorRate(), 100*lower.judged.ErrorRate(); rate > collapse && !passed {
-		p.collapsed = fmt.Sprintf("%.1f %% of the requests failed: above %d %% a run has failed, unless a gate on error_rate passes", rate, collapse)
-		if low <= collapse && p.cause == nil && !asked { // a gate that asks for it is judged by itself
-			p.distrust(r, "%.1f %% of the requests failed as measured, and %.1f %% without failures that may be the generator's own doing", rate, low)
+	if reason := reports.Collapse(measured.judged); reason != "" && !passed {
+		p.collapsed = reason
+		failed = reports.Collapse(lower.judged) != ""
+		if !failed && p.cause == nil && !asked { // a gate that asks for it is judged by itself
+			p.doubt("%.1f %% of the requests failed as measured, and %.1f %% without failures that may be the generator's own doing",
+				100*measured.judged.ErrorRate(), 100*lower.judged.ErrorRate())
 		}
 	}
 	if len(p.s.Gates) == 0 && p.cause == nil {
 		p.distrustFigures(r, measured, lower)
 	}
+	return failed
+}
+
+// doubt notes that something that is judged may come out otherwise without the generator's own delays.
+func (p *player) doubt(format string, args ...any) {
+	p.doubts = append(p.doubts, fmt.Sprintf(format, args...))
+}
+
+// settleDoubts makes a run with doubts invalid, unless it has failed for certain: then they change nothing, and are
+// warnings.
+func (p *player) settleDoubts(r *reports.Result, failed bool) {
+	if failed && len(r.Validity.Reasons) == 0 {
+		p.warnings = append(p.warnings, p.doubts...)
+		return
+	}
+	r.Validity.Reasons = append(r.Validity.Reasons, p.doubts...)
 }
 
 func (p *player) distrust(r *reports.Result, format string, args ...any) {
@@ -186,7 +203,7 @@ const leastExpected = 20
 
 // imbalance is how far the most loaded target's requests exceed those that it should have had by its weight while
 // it took traffic, as a share of these: with equal weights the largest share over the mean share, less 1. Targets that
-// should have had next to nothing do not count.
+// should have had fewer than 20 do not count.
 func imbalance(stats *plan.Stats) (worst float64, ok bool) {
 	if stats == nil {
 		return 0, false

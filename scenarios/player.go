@@ -51,13 +51,14 @@ type Options struct {
 	Announce func(string)             // faults, targets that leave or join, scaling: as they happen
 	Expose   func(expose.Figures)     // about once a second, when not nil
 	Samples  func(*reports.SampleRow) // each planned request, one at a time, when not nil
+	Began    func(time.Time)          // live: when the load began, told at that time, when not nil
 }
 
 // Progress is how far a run has come.
 type Progress struct {
 	Now, Length     time.Duration
 	Phase           string
-	Planned, Sent   uint64 // Planned is the expected number of the whole load; of closed loops, those so far
+	Planned, Ended  uint64 // Planned is the expected number of the whole load; of closed loops, those so far
 	InFlight        int64
 	Failed, Dropped uint64
 	P50, P99, Lag   time.Duration // response times, and the generator's lateness (p99), of the last second
@@ -66,15 +67,18 @@ type Progress struct {
 // ErrCannotRun wraps what kept a scenario from being played at all.
 var ErrCannotRun = errors.New("could not run")
 
-// Play plays a scenario and judges it. The error is not nil only when there is nothing to report: the
-// topology could not be started. An ended context stops the run early, and the result says so.
+// Play plays a scenario and judges it. The error is not nil only when there is nothing to report: it wraps
+// ErrCannotRun when the topology could not be started, and sim.ErrUnsupported when the scenario can't be simulated.
+// An ended context stops the run early, and the result says so.
 func Play(ctx context.Context, s *plan.Scenario, opts Options) (*reports.Result, error) {
 	sched, err := s.Schedule()
 	if err != nil {
 		return nil, err
 	}
 	p := newPlayer(s, sched, opts)
-	if err := p.open(ctx); err != nil {
+	if err := p.open(ctx); errors.Is(err, sim.ErrUnsupported) {
+		return nil, err
+	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
 	defer p.world.Close()
@@ -84,11 +88,14 @@ func Play(ctx context.Context, s *plan.Scenario, opts Options) (*reports.Result,
 	if err := p.world.Close(); err != nil {
 		p.warn("at the end: %v", err)
 	}
-	if !p.rec.end(p.cause != nil, sched) {
+	if !p.rec.end(p.cause != nil, p.ended, sched) {
 		p.warn("the run was stopped so early that the requests that were never offered were not counted: their number is the one that the profile lets expect")
 	}
 	if n := p.rec.unknown; n > 0 && len(s.Faults) > 0 {
 		p.warn("of %d failed requests the balancer did not tell which target they went to: they are charged by time alone", n)
+	}
+	if n := p.rec.health.late; n > 0 {
+		p.warn("%d requests ended so long after they were due that when the objective broke or held again does not take them in", n)
 	}
 	return p.result(), nil
 }
@@ -117,12 +124,13 @@ type player struct {
 	cancel  context.CancelCauseFunc
 	cause   error // why the run was stopped early; nil when it was not
 
-	collapsed string // the reason why the run has failed whatever is asked of it; empty when it has not
+	doubts    []string // figures and gates that may come out otherwise without the generator's own delays
+	collapsed string   // the reason why the run has failed whatever is asked of it; empty when it has not
 	stopped   bool
 }
 
-// binsPerObjective is into how many bins the objective's window is divided: recovery is known to that
-// resolution.
+// binsPerObjective is into how many bins the objective's window is divided, of at least 50 ms and at most a second:
+// recovery is known to that resolution.
 const binsPerObjective = 8
 
 func newPlayer(s *plan.Scenario, sched profile.Schedule, opts Options) *player {
@@ -144,8 +152,9 @@ func (p *player) warn(format string, args ...any) {
 	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
 }
 
-// discarded returns the sequence numbers of the phases that are left out of the totals.
-func (p *player) discarded() (spans []balancer.Span) {
+// discarded returns the sequence numbers of the phases that are left out of the totals. It returns an error when the
+// context has ended before they are counted.
+func (p *player) discarded(ctx context.Context) (spans []balancer.Span, err error) {
 	last := -1
 	for i, ph := range p.s.Load.Phases {
 		if ph.Discard && ph.Users == 0 {
@@ -171,14 +180,16 @@ func (p *player) discarded() (spans []balancer.Span) {
 		to := from
 		for more && due < ph.End {
 			to++
-			_, due, more = w.Next()
+			if _, due, more = w.Next(); to%quickCount == 0 && ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
 		}
 		if ph.Discard {
 			spans = append(spans, balancer.Span{From: from, To: to})
 		}
 		from = to
 	}
-	return spans
+	return spans, nil
 }
 
 // quickCount is how many requests are counted in about a second: a person is told of more before.
@@ -198,8 +209,15 @@ func longCount(s *plan.Scenario, sched profile.Schedule, phase int) string {
 	return fmt.Sprintf("counting the requests of the first %v, about %.0f, to know which ones belong to the discarded phase %s", ph.End, requests, ph.Name)
 }
 
-func (p *player) open(ctx context.Context) (err error) {
-	discard := p.discarded()
+func (p *player) open(ctx context.Context) error {
+	for _, text := range Warnings(p.s) {
+		p.warnings = append(p.warnings, text)
+		p.opts.Say("warning: " + text)
+	}
+	discard, err := p.discarded(ctx)
+	if err != nil {
+		return err
+	}
 	if p.opts.World == "sim" {
 		p.world, err = sim.Open(p.s, sim.Options{Events: p.event, Discard: func(seq uint64) bool {
 			for _, s := range discard {
@@ -220,6 +238,9 @@ func (p *player) open(ctx context.Context) (err error) {
 		return err
 	}
 	p.world = w
+	if p.s.Topology != nil && !p.s.Client.Identify && len(p.s.Faults) > 0 {
+		p.warn("client.identify is off: the balancer can't tell which target a failed request went to, so that failures are charged to faults by time alone")
+	}
 	if p.s.RTT > 0 {
 		p.warn("network.rtt is only simulated: it had no effect on this live run")
 	}
@@ -257,6 +278,9 @@ var (
 func (p *player) play(ctx context.Context) error {
 	ctx, p.cancel = context.WithCancelCause(ctx)
 	defer p.cancel(nil)
+	if p.opts.Began != nil && p.opts.World == "live" {
+		p.world.At(0, func() { p.opts.Began(time.Now().Add(-p.world.Now())) })
+	}
 	p.scheduleFaults()
 	p.scheduleScaling()
 	p.every(max(time.Second, p.s.Length()/maxMoments), p.observe)
@@ -305,7 +329,7 @@ func (p *player) checkAbort() {
 	defer p.rec.mu.Unlock()
 	now := p.world.Now()
 	for i, a := range p.s.Abort {
-		if rate := p.rec.trailing[i].ErrorRate(now); now >= a.Over && rate > a.ErrorRate && p.cause == nil {
+		if rate := p.rec.trailing[i].ErrorRate(now); now >= a.Over && (rate > a.ErrorRate || (a.OrEqual && rate == a.ErrorRate)) && p.cause == nil {
 			p.cause = fmt.Errorf("%w: %s over %v: it was %.1f%% at %v", errAborted, a.When, a.Over, rate*100, now.Round(time.Millisecond))
 			p.cancel(p.cause)
 		}

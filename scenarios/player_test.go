@@ -1,11 +1,15 @@
 package scenarios
 
 import (
+	"context"
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -42,8 +46,13 @@ func TestALongCountIsAnnounced(t *testing.T) {
 				t.Errorf("it says %v", told)
 			}
 		}()
-		newPlayer(s, sched, Options{World: "sim", Say: func(text string) { panic(text) }}).discarded()
+		newPlayer(s, sched, Options{World: "sim", Say: func(text string) { panic(text) }}).discarded(t.Context())
 	}()
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := newPlayer(s, sched, Options{World: "sim"}).discarded(stopped); !errors.Is(err, context.Canceled) {
+		t.Errorf("after an interrupt the count goes on: %v", err)
+	}
 	if got := longCount(s, sched, -1); got != "" {
 		t.Errorf("without a discarded phase: %q", got)
 	}
@@ -57,7 +66,23 @@ func TestALongCountIsAnnounced(t *testing.T) {
 func TestDiscardedRequests(t *testing.T) {
 	s, sched := held(t, 50, 3*time.Second)
 	p := newPlayer(s, sched, Options{World: "sim", Say: func(text string) { t.Error(text) }})
-	if got := p.discarded(); !slices.Equal(got, []balancer.Span{{From: 150, To: 200}}) {
-		t.Error(got)
+	if got, err := p.discarded(t.Context()); err != nil || !slices.Equal(got, []balancer.Span{{From: 150, To: 200}}) {
+		t.Error(got, err)
+	}
+}
+
+// A fault that a frozen process begins or ends late is told of.
+func TestLateFaultsAreTold(t *testing.T) {
+	s, sched := held(t, 50, 3*time.Second)
+	p := newPlayer(s, sched, Options{World: "sim"})
+	r := &faultRun{Fault: &chaos.Fault{ID: "slow"}}
+	p.late(r, "was injected", lateEdge)
+	p.late(r, "ended", -time.Second)
+	if len(p.warnings) > 0 {
+		t.Errorf("%q", p.warnings)
+	}
+	p.late(r, "was injected", 250*time.Millisecond)
+	if want := "fault slow was injected 250ms later than the scenario says"; len(p.warnings) != 1 || !strings.Contains(p.warnings[0], want) {
+		t.Errorf("%q, want %q", p.warnings, want)
 	}
 }

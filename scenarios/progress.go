@@ -25,7 +25,7 @@ func (p *player) progress() {
 		if ph.Users > 0 {
 			pr.Planned += r.planned[i]
 		}
-		pr.Sent += t.Sent()
+		pr.Ended += t.Finished()
 		pr.Failed += t.Failed
 		pr.Dropped += t.Dropped
 		if now >= ph.Start && now < ph.End {

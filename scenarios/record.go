@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -16,9 +17,13 @@ type record struct {
 	s    *plan.Scenario
 	rows func(*reports.SampleRow) // nil when nobody wants them
 
+	groups *destinations // nil where it does not matter which group a request is for
+
 	mu       sync.Mutex
 	recorder *measure.Recorder
+	health   *condition
 	planned  []uint64 // by phase
+	never    []uint64 // by phase: those of planned that were due only after the run had been stopped
 	walk     *profile.Walk
 	next     time.Duration // due time of the walk's next request
 	nextSeq  uint64
@@ -57,9 +62,10 @@ func newRecord(s *plan.Scenario, sched profile.Schedule, width time.Duration, tr
 		phases = append(phases, measure.Phase{End: ph.End, Discard: ph.Discard})
 	}
 	r := &record{
-		s: s, rows: rows, recorder: measure.NewRecorder(phases, width), planned: make([]uint64, len(phases)),
-		walk: sched.Walk(), traced: traced, waiting: map[uint64]*measure.Sample{}, early: map[uint64]told{},
+		s: s, rows: rows, recorder: measure.NewRecorder(phases, width), planned: make([]uint64, len(phases)), never: make([]uint64, len(phases)),
+		groups: newDestinations(s), walk: sched.Walk(), traced: traced, waiting: map[uint64]*measure.Sample{}, early: map[uint64]told{},
 	}
+	r.health = newCondition(s.Objective, s.Length(), s.Client.Timeout, width, r.recorder)
 	for _, a := range s.Abort {
 		r.trailing = append(r.trailing, measure.NewTrailing(a.Over))
 	}
@@ -71,6 +77,7 @@ func newRecord(s *plan.Scenario, sched profile.Schedule, width time.Duration, tr
 func (r *record) sample(s *measure.Sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.health.add(s)
 	phase := r.recorder.PhaseAt(s.Due)
 	if profile.IsClosed(s.Seq) { // no plan says how many a closed loop sends
 		r.planned[phase]++
@@ -83,7 +90,7 @@ func (r *record) sample(s *measure.Sample) {
 	for _, t := range r.trailing {
 		t.Add(s)
 	}
-	if r.traced && s.Outcome == measure.Failed && s.Attempts == 0 && s.Sent > 0 && r.await(s) {
+	if r.traced && s.Outcome == measure.Failed && !s.Told && s.Sent > 0 && r.await(s) {
 		return
 	}
 	r.finish(s)
@@ -109,6 +116,9 @@ func (r *record) await(s *measure.Sample) bool {
 // finish takes in what depends on the request's final attempt.
 func (r *record) finish(s *measure.Sample) {
 	if s.Outcome == measure.Failed || s.Outcome == measure.Dropped {
+		if s.Target == "" && r.groups != nil {
+			s.Group = r.groups.of(s.Seq)
+		}
 		r.recorder.AddFailure(s)
 		for _, f := range r.faults {
 			if s.Due < *f.injected && s.Done >= *f.injected && f.caused(s) {
@@ -180,28 +190,44 @@ func (r *record) step() {
 func (r *record) inject(f *faultRun, now time.Duration) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := r.recorder.Cut(now)
-	f.injected, f.carried = &at, &measure.Tally{}
+	at := r.cutBins(now)
+	f.injected, f.carried, f.watch = &at, &measure.Tally{}, r.health.watch(at)
 	r.faults = append(r.faults, f)
 	return at
+}
+
+// revert notes that a fault ended at an instant of which the player hears now; from now on a bin begins.
+func (r *record) revert(f *faultRun, at, now time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.ended = &at
+	f.watch.until = at
+	r.cutBins(now)
 }
 
 // cut makes a bin begin now.
 func (r *record) cut(now time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.recorder.Cut(now)
+	r.cutBins(now)
+}
+
+func (r *record) cutBins(now time.Duration) time.Duration {
+	at := r.recorder.Cut(now)
+	r.health.cut(at)
+	return at
 }
 
 // maxCounted bounds the requests that are counted one by one after a run was stopped early: a second's work.
 const maxCounted = 20_000_000
 
-// end counts what the schedule still has when the load has ended; for a load that was stopped these requests
-// were never offered. exact is false when there were too many to count: then their expected number is taken.
-func (r *record) end(stopped bool, sched profile.Schedule) (exact bool) {
+// end counts what the schedule still has when the load has ended; for a load that was stopped at an instant these
+// requests were never offered. exact is false when there were too many to count: then their expected number is taken.
+func (r *record) end(stopped bool, at time.Duration, sched profile.Schedule) (exact bool) {
 	r.expire(1 << 62)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.health.finish(at)
 	defer r.recorder.Finish()
 	r.advance()
 	if !stopped {
@@ -213,26 +239,39 @@ func (r *record) end(stopped bool, sched profile.Schedule) (exact bool) {
 		return true
 	}
 	if sched.Profile.Total()-sched.Profile.Hits(r.next.Seconds()) > maxCounted {
-		r.cancelExpected(sched.Profile)
+		r.cancelExpected(sched.Profile, at)
 		return false
 	}
 	for r.more {
+		if r.next >= at { // otherwise it was due, but the generator was late
+			r.never[r.recorder.PhaseAt(r.next)]++
+		}
 		r.recorder.AddCancelled(r.next, 1)
 		r.step()
 	}
 	return true
 }
 
-// cancelExpected counts as cancelled what the profile is expected to have from the walk's place on.
-func (r *record) cancelExpected(p *profile.Profile) {
-	for i, ph := range r.s.Load.Phases {
-		from := max(ph.Start, r.next)
-		if hits := p.Hits(ph.End.Seconds()) - p.Hits(from.Seconds()); ph.End > from && hits >= .5 {
-			n := uint64(hits + .5)
-			r.planned[i] += n
+// cancelExpected counts as cancelled what the profile is expected to have from the walk's place on, apart from each
+// other what was due until the run was stopped and what would have been due later.
+func (r *record) cancelExpected(p *profile.Profile, at time.Duration) {
+	until := func(t time.Duration) uint64 { return uint64(p.Hits(t.Seconds()) + .5) }
+	cancel := func(phase int, from, to time.Duration) (n uint64) {
+		if to > from {
+			n = until(to) - until(from)
+			r.planned[phase] += n
 			r.recorder.Plan(from, n)
 			r.recorder.AddCancelled(from, n)
 		}
+		return n
+	}
+	played := slices.Clone(r.recorder.Bins())
+	for i, ph := range r.s.Load.Phases {
+		from := max(ph.Start, r.next)
+		for _, b := range played { // a window that was played has what was due in it
+			cancel(i, max(from, b.Start), min(ph.End, at, b.End))
+		}
+		r.never[i] += cancel(i, max(from, at), ph.End)
 	}
 	r.more = false
 }

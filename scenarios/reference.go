@@ -17,6 +17,7 @@ import (
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/reports/gate"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
@@ -44,6 +45,12 @@ func Reference() []Section {
 			block("sticky", "keeps a client at its target by a cookie", group.StickyParams()),
 			block("timeouts", "of exchanges with targets", balancer.TargetTimeoutParams()),
 		}},
+		{"targets", "topology.groups.NAME.targets", spec.Table{
+			block("builtin targets", "sample backends, whose capacity is service", targetsParams(plan.Builtin)),
+			block("command targets", "processes of your own; env: holds their environment", targetsParams(plan.Command)),
+			block("address targets", "what runs already", targetsParams(plan.Addresses)),
+			block("service", "the capacity of a sample backend: time, and", serviceParams()),
+		}},
 		{"blocks of a listener", "topology.listeners.N", spec.Table{
 			block("timeouts", "of clients' connections", balancer.FrontTimeoutParams()),
 			block("limits", "of clients' connections and requests", balancer.ListenerLimitParams()),
@@ -59,6 +66,21 @@ func Reference() []Section {
 		{"timings", "scaling.GROUP.timing", autoscale.Timings().Table()},
 		{"client", "client", spec.Table{block("client", "how requests are made", slices.Concat(clientBasics(), clientParams(defaultTimeout, "")))}},
 		{"gate metrics", "gates.N", metricTable()},
+		{"blocks of a scenario", "top of the file", spec.Table{
+			block("objective", "the scenario's own definition of healthy, which recovery refers to: any of p50, p90, p95, p99, p999, and",
+				slices.Concat([]spec.Param{objectivePercentile("p99")}, objectiveParams())),
+			block("validity", "when a run can't be trusted", validityParams()),
+			block("network", "between client and balancer", networkParams()),
+			block("abort", "a list of rules that end a run early", abortParams()),
+		}},
+		{"blocks of the load", "load", spec.Table{
+			block("arrivals", "of requests", loadParams()),
+			block("phases", "the stretches of the load, each with a rate, or with users", slices.Concat(phaseParams(), []spec.Param{usersParam()}, closedLoopParams())),
+			block("requests", "what is sent: a method with its path, such as get: /, headers, body, expect, and", requestParams("METHOD PATH")),
+			block("expect", "what an answer must be: headers, and", expectParams()),
+		}},
+		{"every fault", "faults.ID", spec.Table{block("fault", "at (an instant, such as spike+1s), kind, the kind's parameters, target, and", slices.Concat(faultParams(), wireFaultParams()))}},
+		{"every scaling", "scaling.GROUP", spec.Table{block("scaling", "policies, timing, and", scalingParams())}},
 	}
 }
 

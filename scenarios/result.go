@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ func (p *player) result() *reports.Result {
 		DurationMS: reports.MS(p.ended), PlannedMS: reports.MS(p.s.Length()), Scenario: p.s.Resolved, Timeline: p.timeline,
 		DrainMS: reports.MS(max(p.rec.recorder.Last()-p.ended, 0)),
 		Reasons: []string{}, Targets: []reports.Target{}, Faults: []reports.Fault{}, Scaling: []reports.Scaling{},
-		Gates: []reports.Gate{}, Events: []reports.Event{}, Examples: map[string]string{}, Statuses: map[string]uint64{},
+		Gates: []reports.Gate{}, Events: []reports.Event{}, Examples: map[string]string{},
 	}
 	r.Objective = reports.Objective{ErrorRate: p.s.Objective.ErrorRate, WindowMS: reports.MS(p.s.Objective.Window), Latency: []reports.Limit{}}
 	for _, q := range p.s.Objective.Quantiles {
@@ -48,25 +47,23 @@ func (p *player) result() *reports.Result {
 // periods fills in phases, windows, requests and the totals, and returns the judged phases merged.
 func (p *player) periods(r *reports.Result) *measure.Tally {
 	judged, parts := p.rec.recorder.Judged()
-	var planned uint64
+	var planned, due uint64
 	for i, ph := range p.s.Load.Phases {
-		period := p.period(ph.Name, ph.Start, ph.End, p.lengthOf(ph), p.rec.recorder.Phase(i), p.rec.planned[i])
+		period := p.period(ph.Name, ph.Start, ph.End, p.lengthOf(ph), p.rec.recorder.Phase(i), p.rec.planned[i], p.rec.planned[i]-p.rec.never[i])
 		period.Discarded = ph.Discard
 		period.Parts = reports.PartsOf(p.rec.recorder.Parts(i))
 		r.Phases = append(r.Phases, period)
 		if !ph.Discard {
 			planned += p.rec.planned[i]
+			due += p.rec.planned[i] - p.rec.never[i]
 		}
 	}
 	length, asPlanned := p.judgedTime()
-	whole := p.period("", 0, asPlanned, length, judged, planned)
+	whole := p.period("", 0, asPlanned, length, judged, planned, due)
 	r.Totals, r.Rates, r.Latency, r.Errors, r.Histograms = whole.Totals, whole.Rates, whole.Latency, whole.Errors, whole.Histograms
 	r.Parts = reports.PartsOf(parts)
 	r.JudgedMS = reports.MS(length)
-	r.Bytes = reports.Bytes{In: judged.BytesIn, Out: judged.BytesOut}
-	for _, x := range judged.Statuses {
-		r.Statuses[strconv.Itoa(x.Status)] = x.N
-	}
+	r.Statuses, r.Bytes = reports.StatusesOf(judged), reports.BytesOf(judged)
 	if p.stats != nil {
 		r.Totals.Retries = p.stats.Retries
 		if p.s.Topology != nil {
@@ -89,13 +86,12 @@ func (p *player) periods(r *reports.Result) *measure.Tally {
 	return judged
 }
 
-// period makes a period of which only a part was played, if the run was stopped early: what was planned is a rate
-// over the whole, what happened over that part.
-func (p *player) period(name string, start, end, played time.Duration, t *measure.Tally, planned uint64) reports.Period {
+// period makes a period of which only a part was played, if the run was stopped early: its rates are of that part, and
+// so of the requests that were due in it.
+func (p *player) period(name string, start, end, played time.Duration, t *measure.Tally, planned, due uint64) reports.Period {
 	out := reports.PeriodOf(name, start, end, t, planned)
-	if short := (end - start).Seconds(); played > 0 && played < end-start {
-		out.Rates.Offered *= short / played.Seconds()
-		out.Rates.Succeeded *= short / played.Seconds()
+	if played < end-start {
+		out.Rates = reports.RatesOf(t, due, played)
 	}
 	return out
 }

@@ -32,7 +32,7 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 	v.Reasons = []string{}
 	v.Lag, v.GeneratorCPU, v.Ceiling = reports.LagOf(&judged.Lag), p.played.CPU, p.ceiling
 	v.LagLimitMS, v.StalledRequests = reports.MS(p.played.LagLimit), judged.Delayed()
-	v.Stalls, v.StalledMS = longestStalls(p.played.Stalls)
+	v.Stalls, v.StalledMS, v.DrainedMS = longestStalls(p.played.Stalls)
 	v.Bracket = p.bracket(judged)
 	if p.s.HasClosed() {
 		p.warn("a closed loop sends its next request when the last was answered: its figures tell of throughput, not of the response time at a rate")
@@ -66,11 +66,11 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 }
 
 // bracket returns both sides of the percentile at which they are furthest apart in proportion, of those that a result
-// reports and, in an open loop, the highest with enough requests beyond it; nil when the generator delayed none. Where
-// both are judged it looks at the open loops: a closed one drives the generator itself to its limit, its figures tell
-// of throughput, and only what is common in it is held to.
+// reports and the highest with enough requests beyond it; nil when the generator delayed none. A closed loop that
+// drives the generator itself to its limit tells of throughput: it is only held to what is common in it, and not at all
+// where open loops are judged besides.
 func (p *player) bracket(judged *measure.Tally) *reports.Bracket {
-	if !p.closedJudged() {
+	if !p.closedAtLimit() {
 		return bracketOf(judged, openQuantiles(judged))
 	}
 	open := &measure.Tally{}
@@ -85,9 +85,9 @@ func (p *player) bracket(judged *measure.Tally) *reports.Bracket {
 	return bracketOf(judged, []float64{.5, .9})
 }
 
-// closedJudged reports whether a closed loop is judged.
-func (p *player) closedJudged() bool {
-	return slices.ContainsFunc(p.s.Load.Phases, func(ph plan.Phase) bool { return ph.Users > 0 && !ph.Discard })
+// closedAtLimit reports whether a closed loop is judged that took whatever processor time the generator may use.
+func (p *player) closedAtLimit() bool {
+	return p.played.CPU > cpuLimit && slices.ContainsFunc(p.s.Load.Phases, func(ph plan.Phase) bool { return ph.Users > 0 && !ph.Discard })
 }
 
 func openQuantiles(t *measure.Tally) []float64 {
@@ -107,7 +107,7 @@ func openQuantiles(t *measure.Tally) []float64 {
 
 func bracketOf(t *measure.Tally, quantiles []float64) *reports.Bracket {
 	low := t.Lower()
-	if low == t || low.Response.Count() == 0 {
+	if low == t || low.Response.Count() == 0 || t.Response.Count() == 0 {
 		return nil
 	}
 	var b reports.Bracket
@@ -125,34 +125,58 @@ func bracketOf(t *measure.Tally, quantiles []float64) *reports.Bracket {
 // distrustFigures makes a run without gates invalid when a figure that stands for it may be wrong by too much: the
 // bracket, the mean, the number of failures, or the time in which a closed loop ran.
 func (p *player) distrustFigures(r *reports.Result, measured, lower *figures) {
-	apart := func(up, down float64) bool { return up > bracketLimit*down && up-down > r.Validity.LagLimitMS }
-	if b := r.Validity.Bracket; b != nil && apart(b.UpperMS, b.LowerMS) {
-		p.distrust(r, "the generator itself was late or stood still: p%.5g is %s as measured, and %s without that time", b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
+	if b := r.Validity.Bracket; b != nil && p.apart(r, b.UpperMS, b.LowerMS) {
+		p.doubt("the generator itself was late or stood still: p%.5g is %s as measured, and %s without that time", b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
 	}
+	p.distrustPhases(r)
 	up, low := measured.judged, lower.judged
-	if up, down := reports.MS(up.Response.Mean()), reports.MS(low.Response.Mean()); !p.closedJudged() && apart(up, down) {
-		p.distrust(r, "the generator itself was late or stood still: the mean is %s as measured, and %s without that time", reports.Quantity(up, "ms"), reports.Quantity(down, "ms"))
+	if up, down := reports.MS(up.Response.Mean()), reports.MS(low.Response.Mean()); !p.closedAtLimit() && p.apart(r, up, down) {
+		p.doubt("the generator itself was late or stood still: the mean is %s as measured, and %s without that time", reports.Quantity(up, "ms"), reports.Quantity(down, "ms"))
 	}
 	if failed, least := up.Failed+up.Dropped, low.Failed+low.Dropped; float64(failed) > bracketLimit*float64(least) && failed-least >= gate.Beyond {
-		p.distrust(r, "%d of the %d failed requests had been delayed by the generator itself, and may not have failed otherwise", failed-least, failed)
+		p.doubt("%d of the %d failed requests had been delayed by the generator itself, and may not have failed otherwise", failed-least, failed)
 	}
 	if seconds, ran := measured.judgedSeconds(), lower.judgedSeconds(); seconds > bracketLimit*ran {
-		p.distrust(r, "the generator stood still for %.2f of the %.2f s that are judged", seconds-ran, seconds)
+		p.doubt("the generator stood still, or worked off what had piled up meanwhile, for %.2f of the %.2f s that are judged", seconds-ran, seconds)
 	}
 }
 
-// longestStalls returns the longest stalls in order of time, and how long all lasted.
-func longestStalls(stalls []measure.Stall) (out []reports.Stall, total float64) {
+// distrustPhases looks at each judged phase by itself: a short one has its own percentiles in the report, and hardly
+// weighs in those of the whole run. One that a closed loop drives to the generator's limit is left out.
+func (p *player) distrustPhases(r *reports.Result) {
+	if len(p.doubts) > 0 { // of the whole run, or worse: it is known already
+		return
+	}
+	for i, ph := range p.s.Load.Phases {
+		if ph.Discard || (ph.Users > 0 && p.closedAtLimit()) {
+			continue
+		}
+		t := p.rec.recorder.Phase(i)
+		if b := bracketOf(t, openQuantiles(t)); b != nil && p.apart(r, b.UpperMS, b.LowerMS) {
+			p.doubt("the generator itself was late or stood still in phase %s: p%.5g is %s as measured, and %s without that time", ph.Name, b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
+		}
+	}
+}
+
+// apart reports whether two sides of a figure lie further apart than is tolerated.
+func (p *player) apart(r *reports.Result, up, down float64) bool {
+	return up > bracketLimit*down && up-down > r.Validity.LagLimitMS
+}
+
+// longestStalls returns the longest stalls in order of time, for how long the generator stood still in all, and for how
+// long what had piled up meanwhile drained.
+func longestStalls(stalls []measure.Stall) (out []reports.Stall, stopped, drained float64) {
 	out = []reports.Stall{}
 	for _, s := range stalls {
-		total += reports.MS(s.To - s.From)
+		stopped += reports.MS(s.Stopped)
+		drained += reports.MS(s.To - s.From - s.Stopped)
 	}
 	length := func(s measure.Stall) time.Duration { return s.To - s.From }
 	longest := slices.SortedFunc(slices.Values(stalls), func(a, b measure.Stall) int { return cmp.Compare(length(b), length(a)) })
 	longest = longest[:min(len(longest), keptStalls)]
 	slices.SortFunc(longest, func(a, b measure.Stall) int { return cmp.Compare(a.From, b.From) })
 	for _, s := range longest {
-		out = append(out, reports.Stall{FromMS: reports.MS(s.From), ToMS: reports.MS(s.To), Cause: string(s.Cause)})
+		out = append(out, reports.Stall{FromMS: reports.MS(s.From), ResumedMS: reports.MS(s.Resumed), ToMS: reports.MS(s.To), StoppedMS: reports.MS(s.Stopped), Cause: string(s.Cause)})
 	}
-	return out, total
+	return out, stopped, drained
 }

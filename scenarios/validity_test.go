@@ -2,6 +2,8 @@ package scenarios
 
 import (
 	"errors"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +27,7 @@ func (r *rehearsal) judged(t *testing.T, gates ...string) *reports.Result {
 	}
 	r.played.LagLimit = ms
 	r.s.Validity.Offered = .99
-	r.rec.end(r.cause != nil, r.sched)
+	r.rec.end(r.cause != nil, r.ended, r.sched)
 	for _, f := range r.faults {
 		f.hits = 1
 	}
@@ -93,7 +95,7 @@ func TestVerdictsOfDisturbedRuns(t *testing.T) {
 			r.ask(n, 0, 5*ms, 20*ms, ok)
 			r.ask(8, 5*s, 0, 3*s, stalled(3*s, ok))
 			r.played.Stalls = []measure.Stall{{From: 5 * s, Resumed: 8 * s, To: 8 * s}}
-		}, nil, reports.Invalid, "stood still for 3.00 of the 8.00 s"},
+		}, nil, reports.Invalid, "stood still, or worked off what had piled up meanwhile, for 3.00 of the 8.00 s"},
 		"a gate on its rate": {users(8 * s), func(r *rehearsal) {
 			r.ask(n, 0, 5*ms, 20*ms, ok)
 			r.played.Stalls = []measure.Stall{{From: 5 * s, Resumed: 8 * s, To: 8 * s}}
@@ -102,6 +104,20 @@ func TestVerdictsOfDisturbedRuns(t *testing.T) {
 			r.ask(n-200, 0, 10*ms, 20*ms, ok)
 			r.ask(200, 0, 10*ms, 60*ms, stalled(40*ms, ok))
 		}, nil, reports.Invalid, "p90"},
+		"a closed loop of which a few answers were seen late": {users(10 * s), func(r *rehearsal) {
+			r.ask(n-30, 0, 10*ms, 20*ms, ok)
+			r.ask(30, 0, 10*ms, 200*ms, stalled(180*ms, ok))
+		}, nil, reports.Invalid, "p98"},
+		"the same, as fast as the generator can": {users(10 * s), func(r *rehearsal) {
+			r.ask(n-30, 0, 10*ms, 20*ms, ok)
+			r.ask(30, 0, 10*ms, 200*ms, stalled(180*ms, ok))
+			r.played.CPU = .95
+		}, nil, reports.Passed, ""},
+		"a short phase in a long run": {rehearseIn(2*s, plan.Phase{Name: "a", End: 50 * s}, plan.Phase{Name: "b", Start: 50 * s, End: 52 * s}), func(r *rehearsal) {
+			r.ask(100*n, 0, ms/2, 20*ms, ok)
+			r.ask(160, 50*s, 10*ms, 20*ms, ok)
+			r.ask(40, 51600*ms, 10*ms, 400*ms, stalled(380*ms, ok))
+		}, nil, reports.Invalid, "in phase b: p90"},
 		"a closed warm-up changes nothing": {rehearseIn(8*s, plan.Phase{Name: "w", End: s, Users: 4, Discard: true}, plan.Phase{Name: "a", Start: s, End: 11 * s}), func(r *rehearsal) {
 			r.ask(n-50, s, 10*ms, 20*ms, ok)
 			r.ask(50, 5*s, ms, 400*ms, stalled(380*ms, ok))
@@ -111,23 +127,64 @@ func TestVerdictsOfDisturbedRuns(t *testing.T) {
 			r.ask(n/2, 0, 9*ms, 20*ms, ok)
 		}, []string{"p50 < 1s"}, reports.Invalid, "66.7 % of the requests failed as measured"},
 		"a collapse that was asked for": {open(10 * s), func(r *rehearsal) { r.ask(n, 0, 10*ms, 20*ms, failed) }, []string{"error_rate > 90%"}, reports.Passed, ""},
-		"a collapse":                    {open(10 * s), func(r *rehearsal) { r.ask(n, 0, 10*ms, 20*ms, failed) }, []string{"dropped < 1"}, reports.Failed, "above 50 % a run has failed"},
+		"a collapse of which a few answers were seen late": {open(10 * s), func(r *rehearsal) {
+			r.ask(n-20, 0, 10*ms, 20*ms, failed)
+			r.ask(20, 0, 10*ms, 20*ms, stalled(10*ms, failed))
+		}, []string{"p99 < 1s"}, reports.Failed, "gate p99 < 1s can't be judged"},
+		"a gate that fails on both sides beside one that is open": {open(10 * s), func(r *rehearsal) {
+			r.ask(n-50, 0, 10*ms, 20*ms, ok)
+			r.ask(50, 0, 10*ms, 400*ms, stalled(350*ms, ok))
+		}, []string{"p50 < 15ms", "p99 < 300ms"}, reports.Failed, "gate p99 < 300ms can't be judged"},
+		"a collapse": {open(10 * s), func(r *rehearsal) { r.ask(n, 0, 10*ms, 20*ms, failed) }, []string{"dropped < 1"}, reports.Failed, "above 50 % a run has failed"},
 	} {
 		tc.course(tc.run)
-		if tc.run.s.Load.Phases[0].Users == 0 { // the plan is what was asked
-			tc.run.rec.planned = []uint64{0, 0}[:len(tc.run.rec.planned)]
-			for i := range tc.run.rec.planned {
-				x := tc.run.rec.recorder.Phase(i)
-				tc.run.rec.planned[i] = x.Finished()
-			}
-		} else if len(tc.run.rec.planned) > 1 {
-			tc.run.rec.planned[1] = tc.run.rec.recorder.Phase(1).Finished()
+		for i := range tc.run.rec.planned { // the plan is what was asked
+			tc.run.rec.planned[i] = tc.run.rec.recorder.Phase(i).Finished()
 		}
 		r := tc.run.judged(t, tc.gates...)
 		told := strings.Join(append(append([]string{}, r.Reasons...), r.Warnings...), "\n")
 		if r.Verdict != tc.verdict || !strings.Contains(told, tc.says) {
 			t.Errorf("%s: %s\n%s\nwant %s, saying %q", name, r.Verdict, told, tc.verdict, tc.says)
 		}
+	}
+}
+
+// A percentile that was not judged is not said to be judged on few requests.
+func TestNoWarningOfAGateThatWasNotJudged(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cause error
+		took  time.Duration // of a twentieth of the requests, nearly all of it the generator's doing
+		warns bool
+	}{
+		"judged": {nil, 20 * ms, true}, "stopped": {errAborted, 20 * ms, false}, "both sides disagree": {nil, s, false},
+	} {
+		r := open(10 * s)
+		r.cause = tc.cause
+		r.ask(380, 0, 10*ms, 20*ms, ok)
+		r.ask(20, 5*s, 10*ms, tc.took, stalled(tc.took-20*ms, ok))
+		r.rec.planned[0] = 400
+		got := r.judged(t, "p99 < 200ms")
+		if warned := strings.Contains(strings.Join(got.Warnings, "\n"), "is judged on 400 requests"); warned != tc.warns || got.Gates[0].Judged != tc.warns {
+			t.Errorf("%s: judged %v, warnings %q", name, got.Gates[0].Judged, got.Warnings)
+		}
+	}
+}
+
+// A generator that was frozen for 200 ms stood still for 200 ms, however long what had piled up took to drain.
+func TestStoppedAndDrainedTimeAreToldApart(t *testing.T) {
+	r := open(10 * s)
+	r.ask(1000, 0, 10*ms, 20*ms, ok)
+	r.played.Stalls = []measure.Stall{
+		{From: s, Resumed: 1200 * ms, To: 1982 * ms, Stopped: 200 * ms},
+		{From: 3 * s, Resumed: 3100 * ms, To: 3500 * ms, Stopped: 150 * ms}, // it stopped again before the burst had drained
+	}
+	r.rec.planned[0] = 1000
+	v := r.judged(t).Validity
+	if v.StalledMS != 350 || v.DrainedMS != 782+350 {
+		t.Errorf("stood still for %v ms, drained for %v ms", v.StalledMS, v.DrainedMS)
+	}
+	if want := []reports.Stall{{FromMS: 1000, ResumedMS: 1200, ToMS: 1982, StoppedMS: 200}, {FromMS: 3000, ResumedMS: 3100, ToMS: 3500, StoppedMS: 150}}; !slices.Equal(v.Stalls, want) {
+		t.Errorf("%+v", v.Stalls)
 	}
 }
 
@@ -172,6 +229,51 @@ func TestPlannedIsCountedApart(t *testing.T) {
 		}
 		if r := stopped.Rates; r.Planned != 100 || r.Succeeded < 99 || r.Succeeded > 101 {
 			t.Errorf("stopped: rates %+v over the time that was played", r)
+		}
+	}
+}
+
+// Rates of a stopped run are of what was played, and so is the planned one: 10/s for 5 s, then many more.
+func TestRatesOfAStoppedRun(t *testing.T) {
+	for name, tc := range map[string]struct {
+		then         float64       // a second, in the second phase
+		stopped      time.Duration // when
+		late         time.Duration // requests due in so much time before were not offered
+		whole        float64       // planned a second in what was played, in all
+		first, after float64       // and in the phases
+	}{
+		"in the first phase":              {1000, 3 * s, 0, 10, 10, 0},
+		"in the second":                   {1000, 7 * s, 0, 2050. / 7, 10, 1000},
+		"as it begins":                    {1000, 5 * s, 0, 10, 10, 0},
+		"a generator that was late":       {1000, 7 * s, 300 * ms, 2050. / 7, 10, 1000},
+		"too many to count":               {1e9, 3 * s, 0, 10, 10, 0},
+		"too many to count, and was late": {1e9, 3 * s, 300 * ms, 10, 10, 0},
+		"far too late to count them":      {1e9, 6 * s, s, 1e9 / 6, 10, 1e9},
+	} {
+		sc := &plan.Scenario{Load: plan.Load{Phases: []plan.Phase{{Name: "a", End: 5 * s}, {Name: "b", Start: 5 * s, End: 10 * s}}}, Objective: plan.Objective{Window: s}}
+		sched := profile.Schedule{Profile: profile.New(profile.Hold{PerSecond: 10, Seconds: 5}, profile.Hold{PerSecond: tc.then, Seconds: 5}), Arrivals: profile.Even}
+		p := newPlayer(sc, sched, Options{World: "live"})
+		p.cause, p.ended = errInterrupted, tc.stopped
+		for w := sched.Walk(); ; {
+			seq, due, more := w.Next()
+			if !more || due >= tc.stopped-tc.late {
+				break
+			}
+			p.rec.sample(&measure.Sample{Seq: seq, Due: due, Offered: due, Sent: due, Done: due + ms})
+		}
+		p.rec.cut(tc.stopped)
+		r := (&rehearsal{player: p}).judged(t)
+		near := func(a, b float64) bool { return math.Abs(a-b) < .01*b+.4 } // of too many the number is the expected one
+		if a, b := r.Phases[0].Rates.Planned, r.Phases[1].Rates.Planned; !near(r.Rates.Planned, tc.whole) || !near(a, tc.first) || !near(b, tc.after) {
+			t.Errorf("%s: planned %v a second, %v and %v in the phases; want %v, %v and %v", name, r.Rates.Planned, a, b, tc.whole, tc.first, tc.after)
+		}
+		if x := r.Totals; x.Planned != x.Succeeded+x.Cancelled || !near(float64(x.Planned), 50+5*tc.then) || tc.late == 0 && !near(r.Rates.Succeeded, tc.whole) {
+			t.Errorf("%s: %+v, %+v", name, x, r.Rates)
+		}
+		for _, w := range r.Windows {
+			if w.StartMS < reports.MS(tc.stopped) && w.Rates.Planned > 2*tc.then || w.EndMS <= 5000 && w.StartMS < reports.MS(tc.stopped) && w.Rates.Planned > 20 {
+				t.Errorf("%s: %v planned a second in the window at %v ms", name, w.Rates.Planned, w.StartMS)
+			}
 		}
 	}
 }

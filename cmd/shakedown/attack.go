@@ -78,6 +78,7 @@ func (a *attack) register(flags *pflag.FlagSet) {
 	flags.Duration("tls-timeout", 0, "of a TLS handshake (default: the timeout)")
 	flags.Duration("first-byte-timeout", 0, "from sending to the first byte of the answer (default: the timeout)")
 	flags.Int("connections", 512, "exchanges at once; more wait")
+	flags.Int("addresses", 1, "client addresses, from 127.1.0.0 on, that connections to a loopback address come from in turn")
 	flags.Int("requests-per-connection", 0, "then it is replaced (default: unlimited)")
 	flags.String("engine", "", "what plays the load: "+strings.Join(loadgen.Names(), " or ")+" (default: the first that has what is asked for)")
 	flags.Bool("cookies", false, "each user, or connection, keeps the cookies it was given")
@@ -97,7 +98,7 @@ const maxRate = "max"
 
 // clientFlags are the flags that are keys of the scenario's client; a dash stands for its underscore.
 var clientFlags = []string{
-	"timeout", "connect-timeout", "tls-timeout", "first-byte-timeout", "connections", "requests-per-connection", "engine", "cookies", "http2",
+	"timeout", "connect-timeout", "tls-timeout", "first-byte-timeout", "connections", "addresses", "requests-per-connection", "engine", "cookies", "http2",
 	"redirects", "insecure", "ca", "cert", "key", "resolve", "unix-socket",
 }
 
@@ -130,7 +131,9 @@ func (a *attack) decode(set []string) (*scenarios.Decoded, error) {
 		return nil, err
 	}
 	scenario := map[string]any{
-		"version": 1, "name": "attack", "target": a.url, "seed": a.seed, "client": a.client(), "load": load, "gates": a.gates,
+		"version": 1, "name": "attack", "target": a.url, "seed": a.seed,
+		"objective": map[string]any{"error_rate": "1%"}, // about errors alone: nobody has said what is slow
+		"client":    a.client(), "load": load, "gates": a.gates,
 	}
 	text, err := json.MarshalIndent(scenario, "", "  ") // JSON is YAML too
 	if err != nil {

@@ -392,7 +392,7 @@ func TestKilledInMidRun(t *testing.T) {
 			defer func() { _ = cmd.Process.Kill() }()
 			lines := bufio.NewScanner(stderr)
 			said := ""
-			for lines.Scan() && !strings.Contains(lines.Text(), " in flight") { // the first line of progress
+			for lines.Scan() && !strings.Contains(lines.Text(), " under way") { // the first line of progress
 				said += lines.Text() + "\n"
 			}
 			running := processes(mark)
@@ -477,6 +477,36 @@ func TestKeysGoTheSameWayInBothWorlds(t *testing.T) {
 	heavy, light := counts[0][0]+counts[0][2], counts[0][1]+counts[0][3]
 	if ratio := float64(heavy) / float64(light); ratio < 2.2 || ratio > 4 {
 		t.Errorf("the heavy targets have %.2f times as much as the light ones: %v", ratio, counts[0])
+	}
+}
+
+// Requests come from as many client addresses as the scenario says: by one, all of them go to one target, and the result
+// warns of it; by many, each target has about its share.
+func TestClientAddressesInBothWorlds(t *testing.T) {
+	for _, world := range []string{"live", "sim"} {
+		for addresses, want := range map[string]struct{ targets, warnings int }{"200": {4, 0}, "1": {1, 1}} {
+			r, code, out := playFile(t, "addresses.yaml", "--world", world, "--set", "client.addresses="+addresses)
+			if code != 0 {
+				t.Fatalf("%s, %s addresses: exit code %d\n%s", world, addresses, code, out)
+			}
+			used, warnings := 0, 0
+			for _, x := range r.Targets {
+				if x.Requests > 0 {
+					used++
+				}
+				if share := float64(x.Requests) / float64(r.Totals.Planned); want.targets > 1 && (share < .15 || share > .35) {
+					t.Errorf("%s, %s addresses: %s has %.2f of the requests", world, addresses, x.ID, share)
+				}
+			}
+			for _, text := range r.Warnings {
+				if strings.Contains(text, "client address") {
+					warnings++
+				}
+			}
+			if used != want.targets || warnings != want.warnings {
+				t.Errorf("%s, %s addresses: %d targets are used, want %d; warnings %q", world, addresses, used, want.targets, r.Warnings)
+			}
+		}
 	}
 }
 

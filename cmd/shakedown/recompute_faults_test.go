@@ -190,11 +190,17 @@ func (o *objective) brokenBy(some []sampleRow) bool {
 	return false
 }
 
-// edges returns where the result's windows begin.
+// edges returns the instants at which the objective is looked at: each eighth of its window, of at least 50 ms and at
+// most a second, and where phases, faults' injections and their ends make a window of the result begin.
 func (x *played) edges() []time.Duration {
 	var out []time.Duration
+	eighth := min(max(x.objective().window/8, 50*time.Millisecond), time.Second)
 	for _, p := range x.d.each("windows") {
-		out = append(out, x.d.instant(p+".start_ms"))
+		bounds := x.d.period(p)
+		out = append(out, bounds.start)
+		for at := (bounds.start/eighth + 1) * eighth; at < bounds.end; at += eighth {
+			out = append(out, at)
+		}
 	}
 	return out
 }
@@ -202,9 +208,8 @@ func (x *played) edges() []time.Duration {
 // ends reports whether the fault ended before the load did. What is reverted after that has no end within it.
 func (f *injectedFault) ends(load time.Duration) bool { return f.reverted.set && f.reverted.at < load }
 
-// recovery returns when the objective held again for a window of its own after it had broken; it goes by the edges of
-// the result's windows. A breach counts that begins before one window of the objective has passed since the fault's
-// end, and what the load's end cuts off can't be said.
+// recovery returns when the objective held again for a window of its own after it had broken. A breach counts in a
+// window that begins before the fault's end, and what the load's end cuts off can't be said.
 func (x *played) recovery(f *injectedFault) (broke bool, held stamp) {
 	o, edges, end := x.objective(), x.edges(), x.d.instant("duration_ms")
 	over := end
@@ -226,7 +231,7 @@ func (x *played) recovery(f *injectedFault) (broke bool, held stamp) {
 		bad := o.broken(x.rows, period{at, last})
 		asked := countRows(x.rows, func(r *sampleRow) bool { return r.finished() && period{at, last}.holds(r.due) }) > 0
 		switch {
-		case bad && at <= over+o.window && at < end:
+		case bad && at <= over && at < end:
 			broke = true
 		case !bad && asked && broke && at+o.window <= end:
 			return true, stamp{at, true}
@@ -260,8 +265,8 @@ func (x *played) recomputeRecovery(c recomputed, f *injectedFault) {
 			}
 		}
 	}
-	for _, at := range x.edges() {
-		if at >= end {
+	for _, p := range x.d.each("windows") {
+		if at := x.d.period(p).start; at >= end {
 			end = at
 			break
 		}

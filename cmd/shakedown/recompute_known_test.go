@@ -23,7 +23,7 @@ var elsewhere = []known{
 	{regexp.MustCompile(`^(duration_ms|objective\..*|validity\.lag_limit_ms)$`), "recomputed from, not recomputed", nil},
 	{regexp.MustCompile(`^(phases|windows|gates|faults)\.length$|^phases\[\d+\]\.(name|end_ms|discarded)$|^windows\[\d+\]\.(end_ms|discarded)$|^requests\[\d+\]\.name$`), "recomputed from, not recomputed", nil},
 	{regexp.MustCompile(`^gates\[\d+\]\.(expr|limit|unit|note)$`), "recomputed from, not recomputed", nil},
-	{regexp.MustCompile(`^validity\.(valid|reasons|generator_cpu|ceiling|stalled_ms|stalls)\b`), "what the generator noticed of itself", nil},
+	{regexp.MustCompile(`^validity\.(valid|reasons|generator_cpu|ceiling|stalled_ms|drained_ms|stalls)\b`), "what the generator noticed of itself", nil},
 	{regexp.MustCompile(`^faults\[\d+\]\.(id|kind|targets|injected_ms|reverted_ms|hits|detect_ms|eject_ms|last_routed_ms)\b`), "what the balancer and the player noticed", nil},
 	{regexp.MustCompile(`^balancer\.`), "counts of what has no request of the generator", nil},
 	{regexp.MustCompile(`^targets\.length$|^targets\[\d+\]\.(expected|id|group|address|generations|state_changes)\b`), "what the balancer and the processes said", nil},
@@ -35,10 +35,7 @@ var elsewhere = []known{
 // unknown lists figures that the samples tell only a part of. They are not compared, though they have been recomputed.
 var unknown = []known{
 	{regexp.MustCompile(`^((phases|requests|windows)\[\d+\]\.|faults\[\d+\]\.window\.)?totals\.retries$`), "the balancer did not tell of every attempt", silentAttempts},
-	{regexp.MustCompile(`^(phases\[\d+\]\.|faults\[\d+\]\.window\.)?rates\.planned$`), "of the whole plan, of which a stopped run's samples hold a part", stoppedRun},
 }
-
-func stoppedRun(x *played, _ string) bool { return x.stopped() }
 
 // silentAttempts reports whether the balancer told nothing of a request that was sent.
 func silentAttempts(x *played, _ string) bool {

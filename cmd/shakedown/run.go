@@ -108,7 +108,7 @@ func play(ctx context.Context, stdout io.Writer, d *scenarios.Decoded, f *playFl
 		out.discard()
 		return fmt.Errorf("%w: %w", scenarios.ErrCannotRun, err)
 	}
-	opts.Samples = streams.sink()
+	opts.Samples, opts.Began = streams.sink(), streams.began
 	ui.begin(d.Scenario, f.world)
 	stopHint := context.AfterFunc(ctx, func() {
 		ui.say("stopping: faults are reverted and the report is written; interrupt again to leave at once")

@@ -46,7 +46,7 @@ func scenarioCommand() *cobra.Command {
 		},
 		&cobra.Command{
 			Use: "check SCENARIO…", Short: "check scenarios without starting anything", Args: cobra.MinimumNArgs(1),
-			Long:              "Checks scenarios without starting anything, and tells every mistake of each.\n\n" + scenarioArgument,
+			Long:              "Checks scenarios without starting anything, and tells every mistake of each. A warning tells what a correct\nscenario cannot show, such as a strategy by client address whose requests all come from one.\n\n" + scenarioArgument,
 			Example:           "  shakedown scenario check launch-day.yaml\n  generate-scenario | shakedown scenario check -",
 			ValidArgsFunction: completeScenarios,
 			RunE:              func(cmd *cobra.Command, args []string) error { return checkScenarios(cmd, args) },
@@ -84,10 +84,14 @@ func checkScenarios(cmd *cobra.Command, names []string) error {
 	var bad int
 	from := newOpener(cmd, false)
 	for _, name := range names {
-		if _, err := from.load(name, nil); err != nil {
+		d, err := from.load(name, nil)
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			bad++
 			continue
+		}
+		for _, text := range scenarios.Warnings(d.Scenario) {
+			fmt.Fprintf(os.Stderr, "%s: warning: %s\n", name, text)
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", name)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/vegeta"
@@ -18,6 +19,7 @@ type streams struct{ list []stream }
 // stream is one of these files.
 type stream struct {
 	file  *streamFile
+	began func(time.Time) // nil when it does not matter when the load began
 	add   func(*reports.SampleRow)
 	close func() error // of the writer; the file is closed after it
 }
@@ -64,20 +66,29 @@ func (o *output) openStreams(formats []reports.Format, describe func(seq uint64)
 		file := &streamFile{File: f, existed: o.before[format.File]}
 		if format.Encoding == nil {
 			w := reports.NewSamples(file)
-			s.list = append(s.list, stream{file, w.Add, w.Close})
+			s.list = append(s.list, stream{file: file, add: w.Add, close: w.Close})
 			continue
 		}
 		w := vegeta.NewResults(file, format.Encoding, describe)
 		if world == "sim" {
 			w.StartAt(began)
 		}
-		s.list = append(s.list, stream{file, func(x *reports.SampleRow) {
+		s.list = append(s.list, stream{file: file, began: w.StartAt, close: w.Close, add: func(x *reports.SampleRow) {
 			if !x.Discarded {
 				w.Add(x.Sample)
 			}
-		}, w.Close})
+		}})
 	}
 	return s, nil
+}
+
+// began tells the files that hold instants when a live load began.
+func (s *streams) began(t time.Time) {
+	for i := range s.list {
+		if s.list[i].began != nil {
+			s.list[i].began(t)
+		}
+	}
 }
 
 // sink takes requests in; nil when nobody wants them.
@@ -92,11 +103,28 @@ func (s *streams) sink() func(*reports.SampleRow) {
 	}
 }
 
+// roomForResult is how much of a file of requests is given up when the disk is full, so that the result and the reports
+// fit. They take some 1 MiB.
+const roomForResult = 4 << 20
+
+// makeRoom shortens a file.
+func (f *streamFile) makeRoom() error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return f.Truncate(max(info.Size()-roomForResult, 0))
+}
+
 // close ends the files. It returns the paths of those that are whole, and the errors of the others, joined: what of
-// them could be written stays.
+// them could be written stays, but for the end of a file that has filled the disk.
 func (s *streams) close() (paths []string, err error) {
 	for _, x := range s.list {
-		if wrong := errors.Join(x.close(), x.file.begin(), x.file.Close()); wrong != nil {
+		wrong := errors.Join(x.close(), x.file.begin())
+		if errors.Is(wrong, syscall.ENOSPC) || errors.Is(wrong, syscall.EDQUOT) {
+			wrong = errors.Join(wrong, x.file.makeRoom())
+		}
+		if wrong = errors.Join(wrong, x.file.Close()); wrong != nil {
 			err = errors.Join(err, fmt.Errorf("%s is not whole: %w", filepath.Base(x.file.Name()), wrong))
 			continue
 		}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,5 +64,32 @@ func TestStampsOfASimulatedRunCountFromItsStart(t *testing.T) {
 	b, err := os.ReadFile(paths[0])
 	if want := fmt.Sprint(began.Add(2 * time.Second).UnixNano()); err != nil || !strings.HasPrefix(string(b), want+",") {
 		t.Errorf("%s, %v: want %s first", b, err, want)
+	}
+}
+
+// A file of requests that has filled the disk gives up its end: the result and the reports need room.
+func TestAFullDiskKeepsTheResult(t *testing.T) {
+	for _, tc := range []struct {
+		failure error
+		want    int64
+	}{
+		{syscall.ENOSPC, 6<<20 - roomForResult},
+		{syscall.EIO, 6 << 20},
+		{nil, 6 << 20},
+	} {
+		f, err := os.CreateTemp(t.TempDir(), "samples")
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := &streamFile{File: f}
+		if _, err := file.Write(make([]byte, 6<<20)); err != nil {
+			t.Fatal(err)
+		}
+		s := &streams{list: []stream{{file: file, close: func() error { return tc.failure }}}}
+		paths, err := s.close()
+		info, statErr := os.Stat(f.Name())
+		if statErr != nil || info.Size() != tc.want || (len(paths) == 1) != (tc.failure == nil) || !errors.Is(err, tc.failure) {
+			t.Errorf("%v: %v bytes are left of 6 MiB, want %d; %v, %v", tc.failure, info.Size(), tc.want, paths, err)
+		}
 	}
 }

@@ -97,8 +97,8 @@ func (u *ui) progress(p scenarios.Progress) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	line := fmt.Sprintf("%3.0fs, %s left  %-10s  %d of %d sent, %d in flight, %d failed  p50 %s  p99 %s",
-		p.Now.Seconds(), max(p.Length-p.Now, 0).Round(time.Second), p.Phase, p.Sent, p.Planned, p.InFlight, p.Failed+p.Dropped,
+	line := fmt.Sprintf("%3.0fs, %s left  %-10s  %d of %d ended, %d under way, %d failed  p50 %s  p99 %s",
+		p.Now.Seconds(), max(p.Length-p.Now, 0).Round(time.Second), p.Phase, p.Ended, p.Planned, p.InFlight, p.Failed+p.Dropped,
 		measured(p.P50), measured(p.P99))
 	if !u.virtual {
 		line += "  lag " + lag(p.Lag)

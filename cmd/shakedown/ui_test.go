@@ -50,7 +50,7 @@ func screen(written string) (lines []string) {
 func TestAnnouncementsStandAboveTheStatusLine(t *testing.T) {
 	var b strings.Builder
 	u := &ui{w: &b, terminal: true, columns: func() int { return 40 }}
-	u.progress(scenarios.Progress{Now: time.Second, Length: 9 * time.Second, Phase: "spike", Sent: 1, Planned: 2})
+	u.progress(scenarios.Progress{Now: time.Second, Length: 9 * time.Second, Phase: "spike", Ended: 1, Planned: 2})
 	u.announce("fault kill-one: kill on web-2")
 	u.announce("web-2:\nhealthy → ejected")
 	lines := screen(b.String())

@@ -22,7 +22,7 @@ import (
 type Gate struct {
 	Expr   string // as written
 	Metric string
-	ID     string // the fault or group asked about; may be empty
+	ID     string // the fault, group or status asked about; may be empty
 	Window string // may be empty
 	Op     string
 	Limit  float64 // in the metric's unit
@@ -66,7 +66,25 @@ func Parse(expr string) (Gate, error) {
 	if err != nil {
 		return Gate{}, fmt.Errorf("limit of %s: %w", g.Metric, err)
 	}
-	return g, nil
+	return g, g.checkLimit(metric)
+}
+
+// checkLimit refuses a limit that decides by itself: no metric is below 0, and a share of requests is at most 100 %.
+func (g Gate) checkLimit(m *metric) error {
+	always := ""
+	switch {
+	case g.Op == "<" && g.Limit <= 0, g.Op == "<=" && g.Limit < 0, m.share && g.Op == ">" && g.Limit >= 100, m.share && g.Op == ">=" && g.Limit > 100:
+		always = "fail"
+	case g.Op == ">=" && g.Limit <= 0, g.Op == ">" && g.Limit < 0, m.share && g.Op == "<=" && g.Limit >= 100, m.share && g.Op == "<" && g.Limit > 100:
+		always = "pass"
+	default:
+		return nil
+	}
+	within := "is never below 0"
+	if m.share {
+		within = "lies between 0 % and 100 %"
+	}
+	return fmt.Errorf("%s would always %s: %s %s", g.Expr, always, g.Metric, within)
 }
 
 func (m *metric) limit(text string) (float64, error) {
@@ -97,7 +115,15 @@ func (g Gate) Check(n Names) error {
 		return err
 	}
 	windows := slices.Concat(n.Phases, n.Faults, n.Requests)
+	same := 0
+	for _, w := range windows {
+		if w == g.Window {
+			same++
+		}
+	}
 	switch {
+	case same > 1:
+		return fmt.Errorf("[%s] is ambiguous: a phase, a fault or a request is called so, and another of them too", g.Window)
 	case g.Window != "" && !slices.Contains(windows, g.Window):
 		return fmt.Errorf("no phase, fault or request is called %q%s", g.Window, spec.Suggest(g.Window, windows))
 	case metric.of == "fault" && !slices.Contains(n.Faults, g.ID):
@@ -114,7 +140,7 @@ type Judgement struct {
 	Unit      Unit
 	Observed  float64
 	Happened  bool // false: the event never happened, and the gate has failed
-	Empty     bool // the window held no request: the run can't be trusted
+	Empty     bool // there is nothing to judge, for the reason in Note: the run can't be trusted
 	NoSuccess bool // every request of the window failed: there is no latency to judge, and the gate has failed
 	Passed    bool
 	Note      string // what the number alone does not tell; may be empty
@@ -131,7 +157,11 @@ func (g Gate) Judge(f *Facts) Judgement {
 	j := Judgement{Gate: g, Unit: metric.Unit}
 	j.Observed, err = metric.value(f, g)
 	j.Happened = err == nil
-	j.Empty, j.NoSuccess = errors.Is(err, errEmpty), errors.Is(err, errNoSuccess)
+	j.NoSuccess = errors.Is(err, errNoSuccess)
+	var why nothing
+	if j.Empty = errors.As(err, &why); j.Empty {
+		j.Note = string(why)
+	}
 	if j.Happened {
 		j.Passed = compare(j.Observed, g.Op, g.Limit)
 	}

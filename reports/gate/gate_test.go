@@ -23,6 +23,10 @@ func TestParse(t *testing.T) {
 		"p100 < 1s":               {Metric: "p100", Op: "<", Limit: 1000},
 		"p5_all < 1s":             {Metric: "p5_all", Op: "<", Limit: 1000},
 		"status(503)[spike] < 1%": {Metric: "status", ID: "503", Window: "spike", Op: "<", Limit: 1},
+		"error_rate < 100%":       {Metric: "error_rate", Op: "<", Limit: 100},
+		"error_rate >= 100%":      {Metric: "error_rate", Op: ">=", Limit: 100},
+		"dropped <= 0":            {Metric: "dropped", Op: "<=", Limit: 0},
+		"imbalance < 1.5":         {Metric: "imbalance", Op: "<", Limit: 1.5},
 		"status(5xx) < 1%":        {Metric: "status", ID: "5xx", Op: "<", Limit: 1},
 	} {
 		want.Expr = expr
@@ -53,6 +57,15 @@ func TestParse(t *testing.T) {
 		"p99[spike] << 800ms":  "is not a gate",
 		"error_rate < NaN%":    "not a share",
 		"p99[spike](x) < 80ms": "is not a gate",
+		"error_rate < 150%":    "would always pass: error_rate lies between 0 % and 100 %",
+		"error_rate <= 100%":   "would always pass",
+		"error_rate >= 0%":     "would always pass",
+		"error_rate < 0%":      "would always fail",
+		"error_rate > 100%":    "would always fail",
+		"status(503) > 200%":   "would always fail",
+		"p99 < 0s":             "would always fail: p99 is never below 0",
+		"dropped < 0":          "would always fail",
+		"rate >= 0/s":          "would always pass",
 	} {
 		if _, err := Parse(expr); err == nil || !strings.Contains(err.Error(), msg) {
 			t.Errorf("%s: %v, want %q", expr, err, msg)
@@ -116,7 +129,7 @@ func TestJudge(t *testing.T) {
 		{"p99 > 98ms", 100, 0, true, true, false},
 		{"status(201) <= 50%", 100, 0, true, true, false},
 		{"status(2xx) >= 100%", 100, 5, true, true, false}, // a refused request has no status
-		{"status(503) < 1%", 0, 10, false, false, false},   // nobody answered
+		{"status(503) < 1%", 0, 10, false, false, true},    // nobody answered
 		{"lost(idle) < 5", 10, 0, false, false, true},
 		{"recover(idle) < 5s", 10, 0, false, false, true},
 		{"eject(later) < 5s", 10, 0, false, false, false},
@@ -135,6 +148,43 @@ func TestJudge(t *testing.T) {
 		}
 		if j := g.Judge(facts(tc.ok, tc.failed)); j.Passed != tc.passed || j.Happened != tc.happens || j.Empty != tc.empty {
 			t.Errorf("%s with %d/%d: %+v", tc.expr, tc.ok, tc.failed, j)
+		}
+	}
+}
+
+// A window without a length has no rate, whatever ended in it, but every other figure.
+func TestNothingToJudge(t *testing.T) {
+	for expr, why := range map[string]string{"status(5xx) < 1%": "no answer in its window", "imbalance < 1": "no target should have had 20 requests"} {
+		g, err := Parse(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := facts(0, 10)
+		f.Imbalance = func() (float64, bool) { return 0, false }
+		if j := g.Judge(f); !j.Empty || j.Passed || j.Happened || j.Note != why {
+			t.Errorf("%s: %+v, want %q", expr, j, why)
+		}
+	}
+}
+
+func TestAWindowWithoutALength(t *testing.T) {
+	for _, seconds := range []float64{0, -1} {
+		for expr, empty := range map[string]bool{"rate < 5/s": true, "rate > 5/s": true, "rate >= 1/s": true, "error_rate < 50%": false, "p50 < 1s": false} {
+			for _, ok := range []int{0, 10} {
+				f := facts(ok, 1)
+				f.Window = func(string) (Window, bool) {
+					w, there := facts(ok, 1).Window("")
+					w.Seconds = seconds
+					return w, there
+				}
+				g, err := Parse(expr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if j := g.Judge(f); j.Empty != empty || empty && (j.Passed || j.Happened) {
+					t.Errorf("%s of %v s with %d successes: %+v", expr, seconds, ok, j)
+				}
+			}
 		}
 	}
 }

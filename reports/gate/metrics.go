@@ -22,7 +22,8 @@ type Facts struct {
 	// Imbalance is the most loaded target's requests over those that it should have had by its weight while it took
 	// traffic, less 1. Targets that should have had fewer than 20 requests do not count; false when none counts.
 	Imbalance func() (float64, bool)
-	// ScaleOut is the slowest scale-out of a group from breach to service; false when none finished.
+	// ScaleOut is the slowest scale-out of a group from breach to service; false when there was none, or one that never
+	// came into service.
 	ScaleOut func(group string) (time.Duration, bool)
 }
 
@@ -41,11 +42,16 @@ type Fault struct {
 }
 
 var (
-	errEmpty = errors.New("the window holds no request")
+	errEmpty = nothing("no request in its window")
 	errNever = errors.New("it did not happen")
 
 	errNoSuccess = errors.New("no request succeeded")
 )
+
+// nothing is why there is nothing that a gate could judge.
+type nothing string
+
+func (n nothing) Error() string { return string(n) }
 
 // metric is one line of the table.
 type metric struct {
@@ -53,6 +59,7 @@ type metric struct {
 	Unit
 	of       string // "fault", "group" or "status" when it needs an id
 	windowed bool
+	share    bool // of requests: at most 100 %
 	value    func(f *Facts, g Gate) (float64, error)
 	note     func(f *Facts, g Gate) string
 
@@ -71,13 +78,13 @@ func metrics() []metric {
 		latencyMetric("max", "largest response time", (*measure.Hist).Max),
 		requestMetric("error_rate", "(failed + dropped) / (planned − cancelled)", Percent, func(w Window) float64 { return 100 * w.ErrorRate() }),
 		requestMetric("dropped", "requests that found no free connection in time", Count, func(w Window) float64 { return float64(w.Dropped) }),
-		requestMetric("failed", "requests that failed after they were sent", Count, func(w Window) float64 { return float64(w.Failed) }),
-		requestMetric("rate", "throughput: successes of the window's own requests that ended within it, a second", PerSecond, func(w Window) float64 { return float64(w.Within) / w.Seconds }),
+		requestMetric("failed", "requests that failed, refused connections included; those never sent for want of a free connection are dropped", Count, func(w Window) float64 { return float64(w.Failed) }),
+		rateMetric(),
 		statusMetric(),
 		{Entry: spec.Entry{Name: "imbalance", Doc: imbalanceRule}, value: func(f *Facts, _ Gate) (float64, error) {
 			v, ok := f.Imbalance()
 			if !ok {
-				return 0, errNever
+				return 0, nothing("no target should have had 20 requests")
 			}
 			return v, nil
 		}},
@@ -149,7 +156,7 @@ func latencyMetric(name, doc string, of func(*measure.Hist) time.Duration) metri
 }
 
 func requestMetric(name, doc string, unit Unit, of func(Window) float64) metric {
-	return metric{Entry: spec.Entry{Name: name, Doc: doc}, Unit: unit, windowed: true, value: func(f *Facts, g Gate) (float64, error) {
+	return metric{Entry: spec.Entry{Name: name, Doc: doc}, Unit: unit, windowed: true, share: unit == Percent, value: func(f *Facts, g Gate) (float64, error) {
 		w, ok := f.Window(g.Window)
 		if !ok || w.Finished() == 0 {
 			return 0, errEmpty
@@ -158,11 +165,24 @@ func requestMetric(name, doc string, unit Unit, of func(Window) float64) metric 
 	}}
 }
 
+// rateMetric judges throughput. A window without a length has none.
+func rateMetric() metric {
+	m := requestMetric("rate", "throughput: successes of the window's own requests that ended within it, a second", PerSecond, func(w Window) float64 { return float64(w.Within) / w.Seconds })
+	value := m.value
+	m.value = func(f *Facts, g Gate) (float64, error) {
+		if w, ok := f.Window(g.Window); ok && w.Seconds <= 0 {
+			return 0, errEmpty
+		}
+		return value(f, g)
+	}
+	return m
+}
+
 var statusPattern = regexp.MustCompile(`^[1-5]([0-9]{2}|xx)$`)
 
 // statusMetric is the share of answers that have a status, or one of a class.
 func statusMetric() metric {
-	return metric{Entry: spec.Entry{Name: "status", Doc: "share of answers with that HTTP status, or class such as 5xx"}, Unit: Percent, of: "status", windowed: true, value: func(f *Facts, g Gate) (float64, error) {
+	return metric{Entry: spec.Entry{Name: "status", Doc: "share of answers with that HTTP status, or class such as 5xx"}, Unit: Percent, of: "status", windowed: true, share: true, value: func(f *Facts, g Gate) (float64, error) {
 		w, ok := f.Window(g.Window)
 		if !ok || w.Finished() == 0 {
 			return 0, errEmpty
@@ -175,7 +195,7 @@ func statusMetric() metric {
 			}
 		}
 		if all == 0 {
-			return 0, errNever
+			return 0, nothing("no answer in its window")
 		}
 		return 100 * float64(n) / float64(all), nil
 	}}

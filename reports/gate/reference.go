@@ -6,7 +6,7 @@ import "github.com/seed-8025779b/shakedown/scenarios/spec"
 type Metric struct {
 	spec.Entry
 	Unit     Unit
-	Of       string // what it needs the id of, "fault" or "group"; empty when it takes none
+	Of       string // what it needs the id of: "fault", "group" or "status"; empty when it takes none
 	Windowed bool   // it takes a window
 }
 

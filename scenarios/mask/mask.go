@@ -89,6 +89,26 @@ func (n Names) Command(args []string) []string {
 	return out
 }
 
+// Asked returns the names that a command line adds by --set mask=[NAME, …].
+func Asked(args []string) (names []string) {
+	for i, arg := range args {
+		value, joined := strings.CutPrefix(arg, "--set=")
+		if arg == "--set" && i+1 < len(args) {
+			value, joined = args[i+1], true
+		}
+		list, is := strings.CutPrefix(value, "mask=")
+		if !joined || !is {
+			continue
+		}
+		for name := range strings.SplitSeq(strings.Trim(list, "[] "), ",") {
+			if name = strings.Trim(name, " \"'"); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 // isMasked reports whether the values of a flag may be secrets.
 func isMasked(flag string) bool {
 	return flag == "--header" || flag == "--set" || flag == "--admin-token"

@@ -91,3 +91,21 @@ func TestLineKeepsColumns(t *testing.T) {
 		}
 	})
 }
+
+func TestAsked(t *testing.T) {
+	for _, tc := range []struct{ args, want []string }{
+		{[]string{"run", "x.yaml"}, nil},
+		{[]string{"run", "--set", "mask=[X-Api-Key]"}, []string{"X-Api-Key"}},
+		{[]string{"run", "--set=mask=[A, 'B',\"C\"]", "--set", "seed=1", "--set", "mask=D"}, []string{"A", "B", "C", "D"}},
+		{[]string{"run", "--set"}, nil},
+		{[]string{"run", "mask=[A]"}, nil},
+	} {
+		if got := Asked(tc.args); !slices.Equal(got, tc.want) {
+			t.Errorf("%q: %q, want %q", tc.args, got, tc.want)
+		}
+	}
+	args := []string{"attack", "--header", "X-Api-Key: hunter2", "--set", "mask=[X-Api-Key]"}
+	if got := New(Asked(args)).Command(args); strings.Contains(strings.Join(got, " "), "hunter2") {
+		t.Errorf("%q", got)
+	}
+}

@@ -185,6 +185,7 @@ type Scaling struct {
 type Abort struct {
 	When      string // as written
 	ErrorRate float64
+	OrEqual   bool // it fires at the limit too
 	Over      time.Duration
 }
 
