@@ -64,9 +64,9 @@ func (d *decoder) rule(b *block, groups []string, reached map[string]bool, item 
 	for i, m := range r.Methods {
 		r.Methods[i] = strings.ToUpper(m)
 	}
-	r.Headers = d.pairs(b, "header", item)
-	r.Query = d.pairs(b, "query", item)
-	r.Set = d.pairs(b, "set", item)
+	r.Headers = d.pairs(b, "header", item, d.mask.Value)
+	r.Query = d.pairs(b, "query", item, d.mask.Value)
+	r.Set = d.pairs(b, "set", item, d.mask.Value)
 	r.Remove = d.oneOrMore(b, "remove", item)
 	d.forward(b, &r, groups, reached, item)
 	if n := b.value("limit"); n != nil && !off(n) {
@@ -162,8 +162,8 @@ func (d *decoder) oneOrMore(b *block, name string, item *Resolved) []string {
 	return slices.Clone(list)
 }
 
-// pairs reads a mapping of names to texts.
-func (d *decoder) pairs(b *block, name string, item *Resolved) (list []route.Pair) {
+// pairs reads a mapping of names to texts; shown is a text as people may see it.
+func (d *decoder) pairs(b *block, name string, item *Resolved, shown func(name, value string) string) (list []route.Pair) {
 	n := b.value(name)
 	if n == nil {
 		return nil
@@ -179,7 +179,7 @@ func (d *decoder) pairs(b *block, name string, item *Resolved) (list []route.Pai
 			d.fail(value, "%s %s: %v", name, key.Value, err)
 			continue
 		}
-		pb.out.leaf(key.Value, d.mask.Value(key.Value, v.(string)), d.origin(value))
+		pb.out.leaf(key.Value, shown(key.Value, v.(string)), d.origin(value))
 		list = append(list, route.Pair{Name: key.Value, Value: v.(string)})
 	}
 	return list

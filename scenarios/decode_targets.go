@@ -55,6 +55,9 @@ func (d *decoder) targets(b *block, g *plan.Group, out *Resolved) {
 // command reads how a target of the user's own is started.
 func (d *decoder) command(tb *block, g *plan.Group, v spec.Values) {
 	g.Targets.Command = v.List("command")
+	if shown := tb.out.find("command", -1); shown != nil {
+		shown.Value = d.mask.Arguments(g.Targets.Command)
+	}
 	g.Targets.Env = d.environment(tb)
 	g.Targets.Dir = d.path(cmp.Or(v.Text("dir"), "."))
 	if n := tb.value("dir"); n != nil {
@@ -72,7 +75,7 @@ func (d *decoder) command(tb *block, g *plan.Group, v spec.Values) {
 
 // environment reads variables beside those that shakedown itself was given.
 func (d *decoder) environment(tb *block) (env []string) {
-	for _, p := range d.pairs(tb, "env", tb.out) {
+	for _, p := range d.pairs(tb, "env", tb.out, d.mask.Variable) {
 		if p.Name == "" || strings.ContainsAny(p.Name, "=\x00") || strings.Contains(p.Value, "\x00") {
 			d.fail(tb.value("env"), "env: %q can't be a variable", p.Name)
 		}
