@@ -66,7 +66,7 @@ type StallLedger struct {
 	beats  int
 
 	stalls []stall
-	latest time.Duration // length of what was added last
+	latest time.Duration // length of what was added last; of the longest that told of the same stall
 	ended  time.Duration // until then it is known for how long the generator did not run
 	watch  int           // beats for which a burst behind the last stall may still show
 	burst  bool          // it drains
@@ -134,6 +134,7 @@ func (l *StallLedger) add(from, to time.Duration, cause StallCause) {
 	l.ended = max(l.ended, to)
 	switch {
 	case n > 0 && l.stalls[n-1].To >= from: // it goes on, or stands there already
+		l.latest = max(l.latest, before)
 		last := &l.stalls[n-1]
 		begin := min(last.From, max(from, last.From-l.gapBefore(n-1)))
 		last.Stopped += last.From - begin + stopped

@@ -74,6 +74,24 @@ func TestAGeneratorThatNeverCatchesUp(t *testing.T) {
 	}
 }
 
+// A stall that the counters tell of in a short look right after it is as long as it was: what follows it in less time than
+// it takes to catch up belongs to it.
+func TestStallsToldOfInAShortLook(t *testing.T) {
+	l := NewStallLedger(2*ms, ms)
+	heart(l, 100*ms, func(time.Duration) int64 { return 5 })
+	l.Throttle(100*ms, 0)
+	l.Beat(196*ms, 5)
+	l.Throttle(196*ms, 94*ms)
+	l.Throttle(198*ms, 95*ms)
+	for at := 198 * ms; at <= 204*ms; at += 2 * ms {
+		l.Beat(at, 5)
+	}
+	l.Beat(298*ms, 5)
+	if got := l.Stalls(); len(got) != 1 || got[0].From != 100*ms || got[0].To != 298*ms {
+		t.Errorf("%v", got)
+	}
+}
+
 // More load than before, beside hiccups, is no burst that never drains: what is still in flight when a burst has had its
 // time is what there is without it.
 func TestAHigherLoadIsNoBurst(t *testing.T) {
