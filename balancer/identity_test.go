@@ -1,12 +1,16 @@
 package balancer
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -88,5 +92,46 @@ func TestChoicesFollowTheSeed(t *testing.T) {
 	a, again, b := choices(1), choices(1), choices(2)
 	if a != again || a == b || strings.Count(a, "one") < 10 || strings.Count(a, "two") < 10 {
 		t.Errorf("%s\n%s\n%s", a, again, b)
+	}
+}
+
+// Behind trusted proxies the client is who they say it is: for rules, keys, limits and the log. Nobody else is believed.
+func TestTrustedProxies(t *testing.T) {
+	for name, tc := range map[string]struct {
+		trusted []string
+		client  string
+		status  int // of a rule for 198.51.100.0/24 only
+	}{
+		"none":    {nil, "127.0.0.1", 404},
+		"others":  {[]string{"10.0.0.0/8"}, "127.0.0.1", 404},
+		"trusted": {[]string{"127.0.0.0/8", "10.0.0.0/8"}, "198.51.100.7", 302},
+	} {
+		cfg := config()
+		cfg.Listeners[0].Rules = route.Table{
+			{Sources: []string{"198.51.100.0/24"}, Redirect: &route.Redirect{To: "/", Status: 302}},
+			{Respond: &route.Respond{Status: 404}},
+		}
+		var err error
+		if cfg.Listeners[0].Options.TrustedProxies, err = route.ParseNetworks(tc.trusted); err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var log bytes.Buffer
+		r := startWith(t, cfg, Options{Access: &Log{To: slog.New(slog.NewJSONHandler(locked{&mu, &log}, nil)), Share: 1}})
+		c, rd := r.dial(t)
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 198.51.100.7, 10.1.1.1\r\n\r\n")
+		res, err := http.ReadResponse(rd, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := func() string {
+			mu.Lock()
+			defer mu.Unlock()
+			return log.String()
+		}
+		await(t, "the access log", func() bool { return text() != "" })
+		if res.StatusCode != tc.status || !strings.Contains(text(), fmt.Sprintf(`"client":%q`, tc.client)) {
+			t.Errorf("%s: status %d, %s", name, res.StatusCode, text())
+		}
 	}
 }

@@ -1,10 +1,12 @@
 package balancer
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
+	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
@@ -49,6 +51,7 @@ func HeaderParams() []spec.Param {
 	names := []string{string(proxy.RemoveNames), string(proxy.RefuseNames), string(proxy.PassNames)}
 	return []spec.Param{
 		{Name: "forwarded_for", Type: spec.Text, Default: string(proxy.Append), Enum: []string{string(proxy.Append), string(proxy.Preserve), string(proxy.Remove)}, Doc: "append the client's address to X-Forwarded-For, leave it as it came, or remove it"},
+		{Name: "trusted_proxies", Type: spec.List, Doc: "addresses and CIDR blocks of proxies in front of this balancer: rules, keys, limits and the access log take the client's address from their X-Forwarded-For; by default nobody's is believed"},
 		{Name: "forwarded", Type: spec.Bool, Default: "false", Doc: "Forwarded too (RFC 7239)"},
 		{Name: "via", Type: spec.Text, Doc: "the balancer's name in Via, of requests and answers; none without it"},
 		{Name: "request_id", Type: spec.Text, Doc: "a header with an id of the request, made when the client gives none, such as X-Request-Id"},
@@ -73,16 +76,20 @@ func ErrorParams() []spec.Param {
 }
 
 // NewFrontOptions returns what the values of HeaderParams and ErrorParams describe.
-func NewFrontOptions(headers, errors spec.Values) proxy.Options {
+func NewFrontOptions(headers, errors spec.Values) (proxy.Options, error) {
+	trusted, err := route.ParseNetworks(headers.List("trusted_proxies"))
+	if err != nil {
+		return proxy.Options{}, fmt.Errorf("headers: trusted_proxies: %w", err)
+	}
 	return proxy.Options{
 		ForwardedFor: proxy.ForwardedFor(headers.Text("forwarded_for")), Forwarded: headers.Bool("forwarded"), Via: headers.Text("via"), RequestID: headers.Text("request_id"),
-		Ambiguous: proxy.Names(headers.Text("ambiguous")), Underscores: proxy.Names(headers.Text("underscores")),
+		TrustedProxies: trusted, Ambiguous: proxy.Names(headers.Text("ambiguous")), Underscores: proxy.Names(headers.Text("underscores")),
 		Status: proxy.Statuses{
 			Connect: errors.Int("connect"), ConnectTimeout: errors.Int("connect_timeout"), Broken: errors.Int("broken"), Timeout: errors.Int("timeout"),
 			NoTarget: errors.Int("no_target"), HeadTooLarge: errors.Int("head_too_large"), LineTooLong: errors.Int("line_too_long"), Coding: errors.Int("coding"), Gone: errors.Int("gone"),
 		},
 		Reasons: proxy.Reasons(errors.Text("reasons")),
-	}
+	}, nil
 }
 
 // CheckHeaders says what can't be used as a name in a header, "" when all can.

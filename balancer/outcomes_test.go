@@ -371,7 +371,7 @@ func TestOutcomes(t *testing.T) {
 					t.Errorf("%v %s", err, line)
 				}
 			}
-			t.Log(lines()[0])
+			t.Logf("%.300s", lines()[0])
 			if got := r.has("raw-1 ejected"); got != o.ejects {
 				t.Errorf("ejected: %v, %v", got, r.states)
 			}

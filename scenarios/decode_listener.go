@@ -39,8 +39,10 @@ func (d *decoder) front(b *block, l *plan.Listener, item *Resolved) {
 	}
 	l.Timeouts = balancer.NewFrontTimeouts(values("timeouts", balancer.FrontTimeoutParams()))
 	l.Limits = balancer.NewListenerLimits(values("limits", balancer.ListenerLimitParams()))
-	l.Options = balancer.NewFrontOptions(values("headers", balancer.HeaderParams()), values("errors", balancer.ErrorParams()))
-	if what := balancer.CheckHeaders(&l.Options); what != "" {
+	var err error
+	if l.Options, err = balancer.NewFrontOptions(values("headers", balancer.HeaderParams()), values("errors", balancer.ErrorParams())); err != nil {
+		d.fail(b.value("headers"), "%v", err)
+	} else if what := balancer.CheckHeaders(&l.Options); what != "" {
 		d.fail(b.value("headers"), "headers: %s", what)
 	}
 	v := b.values(d.defaults("listener", []spec.Param{

@@ -214,7 +214,7 @@ func sampleRequest(s *plan.Scenario, m *mix.Mix, i int, seq uint64) *route.Reque
 		target = normal
 	}
 	host, _ := header("host", 0)
-	return &route.Request{Method: []byte(m.Requests()[i].Method), Host: host, Target: target, Source: source, Header: header}
+	return &route.Request{Method: []byte(m.Requests()[i].Method), Host: host, Target: target, Source: s.Topology.Listeners[0].Options.TrustedProxies.Client(source, header), Header: header}
 }
 
 // warning says what becomes of requests with such keys, where that is not what a key is for; it is empty where it is, and
@@ -225,7 +225,7 @@ func (u *keyUse) warning(s *plan.Scenario) string {
 		return ""
 	case !u.some:
 		return fmt.Sprintf("no request that comes to it has that %s, %s", part(u.key), u.none)
-	case u.key.From == pick.Address && s.Client.Connect.Addresses < 2:
+	case u.key.From == pick.Address && s.Client.Connect.Addresses < 2 && len(s.Topology.Listeners[0].Options.TrustedProxies) == 0:
 		return "all requests come from one client address, " + u.same + "; set client: {addresses: N}"
 	case u.key.From == pick.Address:
 		return "all requests come from one client address, " + u.same

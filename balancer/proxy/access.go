@@ -22,7 +22,7 @@ const StatusGone = 460
 // tell tells of the request.
 func (x *exchange) tell(began time.Duration) {
 	r := &x.c.Request
-	x.access.Client, x.access.Method, x.access.Host, x.access.Target = x.c.Peer.IP, r.Method, r.Host, r.Target
+	x.access.Client, x.access.Method, x.access.Host, x.access.Target = x.ask.Source, r.Method, r.Host, r.Target
 	x.access.Protocol, x.access.Secure = [2]string{"HTTP/1.0", "HTTP/1.1"}[r.Minor&1], x.c.Peer.Secure
 	if x.c.Peer.HTTP2 {
 		x.access.Protocol = "HTTP/2.0"

@@ -68,6 +68,7 @@ func (x *exchange) serve() {
 	seq, given := x.identity()
 	x.pick = pick.Request{Seq: seq, Tried: x.pick.Tried[:0]}
 	x.trace = trace{on: given && x.f.hooks.Trace != nil}
+	x.ask.Source = x.f.options.TrustedProxies.Client(x.c.Peer.IP, x.ask.Header)
 	switch string(r.Method) {
 	case http.MethodTrace, http.MethodConnect:
 		x.c.Close = x.c.Close || string(r.Method) == http.MethodConnect // what follows it may be no HTTP
@@ -116,7 +117,7 @@ const maxKept = 8 << 10
 // route finds the rule, and the group that it forwards to. Where there is none, the request is answered here.
 func (x *exchange) route() *Pool {
 	r := &x.c.Request
-	x.ask.Method, x.ask.Host, x.ask.Target, x.ask.Source = r.Method, r.Host, r.Normal, x.c.Peer.IP
+	x.ask.Method, x.ask.Host, x.ask.Target = r.Method, r.Host, r.Normal
 	var pool *Pool
 	x.rule, pool = x.match()
 	if x.rule == nil {

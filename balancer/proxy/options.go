@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/route"
 )
 
 // Options are what a listener says of the client to its targets, and what it answers for failures.
@@ -19,9 +20,11 @@ type Options struct {
 	RawPath      bool         `json:"raw_path,omitempty"`      // targets get a path as it came, not in normal form, unless a rule rewrites it
 	// NoEscapedSlashes refuses paths with an escaped slash or backslash, for targets that decode them before they look at a path: a
 	// rule sees no slash there. Envoy's path_with_escaped_slashes_action.
-	NoEscapedSlashes bool     `json:"no_escaped_slashes,omitempty"`
-	Status           Statuses `json:"status"`
-	Reasons          Reasons  `json:"reasons,omitempty"` // ReasonIDs when empty
+	NoEscapedSlashes bool `json:"no_escaped_slashes,omitempty"`
+	// TrustedProxies are believed what they say in X-Forwarded-For of the client, as rules, keys, limits and logs see it.
+	TrustedProxies route.Networks `json:"trusted_proxies,omitempty"`
+	Status         Statuses       `json:"status"`
+	Reasons        Reasons        `json:"reasons,omitempty"` // ReasonIDs when empty
 }
 
 // refusedByOptions answers a request that only this listener's options refuse.

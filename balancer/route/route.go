@@ -50,7 +50,7 @@ type Rule struct {
 	host    string
 	headers []Pair // with names in lower case
 	query   []Pair // with values in normal form
-	sources []netip.Prefix
+	sources Networks
 	limiter *ratelimit.Limiter
 }
 
@@ -161,17 +161,9 @@ func (r *Rule) compile(seed draw.Seed) error {
 	for i := range r.query {
 		r.query[i].Value = normalText(r.query[i].Value)
 	}
-	r.sources = nil
-	for _, s := range r.Sources {
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			a, err := netip.ParseAddr(s)
-			if err != nil {
-				return fmt.Errorf("source %q is neither an address nor a CIDR block, such as 10.0.0.0/8", s)
-			}
-			p = netip.PrefixFrom(a, a.BitLen())
-		}
-		r.sources = append(r.sources, p.Masked())
+	var err error
+	if r.sources, err = ParseNetworks(r.Sources); err != nil {
+		return fmt.Errorf("source %w", err)
 	}
 	if r.Limit != nil {
 		r.limiter = r.Limit.Limiter(seed)
@@ -312,7 +304,7 @@ func (x *Request) normal(text []byte) []byte {
 
 func (r *Rule) from(source string) bool {
 	a, err := netip.ParseAddr(source)
-	return err == nil && slices.ContainsFunc(r.sources, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
+	return err == nil && r.sources.Contain(a)
 }
 
 // Group returns the group that a request with the draw u in [0, 1) goes to; "" when the rule forwards none.

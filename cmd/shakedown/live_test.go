@@ -484,18 +484,31 @@ func TestKeysGoTheSameWayInBothWorlds(t *testing.T) {
 // warns of it; by many, each target has about its share.
 func TestClientAddressesInBothWorlds(t *testing.T) {
 	for _, world := range []string{"live", "sim"} {
-		for addresses, want := range map[string]struct{ targets, warnings int }{"200": {4, 0}, "1": {1, 1}} {
-			r, code, out := playFile(t, "addresses.yaml", "--world", world, "--set", "client.addresses="+addresses)
+		for name, tc := range map[string]struct {
+			set               []string
+			targets, warnings int
+		}{
+			"200 addresses": {[]string{"client.addresses=200"}, 4, 0},
+			"1 address":     {[]string{"client.addresses=1"}, 1, 1},
+			"a proxy that is believed": {[]string{"client.addresses=1", `topology.listeners=[{headers: {trusted_proxies: [127.0.0.1]}, rules: [{forward: web}]}]`,
+				`load.requests=[{get: /, headers: {x-forwarded-for: "203.0.113.9, 10.0.{{int 0 9}}.{{int 0 255}}"}}]`}, 4, 0},
+			"a proxy that is not": {[]string{"client.addresses=1", `load.requests=[{get: /, headers: {x-forwarded-for: "10.0.{{int 0 9}}.{{int 0 255}}"}}]`}, 1, 1},
+		} {
+			args := []string{"--world", world}
+			for _, set := range tc.set {
+				args = append(args, "--set", set)
+			}
+			r, code, out := playFile(t, "addresses.yaml", args...)
 			if code != 0 {
-				t.Fatalf("%s, %s addresses: exit code %d\n%s", world, addresses, code, out)
+				t.Fatalf("%s, %s: exit code %d\n%s", world, name, code, out)
 			}
 			used, warnings := 0, 0
 			for _, x := range r.Targets {
 				if x.Requests > 0 {
 					used++
 				}
-				if share := float64(x.Requests) / float64(r.Totals.Planned); want.targets > 1 && (share < .15 || share > .35) {
-					t.Errorf("%s, %s addresses: %s has %.2f of the requests", world, addresses, x.ID, share)
+				if share := float64(x.Requests) / float64(r.Totals.Planned); tc.targets > 1 && (share < .15 || share > .35) {
+					t.Errorf("%s, %s: %s has %.2f of the requests", world, name, x.ID, share)
 				}
 			}
 			for _, text := range r.Warnings {
@@ -503,8 +516,8 @@ func TestClientAddressesInBothWorlds(t *testing.T) {
 					warnings++
 				}
 			}
-			if used != want.targets || warnings != want.warnings {
-				t.Errorf("%s, %s addresses: %d targets are used, want %d; warnings %q", world, addresses, used, want.targets, r.Warnings)
+			if used != tc.targets || warnings != tc.warnings {
+				t.Errorf("%s, %s: %d targets are used, want %d; warnings %q", world, name, used, tc.targets, r.Warnings)
 			}
 		}
 	}

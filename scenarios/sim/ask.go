@@ -50,8 +50,9 @@ func (w *World) ask(r *request) *route.Request {
 	if normal, err := http1.Normal(target); err == nil {
 		target = normal
 	}
+	header := func(lower string, from int) ([]byte, int) { return w.header(r, lower, from) }
 	return &route.Request{
-		Method: []byte(w.mix.At(r.Seq).Method), Host: host, Target: target, Source: w.source(r),
-		Header: func(lower string, from int) ([]byte, int) { return w.header(r, lower, from) },
+		Method: []byte(w.mix.At(r.Seq).Method), Host: host, Target: target, Header: header,
+		Source: w.s.Topology.Listeners[0].Options.TrustedProxies.Client(w.source(r), header),
 	}
 }
