@@ -12,8 +12,8 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
-// methods are the keys that name a request's method.
-var methods = []string{"get", "post", "put", "patch", "delete", "head", "options"}
+// Methods are the keys that name a request's method.
+func Methods() []string { return []string{"get", "post", "put", "patch", "delete", "head", "options"} }
 
 // set reads what requests a load has: listed, or in a targets file.
 func (d *decoder) set(b *block, s *plan.Scenario, out *Resolved) {
@@ -127,7 +127,7 @@ func (d *decoder) request(n *yaml.Node, names map[string]bool, all *Resolved) mi
 	item := all.sub("")
 	b := d.block(n, "request", item)
 	r := mix.Request{}
-	for _, m := range methods {
+	for _, m := range Methods() {
 		if v := b.value(m); v != nil {
 			if r.Method != "" {
 				d.fail(v, "request has two methods: %s and %s", strings.ToLower(r.Method), m)

@@ -221,7 +221,7 @@ func memberName(c *yaml.Node) string {
 			return resolve(c.Content[j+1]).Value
 		}
 	}
-	for _, method := range methods {
+	for _, method := range Methods() {
 		if j := keyIndex(c, method); j >= 0 {
 			return strings.ToUpper(method) + " " + resolve(c.Content[j+1]).Value
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -225,6 +226,9 @@ func (a *attack) phase() map[string]any {
 
 // request is the one request that the flags say. Its path is the URL's: what stands there may be filled in.
 func (a *attack) request() (map[string]any, error) {
+	if known := scenarios.Methods(); !slices.Contains(known, strings.ToLower(a.method)) {
+		return nil, fmt.Errorf("--method %q is none of %s", a.method, strings.ToUpper(strings.Join(known, ", ")))
+	}
 	body := a.body
 	if name, ok := strings.CutPrefix(body, "@"); ok {
 		b, err := os.ReadFile(name)

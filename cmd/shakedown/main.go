@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -34,6 +36,7 @@ func run() int {
 	root := newRoot()
 	out := &stdout{w: os.Stdout}
 	root.SetOut(out)
+	addCompletion(root)
 	catchBrokenPipe()
 	cmd, _, err := root.Find(os.Args[1:])
 	reloads := err == nil && cmd.Annotations[onHangup] != ""
@@ -119,6 +122,17 @@ is running, scales out, and says in one HTML report and one exit code whether th
 	return root
 }
 
+// addCompletion adds cobra's command, which takes the output that the root has by now; alone it would take any argument and
+// print its help.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Args, c.RunE = subcommandOnly, func(*cobra.Command, []string) error { return nil }
+		}
+	}
+}
+
 func commandNames(cmd *cobra.Command) (names []string) {
 	for _, c := range cmd.Commands() {
 		if !c.Hidden {
@@ -135,6 +149,10 @@ func flagError(cmd *cobra.Command, err error) error {
 	var missing *pflag.NotExistError
 	if errors.As(err, &missing) {
 		return fmt.Errorf("%w%s: see `%s --help`", err, spec.Suggest(missing.GetSpecifiedName(), known), cmd.CommandPath())
+	}
+	var number *strconv.NumError
+	if errors.As(err, &number) { // strconv names its own function
+		return fmt.Errorf("%s%w: see `%s --help`", strings.TrimSuffix(err.Error(), number.Error()), number.Err, cmd.CommandPath())
 	}
 	return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
 }

@@ -41,8 +41,8 @@ func scenarioCommand() *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "new FILE", Short: "write a scenario to start from", Args: cobra.ExactArgs(1), Example: "  shakedown scenario new launch-day.yaml",
-			RunE: func(_ *cobra.Command, args []string) error { return newScenario(args[0]) },
+			Use: "new FILE", Short: "write a scenario to start from; - writes to standard output", Args: cobra.ExactArgs(1), Example: "  shakedown scenario new launch-day.yaml",
+			RunE: func(cmd *cobra.Command, args []string) error { return newScenario(cmd.OutOrStdout(), args[0]) },
 		},
 		&cobra.Command{
 			Use: "check SCENARIO…", Short: "check scenarios without starting anything", Args: cobra.MinimumNArgs(1),
@@ -58,13 +58,17 @@ func scenarioCommand() *cobra.Command {
 }
 
 // newScenario writes the library's first scenario under a new name; it never overwrites a file.
-func newScenario(path string) error {
+func newScenario(out io.Writer, path string) error {
 	text, err := library.Text(library.First)
 	if err != nil {
 		return err
 	}
 	// The starter takes its name from its file.
 	starter := strings.Replace(string(text), "name: "+library.First+"\n", "", 1)
+	if path == "-" {
+		_, err := io.WriteString(out, starter)
+		return err
+	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("scenario new: %w", err)
