@@ -78,19 +78,20 @@ func ServeControlled(ctx context.Context, c *control.Conn, injector func(draw.Se
 		return err
 	}
 	faults := injector(first.Config.Seed)
+	out := control.NewOutbox(c) // events are told under a group's lock: a parent that does not read must not hold it
+	defer out.Close()
 	b, err := New(*first.Config, Options{
 		Touch:  faults.Touch,
-		Events: func(name string, e group.Effect) { _ = c.Send(Report{Group: name, Effect: &e}) },
+		Events: func(name string, e group.Effect) { out.Put(Report{Group: name, Effect: &e}) },
 	})
+	if err == nil {
+		err = b.Listen()
+	}
 	if err != nil {
-		return c.Send(Report{Error: err.Error()})
+		out.Put(Report{Error: err.Error()})
+		return nil
 	}
-	if err := b.Listen(); err != nil {
-		return c.Send(Report{Error: err.Error()})
-	}
-	if err := c.Send(Report{Listening: b.Addresses()}); err != nil {
-		return err
-	}
+	out.Put(Report{Listening: b.Addresses()})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { // ends with the process, which ends when Receive fails
@@ -100,8 +101,8 @@ func ServeControlled(ctx context.Context, c *control.Conn, injector func(draw.Se
 			if c.Receive(&cmd) != nil || cmd.Stop {
 				return
 			}
-			if err := b.obey(&cmd, faults, c); err != nil {
-				_ = c.Send(Report{Error: err.Error()})
+			if err := b.obey(&cmd, faults, out); err != nil {
+				out.Put(Report{Error: err.Error()})
 			}
 		}
 	}()
@@ -113,7 +114,9 @@ func ServeControlled(ctx context.Context, c *control.Conn, injector func(draw.Se
 		for {
 			select {
 			case <-tick.C:
-				b.report(c)
+				if !out.Waiting() {
+					b.report(out)
+				}
 			case <-ctx.Done():
 				return
 			}
@@ -121,16 +124,16 @@ func ServeControlled(ctx context.Context, c *control.Conn, injector func(draw.Se
 	}()
 	err = b.Serve(ctx)
 	<-reporting
-	b.report(c)
+	b.report(out)
 	return err
 }
 
-func (b *Balancer) report(c *control.Conn) {
+func (b *Balancer) report(out *control.Outbox) {
 	s := b.Stats()
-	_ = c.Send(Report{Stats: &s, Abandoned: b.abandoned.take()}) // a parent that is gone ends the process through Receive
+	out.Put(Report{Stats: &s, Abandoned: b.abandoned.take()})
 }
 
-func (b *Balancer) obey(cmd *Command, faults Injector, c *control.Conn) error {
+func (b *Balancer) obey(cmd *Command, faults Injector, out *control.Outbox) error {
 	switch {
 	case cmd.Origin != nil:
 		b.SetOrigin(*cmd.Origin)
@@ -144,7 +147,8 @@ func (b *Balancer) obey(cmd *Command, faults Injector, c *control.Conn) error {
 		b.Watch(cmd.FaultOn.Targets)
 		return faults.On(cmd.FaultOn.ID, cmd.FaultOn.Kind, cmd.FaultOn.Targets)
 	case cmd.FaultOff != "":
-		return c.Send(Report{Reverted: &Reverted{b.clock.Now(), cmd.FaultOff, faults.Off(cmd.FaultOff)}})
+		hits := faults.Off(cmd.FaultOff)
+		out.Put(Report{Reverted: &Reverted{b.clock.Now(), cmd.FaultOff, hits}})
 	default:
 		return fmt.Errorf("empty command")
 	}

@@ -99,7 +99,7 @@ func (d *decoder) rule(b *block, groups []string, reached map[string]bool, item 
 	if n := b.value("rewrite"); n != nil {
 		rb := d.block(n, "rewrite", item.sub("rewrite"))
 		v := rb.values([]spec.Param{
-			{Name: "prefix", Type: spec.Text, Required: true, Doc: "the beginning of the path that is replaced"},
+			{Name: "prefix", Type: spec.Text, Required: true, Doc: "the beginning of the path that is replaced, by whole segments: /api is none of /apiary"},
 			{Name: "to", Type: spec.Text, Default: "/", Doc: "by what"},
 		})
 		rb.close()

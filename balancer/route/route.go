@@ -79,7 +79,7 @@ type Respond struct {
 	Body   string `json:"body,omitempty"`
 }
 
-// Rewrite replaces the beginning of a path.
+// Rewrite replaces the beginning of a path, by whole segments.
 type Rewrite struct {
 	Prefix string `json:"prefix"`
 	To     string `json:"to"`
@@ -333,6 +333,9 @@ func (r *Rule) AppendTarget(dst, target []byte) []byte {
 		return append(dst, target...)
 	}
 	rest := target[len(r.Rewrite.Prefix):]
+	if !strings.HasSuffix(r.Rewrite.Prefix, "/") && len(rest) > 0 && rest[0] != '/' && rest[0] != '?' {
+		return append(dst, target...) // /api is no prefix of /apiary
+	}
 	to := r.Rewrite.To
 	if len(rest) > 0 && rest[0] == '/' {
 		to = strings.TrimSuffix(to, "/")

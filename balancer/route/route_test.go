@@ -100,6 +100,7 @@ func TestSplit(t *testing.T) {
 func TestRewriteAndRedirect(t *testing.T) {
 	for _, tc := range []struct{ prefix, to, target, want string }{
 		{"/api", "/", "/api/x?y", "/x?y"}, {"/api", "/v2", "/api/x", "/v2/x"}, {"/api/", "/", "/api/x", "/x"}, {"/api", "/", "/api", "/"}, {"/api", "/x/", "/api?y", "/x/?y"}, {"/other", "/", "/api", "/api"},
+		{"/api", "/v2", "/apiary", "/apiary"}, {"/api", "/v2", "/api.json", "/api.json"}, {"/", "/v2", "/x", "/v2x"}, {"/", "/v2/", "/x", "/v2/x"},
 	} {
 		r := Rule{Rewrite: &Rewrite{tc.prefix, tc.to}}
 		if got := string(r.AppendTarget(nil, []byte(tc.target))); got != tc.want {
