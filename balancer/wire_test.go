@@ -23,6 +23,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -488,23 +489,28 @@ func (l locked) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-// Trailers go both ways.
+// Trailers go both ways; what a rule or the listener keeps from targets in a head is kept from them in a trailer.
 func TestTrailersBothWays(t *testing.T) {
+	trailers := make(chan http.Header, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Trailer", "X-Sum")
 		b, _ := io.ReadAll(r.Body)
+		trailers <- r.Trailer
 		fmt.Fprintf(w, "%d %s", len(b), r.Trailer.Get("X-In"))
 		w.Header().Set("X-Sum", "42")
 	}))
 	defer s.Close()
-	r := start(t, config(s), nil)
+	cfg := config(s)
+	cfg.Listeners[0].Rules[0].Remove, cfg.Listeners[0].Rules[0].Set = []string{"x-out"}, []route.Pair{{Name: "X-Set", Value: "1"}}
+	cfg.Listeners[0].Options.Underscores = proxy.RefuseNames
+	r := start(t, cfg, nil)
 	for _, pause := range []bool{false, true} { // the body with the head, and after it
 		c, rd := r.dial(t)
 		fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: a\r\nTrailer: X-In\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
 		if pause {
 			await(t, "the target to have the head", func() bool { return r.Stats().Groups["web"][0].InFlight == 1 })
 		}
-		fmt.Fprint(c, "3\r\nabc\r\n0\r\nX-In: 7\r\n\r\n")
+		fmt.Fprint(c, "3\r\nabc\r\n0\r\nX-In: 7\r\nX-Out: 8\r\nX-Set: 9\r\nX_Y: 1\r\n\r\n")
 		res, err := http.ReadResponse(rd, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -512,6 +518,9 @@ func TestTrailersBothWays(t *testing.T) {
 		b, err := io.ReadAll(res.Body)
 		if err != nil || string(b) != "3 7" || res.Trailer.Get("X-Sum") != "42" {
 			t.Errorf("%q, trailer %v, %v", b, res.Trailer, err)
+		}
+		if got := <-trailers; len(got) != 1 {
+			t.Errorf("the target got the trailer %v", got)
 		}
 	}
 }

@@ -183,7 +183,7 @@ func (x *exchange) pass(out []byte, chunked bool) error {
 		}
 	}
 	if chunked {
-		out = appendEnd(out, u.body.Trailer)
+		out = appendEnd(out, u.body.Trailer, nil)
 	}
 	if len(out) > 0 {
 		return x.tellClient(out)

@@ -129,7 +129,7 @@ func (x *exchange) appendBuffered(out []byte) ([]byte, error) {
 		out = appendPiece(out, piece, chunked)
 	}
 	if chunked && x.c.Whole() {
-		out = appendEnd(out, x.c.Trailer())
+		out = appendEnd(out, x.c.Trailer(), x.unwanted)
 	}
 	return out, nil
 }
@@ -142,11 +142,17 @@ func (x *exchange) target() []byte {
 	return x.c.Request.Normal
 }
 
-// appendEnd appends the end of a chunked body.
-func appendEnd(out, trailer []byte) []byte {
+// appendEnd appends the end of a chunked body; unwanted names fields that its trailer is not to have, nil stands for none.
+func appendEnd(out, trailer []byte, unwanted func(name []byte) bool) []byte {
 	out = append(out, "0\r\n"...)
-	out = appendTrailer(out, trailer)
+	out = appendTrailer(out, trailer, unwanted)
 	return append(out, "\r\n"...)
+}
+
+// unwanted reports whether the target is not to get a field of a request's trailer, as it would not in the head. What would be
+// refused there is left out: it is too late to refuse.
+func (x *exchange) unwanted(name []byte) bool {
+	return dropped(x.rule, name) || x.odd(name) != PassNames
 }
 
 // hasBody reports whether a method without a body says that its length is 0.
@@ -251,12 +257,12 @@ func hop(name []byte) kind {
 }
 
 // appendTrailer appends a trailer's lines, without those that would mean something else in a head.
-func appendTrailer(out, trailer []byte) []byte {
+func appendTrailer(out, trailer []byte, unwanted func(name []byte) bool) []byte {
 	for len(trailer) > 0 {
 		var line []byte
 		line, trailer, _ = bytes.Cut(trailer, []byte("\r\n"))
 		name, _, _ := bytes.Cut(line, []byte(":"))
-		if len(name) == 0 || hop(name) != passed || mistakable(name) || ownHeader(name) {
+		if len(name) == 0 || hop(name) != passed || mistakable(name) || ownHeader(name) || (unwanted != nil && unwanted(name)) {
 			continue
 		}
 		out = append(out, line...)

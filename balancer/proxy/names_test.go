@@ -88,7 +88,7 @@ func TestAmbiguousNames(t *testing.T) {
 // What would be framing or a word of the balancer's in a head is no trailer, however it is spelled.
 func TestTrailersWithoutFraming(t *testing.T) {
 	in := "A: 1\r\nContent-Length: 2\r\nContent_Length: 3\r\nX_Forwarded-For: 4\r\nTransfer--Encoding: 5\r\nB_c: 6\r\n"
-	if got := string(appendTrailer(nil, []byte(in))); got != "A: 1\r\nB_c: 6\r\n" {
+	if got := string(appendTrailer(nil, []byte(in), nil)); got != "A: 1\r\nB_c: 6\r\n" {
 		t.Errorf("%q", got)
 	}
 }

@@ -19,7 +19,7 @@ func (x *exchange) spool() error {
 		piece, err := x.readBody(x.c)
 		if errors.Is(err, io.EOF) {
 			if r.Chunked {
-				x.request = appendEnd(x.request, x.c.Trailer())
+				x.request = appendEnd(x.request, x.c.Trailer(), x.unwanted)
 			}
 			return nil
 		}

@@ -51,7 +51,7 @@ func (x *exchange) runUpload(up *upload, c *serve.Conn, u *conn) {
 			return
 		}
 	}
-	if chunked && !x.sendPiece(up, u, appendEnd(out[:0], c.Trailer())) {
+	if chunked && !x.sendPiece(up, u, appendEnd(out[:0], c.Trailer(), x.unwanted)) {
 		return
 	}
 	up.finished.Store(true)

@@ -130,6 +130,7 @@ With --admin there is a page to look at, targets can be changed over HTTP, and P
 	flags.DurationVar(&f.front.Write, "write-timeout", time.Minute, "without progress of an answer to the client")
 	flags.DurationVar(&f.target.Connect, "connect-timeout", 5*time.Second, "until a connection to a target is there; then 504")
 	flags.DurationVar(&f.target.Response, "response-timeout", time.Minute, "without a byte of a target's answer; then 504")
+	flags.DurationVar(&f.target.Tunnel, "tunnel-timeout", time.Hour, "without a byte either way once the protocol has changed, as for a WebSocket")
 	flags.BoolVar(&controlled, "controlled", false, "as a child of a run")
 	hide(cmd, "controlled")
 	return cmd

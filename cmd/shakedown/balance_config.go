@@ -105,7 +105,7 @@ func (f *balanceFlags) fromFile(given func(flag string) bool) (balancer.Config, 
 	var none balancer.Config
 	for _, name := range []string{
 		"listen", "targets", "strategy", "health", "health-interval", "retry", "fail-open", "idle-timeout", "header-timeout", "body-timeout", "write-timeout",
-		"connect-timeout", "response-timeout", "tls", "tls-key",
+		"connect-timeout", "response-timeout", "tunnel-timeout", "tls", "tls-key",
 	} {
 		if given(name) {
 			return none, fmt.Errorf("--%s and a configuration file exclude each other", name)

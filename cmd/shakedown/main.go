@@ -115,6 +115,7 @@ is running, scales out, and says in one HTML report and one exit code whether th
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
+	root.PersistentPreRunE = refuseNegative
 	root.Version = version()
 	root.SetVersionTemplate(versionLine() + "\n")
 	root.SetFlagErrorFunc(flagError)
@@ -155,6 +156,16 @@ func flagError(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%s%w: see `%s --help`", strings.TrimSuffix(err.Error(), number.Error()), number.Err, cmd.CommandPath())
 	}
 	return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
+}
+
+// refuseNegative refuses durations below 0, which mean nothing anywhere.
+func refuseNegative(cmd *cobra.Command, _ []string) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "duration" && strings.HasPrefix(f.Value.String(), "-") && err == nil {
+			err = fmt.Errorf("--%s %s: a duration is not negative: see `%s --help`", f.Name, f.Value, cmd.CommandPath())
+		}
+	})
+	return err
 }
 
 // subcommandOnly is the Args of a command that only groups others.
