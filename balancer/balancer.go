@@ -103,6 +103,10 @@ type Options struct {
 	Grace, Linger time.Duration
 	// ReadyWithin is how long a reload waits until new targets are healthy; 0 stands for 30 s.
 	ReadyWithin time.Duration
+	// Clock is what times are told by; nil stands for CLOCK_MONOTONIC.
+	Clock *pace.Clock
+	// Dial makes connections to targets; nil stands for TCP.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Access and Decisions must not wait for whoever reads them: see LineWriter.
 	Access    *Log
 	Decisions *Log
@@ -143,7 +147,12 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 	if opts.Note == nil {
 		opts.Note = func(string) {}
 	}
-	b := &Balancer{cfg: cfg, opts: opts, clock: pace.NewClock(0)}
+	b := &Balancer{cfg: cfg, opts: opts}
+	if opts.Clock != nil {
+		b.clock = *opts.Clock
+	} else {
+		b.clock = pace.NewClock(0)
+	}
 	pools := map[string]*proxy.Pool{}
 	for _, gc := range cfg.Groups {
 		o, err := b.newGroup(gc)

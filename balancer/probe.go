@@ -98,7 +98,13 @@ func (c *connections) close() {
 
 // dialProbe makes a connection for a check, and says so when the targets want to know whose connections are.
 func (p *prober) dialProbe(ctx context.Context, network, address string) (net.Conn, error) {
-	nc, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	dial := func(ctx context.Context, address string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	if p.b.opts.Dial != nil {
+		dial = p.b.opts.Dial
+	}
+	nc, err := dial(ctx, address)
 	if err != nil || p.header == 0 {
 		return nc, err
 	}

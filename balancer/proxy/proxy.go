@@ -10,7 +10,9 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -36,7 +38,9 @@ type Pool struct {
 	TLS               *tls.Config   // nil: the connections are not encrypted
 	HTTP2             bool          // spoken with the targets, by prior knowledge
 	ProxyHeader       int           // version of the PROXY header that each connection begins with; 0 for none
-	Host              string        // what the targets get as Host: "" the client's, HostOfTarget their own address, or another
+	// Dial makes a connection to an address before the context ends; nil stands for TCP.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	Host string // what the targets get as Host: "" the client's, HostOfTarget their own address, or another
 
 	upstreams sync.Map     // *group.Target to *upstream
 	requests  atomic.Int64 // see Requests

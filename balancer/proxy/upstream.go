@@ -18,7 +18,6 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/proxyheader"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
-	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 const (
@@ -32,8 +31,9 @@ type upstream struct {
 	address           string
 	connect, response time.Duration
 	tls               *tls.Config
-	header            int        // version of the PROXY header
-	h2                *h2.Client // nil unless HTTP/2 is spoken
+	header            int                                                         // version of the PROXY header
+	h2                *h2.Client                                                  // nil unless HTTP/2 is spoken
+	dialer            func(ctx context.Context, address string) (net.Conn, error) // nil for TCP
 
 	mu     sync.Mutex
 	idle   []*conn // the last one used is used next, so that the excess stays idle
@@ -41,7 +41,7 @@ type upstream struct {
 }
 
 func newUpstream(p *Pool, address string) *upstream {
-	u := &upstream{address: address, connect: cmp.Or(p.Connect, connectTimeout), response: cmp.Or(p.Response, responseTimeout), tls: p.TLS, header: p.ProxyHeader}
+	u := &upstream{address: address, connect: cmp.Or(p.Connect, connectTimeout), response: cmp.Or(p.Response, responseTimeout), tls: p.TLS, header: p.ProxyHeader, dialer: p.Dial}
 	if u.tls != nil && u.tls.ServerName == "" {
 		u.tls = u.tls.Clone()
 		u.tls.ServerName, _, _ = net.SplitHostPort(address)
@@ -68,7 +68,7 @@ type conn struct {
 	owner     netip.AddrPort      // the only client it may be used for; invalid for any
 	patience  time.Duration       // without a byte of the answer
 	connected time.Duration       // that it took to connect
-	watch     *socket.Watch       // nil for a stream of HTTP/2
+	watch     serve.Watcher       // nil for a stream of HTTP/2
 	reusable  bool
 	reused    bool // it has had an exchange before this one
 
@@ -162,7 +162,7 @@ func (u *upstream) open(ctx context.Context, client *serve.Peer) (*conn, error) 
 	}
 	c.connected = time.Since(began)
 	var err error
-	if c.watch, err = socket.New(c.socket.Conn); err != nil {
+	if c.watch, err = serve.Watch(c.socket.Conn); err != nil {
 		c.nc.Close()
 		return nil, err
 	}
@@ -185,19 +185,27 @@ func (u *upstream) takeIdle(owner netip.AddrPort) *conn {
 // dial makes a connection, and tells the target who the client is when it wants to know.
 func (u *upstream) dial(ctx context.Context, client *serve.Peer, c *conn) error {
 	by := time.Now().Add(u.connect)
-	dialer := net.Dialer{Deadline: by}
-	nc, err := dialer.DialContext(ctx, "tcp", u.address)
+	nc, err := u.connection(ctx, by)
 	if err != nil {
 		return err
 	}
-	if c.socket, err = serve.NewProgressConn(nc, u.response, c.look); err == nil {
-		c.nc = c.socket
-		err = u.introduce(ctx, client, c, by)
-	}
-	if err != nil {
+	c.socket = serve.NewProgressConn(nc, u.response, c.look)
+	c.nc = c.socket
+	if err = u.introduce(ctx, client, c, by); err != nil {
 		nc.Close()
 	}
 	return err
+}
+
+// connection makes a connection before an instant.
+func (u *upstream) connection(ctx context.Context, by time.Time) (net.Conn, error) {
+	if u.dialer == nil {
+		dialer := net.Dialer{Deadline: by}
+		return dialer.DialContext(ctx, "tcp", u.address)
+	}
+	ctx, cancel := context.WithDeadline(ctx, by)
+	defer cancel()
+	return u.dialer(ctx, u.address)
 }
 
 // introduce does what comes before the first request: the PROXY header, the handshake.

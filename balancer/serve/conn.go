@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 // BufferSize is what a connection reads at once; a larger head makes its buffer grow.
@@ -47,7 +46,7 @@ type Conn struct {
 	steady *ProgressConn   // on the socket; nil for a connection without one
 	nc     net.Conn        // what is read and written: steady, or what is encrypted on it
 	raw    syscall.RawConn // of a socket that is read itself, else nil
-	watch  *socket.Watch   // nil for a connection without a socket
+	watch  Watcher         // nil for a connection that can't be watched
 	later  bool            // it has had an exchange
 	idle   atomic.Bool
 	onOne  func(name, value []byte)
@@ -78,12 +77,12 @@ type Conn struct {
 func newConn(s *Server, nc net.Conn) *Conn {
 	c := &Conn{s: s, socket: nc, nc: nc}
 	if t, ok := nc.(syscall.Conn); ok {
-		c.Peer = peerOf(nc)
 		c.raw, _ = t.SyscallConn() // a connection just accepted has one
-		c.watch, _ = socket.New(nc)
-		if c.steady, _ = NewProgressConn(nc, s.cfg.Write, nil); c.steady != nil {
-			c.nc = c.steady
-		}
+	}
+	if w, err := Watch(nc); err == nil {
+		c.Peer, c.watch = peerOf(nc), w
+		c.steady = NewProgressConn(nc, s.cfg.Write, nil)
+		c.nc = c.steady
 	}
 	c.onOne = func(name, value []byte) { c.Fields = append(c.Fields, Field{name, value}) }
 	c.onReadable = c.readable

@@ -21,7 +21,7 @@ import (
 // the look at the clock that it needs. Writes follow each other; deadlines may be set meanwhile.
 type ProgressConn struct {
 	net.Conn
-	raw  syscall.RawConn
+	raw  syscall.RawConn // nil for a connection that is no socket
 	step func(fd uintptr) bool
 
 	p     []byte // of the attempt under way
@@ -42,19 +42,14 @@ type Look func() (excused bool, err error)
 // lookEvery is how often a write that waits asks.
 const lookEvery = 100 * time.Millisecond
 
-// NewProgressConn returns a connection on a TCP or Unix socket; a stall of 0 stands for no limit, look may be nil.
-func NewProgressConn(nc net.Conn, stall time.Duration, look Look) (*ProgressConn, error) {
-	s, ok := nc.(syscall.Conn)
-	if !ok {
-		return nil, errors.New("the connection is no socket")
+// NewProgressConn returns a connection on another one; a stall of 0 stands for no limit, look may be nil.
+func NewProgressConn(nc net.Conn, stall time.Duration, look Look) *ProgressConn {
+	c := &ProgressConn{Conn: nc, stall: stall, look: look}
+	if s, ok := nc.(syscall.Conn); ok {
+		c.raw, _ = s.SyscallConn() // without it writes cost more
 	}
-	raw, err := s.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	c := &ProgressConn{Conn: nc, raw: raw, stall: stall, look: look}
 	c.step = c.attempt
-	return c, nil
+	return c
 }
 
 // SetStall changes how long the peer may take nothing; 0 stands for no limit.
@@ -69,6 +64,9 @@ func (c *ProgressConn) Taken() int64 { return c.taken.Load() }
 
 // Queued is how many bytes the kernel has taken and the peer's has not; 0 where that can't be told.
 func (c *ProgressConn) Queued() (n int) {
+	if c.raw == nil {
+		return 0
+	}
 	_ = c.raw.Control(func(fd uintptr) { // a connection that is closed has none
 		if k, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ); err == nil {
 			n = k
@@ -103,6 +101,9 @@ func (c *ProgressConn) SetDeadline(t time.Time) error {
 
 // Write implements net.Conn.
 func (c *ProgressConn) Write(p []byte) (int, error) {
+	if c.raw == nil {
+		return c.wait(p)
+	}
 	c.p, c.n, c.err = p, 0, nil
 	err := c.raw.Write(c.step)
 	n := c.n

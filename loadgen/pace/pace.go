@@ -31,6 +31,9 @@ func NewClock(epoch time.Duration) Clock {
 	return Clock{base, Monotonic() - epoch}
 }
 
+// StartClock returns a clock whose zero is now.
+func StartClock() Clock { return Clock{base: time.Now()} }
+
 // Now is the time since the epoch.
 func (c Clock) Now() time.Duration { return time.Since(c.base) + c.since }
 

@@ -146,7 +146,11 @@ func (w *World) chosen(r *request, member *group.Target) {
 	}
 	t := w.all[member.ID]
 	r.target = t
-	e := w.active.Touch(&chaos.Exchange{Target: t.ID, Seq: r.Seq, Attempt: r.pick.Attempt})
+	x := chaos.Exchange{Target: t.ID, Seq: r.Seq, Attempt: r.pick.Attempt}
+	if w.opts.Attempt != nil {
+		w.opts.Attempt(x)
+	}
+	e := w.active.Touch(&x)
 	r.status = e.Status
 	if !r.done { // else the sample is out of our hands
 		r.Attempts, r.Target, r.Fault = r.pick.Attempt+1, t.ID, e.Fault

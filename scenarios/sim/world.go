@@ -34,6 +34,7 @@ import (
 type Options struct {
 	Discard func(seq uint64) bool // requests of discarded phases
 	Events  func(plan.Event)
+	Attempt func(chaos.Exchange) // is told of each attempt at a target as it begins; nil for nobody
 }
 
 // World is a simulated world. It is for one goroutine.

@@ -17,23 +17,23 @@ import (
 
 const module = "github.com/seed-8025779b/shakedown"
 
-// The storeys of the house. Arrows point down; within a storey a package may import its sub-packages and
-// what the notes below allow, never its parent.
-var storeys = map[int][]string{
+// layers are the layers of the packages. Imports point down; within a layer a package may import its sub-packages and
+// what the lists below allow, never its parent.
+var layers = map[int][]string{
 	4: {"cmd/shakedown", "cmd/bench"},
-	3: {"scenarios", "scenarios/plan", "scenarios/live", "scenarios/sim", "scenarios/expose", "scenarios/library"},
+	3: {"scenarios", "scenarios/plan", "scenarios/live", "scenarios/sim", "scenarios/expose", "scenarios/library", "scenarios/parity"},
 	2: {"reports", "reports/gate", "reports/chart", "reports/html"},
-	1: {"loadgen", "loadgen/client", "loadgen/wire", "loadgen/vegeta", "loadgen/monitor", "loadgen/pace", "loadgen/socket", "balancer", "balancer/proxy", "balancer/backend", "balancer/control", "balancer/serve", "balancer/admin", "balancer/takeover", "balancer/certs", "balancer/h2", "chaos/inject"},
+	1: {"loadgen", "loadgen/client", "loadgen/wire", "loadgen/vegeta", "loadgen/monitor", "loadgen/pace", "loadgen/socket", "balancer", "balancer/proxy", "balancer/backend", "balancer/control", "balancer/serve", "balancer/admin", "balancer/takeover", "balancer/certs", "balancer/h2", "balancer/memnet", "chaos/inject"},
 	0: {
 		"loadgen/profile", "loadgen/measure", "loadgen/mix", "balancer/http1", "balancer/proxyheader", "balancer/ratelimit", "balancer/route", "balancer/group", "balancer/pick", "balancer/health",
 		"balancer/autoscale", "balancer/backend/model", "chaos", "scenarios/spec", "scenarios/draw", "scenarios/mask",
 	},
 }
 
-// Leaves of the first storey, which any of its packages may use.
-var leaves = []string{"loadgen/pace", "loadgen/client", "loadgen/socket", "balancer/control", "balancer/serve", "balancer/h2"}
+// shared are the packages of the first layer that any other of that layer may use.
+var shared = []string{"loadgen/pace", "loadgen/client", "loadgen/socket", "balancer/control", "balancer/serve", "balancer/h2", "balancer/memnet"}
 
-// Arrows between siblings that are meant: both worlds speak the plan's language, the page holds figures.
+// siblings are the imports within a layer that are meant: both worlds speak the plan's language, the page holds figures.
 var siblings = map[string][]string{
 	"scenarios/live": {"scenarios/plan"},
 	"scenarios/sim":  {"scenarios/plan"},
@@ -64,8 +64,8 @@ func packages(t *testing.T) map[string]listed {
 	}
 }
 
-func storeyOf(name string) int {
-	for n, names := range storeys {
+func layerOf(name string) int {
+	for n, names := range layers {
 		if slices.Contains(names, name) {
 			return n
 		}
@@ -73,11 +73,11 @@ func storeyOf(name string) int {
 	return -1
 }
 
-func TestArrowsPointDown(t *testing.T) {
+func TestImportsPointDown(t *testing.T) {
 	for name, p := range packages(t) {
-		from := storeyOf(name)
+		from := layerOf(name)
 		if from < 0 {
-			t.Errorf("%s has no place in the house: add it to a storey", name)
+			t.Errorf("%s is in no layer: add it to one", name)
 			continue
 		}
 		for _, imp := range p.Imports {
@@ -85,26 +85,26 @@ func TestArrowsPointDown(t *testing.T) {
 			if !ours {
 				continue
 			}
-			n := storeyOf(to)
+			n := layerOf(to)
 			below := strings.HasPrefix(to, name+"/")
 			switch {
-			case strings.HasPrefix(name, to+"/") && !(from > n): // a parent on a lower storey is another matter
+			case strings.HasPrefix(name, to+"/") && !(from > n): // a parent in a lower layer is another matter
 				t.Errorf("%s imports its parent %s", name, to)
 			case n > from:
 				t.Errorf("%s (L%d) imports %s (L%d)", name, from, to, n)
-			case n == from && from > 0 && !below && !slices.Contains(siblings[name], to) && !(from == 1 && slices.Contains(leaves, to)):
+			case n == from && from > 0 && !below && !slices.Contains(siblings[name], to) && !(from == 1 && slices.Contains(shared, to)):
 				t.Errorf("%s imports its neighbour %s", name, to)
 			}
 		}
 	}
 }
 
-// The lowest storey is pure: no sockets, no clock, no timers, no goroutine, no YAML.
-func TestLowestStoreyIsPure(t *testing.T) {
+// The lowest layer is pure: no sockets, no clock, no timers, no goroutine, no YAML.
+func TestLowestLayerIsPure(t *testing.T) {
 	forbiddenImports := []string{"net", "net/http", "os", "os/exec", "os/signal", "syscall", "log", "log/slog", "math/rand", "math/rand/v2", "context", "runtime", "sync"}
 	forbiddenTime := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
 	all := packages(t)
-	for _, name := range storeys[0] {
+	for _, name := range layers[0] {
 		p := all[name]
 		for _, imp := range p.Imports {
 			first, _, _ := strings.Cut(imp, "/")

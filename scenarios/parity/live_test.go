@@ -1,0 +1,220 @@
+package parity
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/backend"
+	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/memnet"
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
+	"github.com/seed-8025779b/shakedown/loadgen/pace"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+)
+
+// front is where the balancer listens.
+const front = "10.0.0.100:80"
+
+// lead is the time before the load, in which the balancer starts.
+const lead = time.Second
+
+// playLive plays a row with the balancer and its backends, in a bubble.
+func playLive(t *testing.T, r *row) (list []decision) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &liveWorld{t: t, s: r.plan(t), network: memnet.New(), targets: map[string]*liveTarget{}}
+		w.clock = pace.StartClock()
+		ctx, cancel := context.WithCancel(t.Context())
+		w.start(ctx)
+		for _, h := range r.happens {
+			w.running.Go(func() {
+				w.sleep(h.at)
+				w.targets[h.kill].kill()
+			})
+		}
+		w.load()
+		cancel()
+		w.servers.Wait()
+		list = w.list
+	})
+	return list
+}
+
+// liveWorld is a balancer with its backends and its clients.
+type liveWorld struct {
+	t       *testing.T
+	s       *plan.Scenario
+	network *memnet.Network
+	clock   pace.Clock
+	targets map[string]*liveTarget
+	servers sync.WaitGroup
+	running sync.WaitGroup
+	ports   atomic.Uint32
+
+	mu   sync.Mutex
+	list []decision
+}
+
+// now is the time since the load began.
+func (w *liveWorld) now() time.Duration { return w.clock.Now() - lead }
+
+// sleep waits until an instant of the load.
+func (w *liveWorld) sleep(at time.Duration) { time.Sleep(at - w.now()) }
+
+func (w *liveWorld) decided(seq uint64, log string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = append(w.list, decision{w.now(), seq, log})
+}
+
+// dial connects from a port of its own.
+func (w *liveWorld) dial(ctx context.Context, address string) (net.Conn, error) {
+	c, err := w.network.Dial(ctx, fmt.Sprintf("10.0.1.1:%d", 1024+w.ports.Add(1)), address)
+	if err != nil {
+		return nil, err // a nil *memnet.Conn is no nil net.Conn
+	}
+	return c, nil
+}
+
+func (w *liveWorld) listen(address string) *memnet.Listener {
+	l, err := w.network.Listen(address)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return l
+}
+
+// start starts the backends and the balancer, which end with the context.
+func (w *liveWorld) start(ctx context.Context) {
+	cfg := w.s.Topology.Balancer(w.s.Seed, true)
+	cfg.TrustSeq = true
+	for i := range w.s.Topology.Groups {
+		g := &w.s.Topology.Groups[i]
+		for n := range g.Targets.Count {
+			x := g.Target(n)
+			address := fmt.Sprintf("10.0.%d.%d:80", 2+i, n+1)
+			w.startTarget(ctx, g, x.ID, address)
+			cfg.Groups[i].Targets = append(cfg.Groups[i].Targets, balancer.Target{ID: x.ID, Address: address, Zone: x.Zone, Weight: x.Weight})
+		}
+	}
+	b, err := balancer.New(cfg, balancer.Options{
+		Clock: &w.clock, Dial: w.dial,
+		Touch: func(x *chaos.Exchange) chaos.Effect {
+			if !x.Probe {
+				w.decided(x.Seq, attempt(*x))
+			}
+			return chaos.Effect{}
+		},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := b.ListenOn([]net.Listener{w.listen(front)}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.servers.Go(func() {
+		if err := b.Serve(ctx); err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
+// liveTarget is a backend whose connections can be cut.
+type liveTarget struct {
+	*memnet.Listener
+	end  context.CancelFunc
+	mu   sync.Mutex
+	open []*memnet.Conn
+}
+
+// Accept implements net.Listener.
+func (x *liveTarget) Accept() (net.Conn, error) {
+	c, err := x.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.open = append(x.open, c.(*memnet.Conn))
+	return c, nil
+}
+
+// kill is what the end of its process does to a target.
+func (x *liveTarget) kill() {
+	x.end()
+	x.Close()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, c := range x.open {
+		c.Reset()
+	}
+}
+
+func (w *liveWorld) startTarget(ctx context.Context, g *plan.Group, id, address string) {
+	b, err := backend.New(backend.Config{
+		ID: id, Time: model.Times().Table().Write(g.Service.Time), Concurrency: g.Service.Model.Concurrency, Queue: g.Service.Model.Queue, Seed: w.s.Seed,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(ctx)
+	x := &liveTarget{Listener: w.listen(address), end: end}
+	w.targets[id] = x
+	w.servers.Go(func() {
+		if err := b.ServeOn(ctx, x); err != nil && ctx.Err() == nil {
+			w.t.Error(err)
+		}
+	})
+}
+
+// load sends the requests when they are due, each on a connection of its own, and returns when all are answered.
+func (w *liveWorld) load() {
+	sched, err := w.s.Schedule()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m, err := mix.New(w.s.Seed, w.s.Load.Set)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	walk := sched.Walk()
+	for {
+		seq, due, more := walk.Next()
+		if !more {
+			break
+		}
+		w.running.Go(func() {
+			w.sleep(due)
+			w.ask(m, seq)
+		})
+	}
+	w.running.Wait()
+}
+
+// ask sends one request and notes its answer.
+func (w *liveWorld) ask(m *mix.Mix, seq uint64) {
+	c, err := w.dial(w.t.Context(), front)
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: a\r\n%s: %d\r\n\r\n", m.At(seq).Method, m.Path(seq), mix.SeqHeader, seq)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		w.t.Errorf("request %d: %v", seq, err)
+		return
+	}
+	res.Body.Close()
+	w.decided(seq, answer(res.StatusCode))
+}
