@@ -15,8 +15,10 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/backend"
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/memnet"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/chaos/inject"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
@@ -32,14 +34,14 @@ const lead = time.Second
 func playLive(t *testing.T, r *row) (list []decision) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &liveWorld{t: t, s: r.plan(t), network: memnet.New(), targets: map[string]*liveTarget{}}
-		w.clock = pace.StartClock()
+		s := r.plan(t)
+		w := &liveWorld{t: t, s: s, network: memnet.New(), targets: map[string]*liveTarget{}, faults: inject.NewWire(s.Seed), clock: pace.StartClock()}
 		ctx, cancel := context.WithCancel(t.Context())
 		w.start(ctx)
 		for _, h := range r.happens {
 			w.running.Go(func() {
 				w.sleep(h.at)
-				w.targets[h.kill].kill()
+				w.do(ctx, h.do)
 			})
 		}
 		w.load()
@@ -52,14 +54,16 @@ func playLive(t *testing.T, r *row) (list []decision) {
 
 // liveWorld is a balancer with its backends and its clients.
 type liveWorld struct {
-	t       *testing.T
-	s       *plan.Scenario
-	network *memnet.Network
-	clock   pace.Clock
-	targets map[string]*liveTarget
-	servers sync.WaitGroup
-	running sync.WaitGroup
-	ports   atomic.Uint32
+	t        *testing.T
+	s        *plan.Scenario
+	network  *memnet.Network
+	clock    pace.Clock
+	balancer *balancer.Balancer
+	faults   *inject.Wire
+	targets  map[string]*liveTarget
+	servers  sync.WaitGroup
+	running  sync.WaitGroup
+	ports    atomic.Uint32
 
 	mu   sync.Mutex
 	list []decision
@@ -77,9 +81,9 @@ func (w *liveWorld) decided(seq uint64, log string) {
 	w.list = append(w.list, decision{w.now(), seq, log})
 }
 
-// dial connects from a port of its own.
+// dial connects from a port of its own of the address that simulated clients have.
 func (w *liveWorld) dial(ctx context.Context, address string) (net.Conn, error) {
-	c, err := w.network.Dial(ctx, fmt.Sprintf("10.0.1.1:%d", 1024+w.ports.Add(1)), address)
+	c, err := w.network.Dial(ctx, fmt.Sprintf("127.0.0.1:%d", 1024+w.ports.Add(1)), address)
 	if err != nil {
 		return nil, err // a nil *memnet.Conn is no nil net.Conn
 	}
@@ -107,18 +111,26 @@ func (w *liveWorld) start(ctx context.Context) {
 			cfg.Groups[i].Targets = append(cfg.Groups[i].Targets, balancer.Target{ID: x.ID, Address: address, Zone: x.Zone, Weight: x.Weight})
 		}
 	}
-	b, err := balancer.New(cfg, balancer.Options{
+	var err error
+	w.balancer, err = balancer.New(cfg, balancer.Options{
 		Clock: &w.clock, Dial: w.dial,
 		Touch: func(x *chaos.Exchange) chaos.Effect {
 			if !x.Probe {
-				w.decided(x.Seq, attempt(*x))
+				w.decided(x.Seq, attempt(x))
 			}
-			return chaos.Effect{}
+			return w.faults.Touch(x)
+		},
+		Events: func(_ string, e group.Effect) {
+			if e.Kind == group.Changed && w.now() >= 0 {
+				w.decided(ofGroup, change(e.Target, string(e.From), string(e.To)))
+			}
 		},
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	b := w.balancer
+	b.SetOrigin(lead)
 	if err := b.ListenOn([]net.Listener{w.listen(front)}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -127,6 +139,31 @@ func (w *liveWorld) start(ctx context.Context) {
 			w.t.Error(err)
 		}
 	})
+}
+
+// do does what the player would ask of a world.
+func (w *liveWorld) do(ctx context.Context, a plan.Action) {
+	var err error
+	switch a := a.(type) {
+	case plan.Kill:
+		w.balancer.Watch([]string{a.Target})
+		w.targets[a.Target].kill()
+	case plan.Start:
+		x := w.targets[a.Target.ID]
+		w.startTarget(ctx, &w.s.Topology.Groups[0], a.Target.ID, x.Addr().String())
+	case plan.WireOn:
+		w.balancer.Watch(a.Targets)
+		err = w.faults.On(a.Fault.ID, chaos.Kinds().Table().Write(a.Fault.Choice), a.Targets)
+	case plan.WireOff:
+		w.faults.Off(a.Fault)
+	case plan.Retire:
+		err = w.balancer.Drain(a.Group, a.Target)
+	default:
+		err = fmt.Errorf("unknown action %T", a)
+	}
+	if err != nil {
+		w.t.Error(err)
+	}
 }
 
 // liveTarget is a backend whose connections can be cut.
@@ -209,7 +246,13 @@ func (w *liveWorld) ask(m *mix.Mix, seq uint64) {
 		return
 	}
 	defer c.Close()
-	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: a\r\n%s: %d\r\n\r\n", m.At(seq).Method, m.Path(seq), mix.SeqHeader, seq)
+	x := m.Texts(m.Index(seq))
+	headers := ""
+	for _, h := range x.Headers {
+		headers += h.Name + ": " + h.Value.String(seq) + "\r\n"
+	}
+	body := x.Body.String(seq)
+	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: a\r\n%s: %d\r\n%sContent-Length: %d\r\n\r\n%s", m.At(seq).Method, m.Path(seq), mix.SeqHeader, seq, headers, len(body), body)
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		w.t.Errorf("request %d: %v", seq, err)

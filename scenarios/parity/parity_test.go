@@ -3,11 +3,13 @@ package parity
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/scenarios"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
@@ -18,25 +20,42 @@ const ms = time.Millisecond
 type row struct {
 	name    string
 	pins    string   // the rule that it holds
-	group   string   // the scenario's only group, web
-	load    string   // its load
+	group   string   // settings of the scenario's only group, web, beside its 3 targets
+	rules   string   // of the listener; by default all goes to the group
+	load    string   // the requests; by default GET /
 	happens []happen // in order of time
 }
 
-// happen is what becomes of a target.
+// happen is what is done to the targets at an instant of the load.
 type happen struct {
-	at   time.Duration
-	kill string
+	at time.Duration
+	do plan.Action
 }
 
 // decision is what a world has decided.
 type decision struct {
 	at  time.Duration
-	seq uint64
+	seq uint64 // of the request; ofGroup for a change of a target's state
 	log string
 }
 
-func (d decision) String() string { return fmt.Sprintf("%v request %d: %s", d.at, d.seq, d.log) }
+const ofGroup = math.MaxUint64
+
+func (d decision) String() string {
+	if d.seq == ofGroup {
+		return fmt.Sprintf("%v %s", d.at, d.log)
+	}
+	return fmt.Sprintf("%v request %d: %s", d.at, d.seq, d.log)
+}
+
+// The decisions as logs have them.
+func attempt(x *chaos.Exchange) string { return fmt.Sprintf("attempt %d at %s", x.Attempt+1, x.Target) }
+
+func answer(status int) string { return fmt.Sprintf("answered %d", status) }
+
+func change(target, from, to string) string {
+	return fmt.Sprintf("%s from %s to %s", target, cmp.Or(from, "nothing"), to)
+}
 
 // sorted brings decisions into one order: those of one instant by request; those of a request stay as they came.
 func sorted(list []decision) []string {
@@ -62,26 +81,23 @@ func TestParity(t *testing.T) {
 	}
 }
 
-// plan reads a row's scenario.
+// plan reads a row's scenario: 15 requests at 5, 15, … 145 ms, each served for 25 ms.
 func (r *row) plan(t *testing.T) *plan.Scenario {
 	t.Helper()
-	indent := func(text string, by string) string { return by + strings.ReplaceAll(text, "\n", "\n"+by) + "\n" }
-	text := "version: 1\nseed: 7\ntopology:\n  groups:\n    web:\n" + indent(r.group, "      ") + "load:\n" + indent(r.load, "  ")
+	text := fmt.Sprintf(`version: 1
+seed: 7
+topology:
+  listeners: [{rules: [%s]}]
+  groups:
+    web: {%s, targets: {count: 3}, service: {time: {kind: constant, mean: 25ms}, concurrency: 2, queue: 2}}
+load:
+  arrivals: even
+  requests: [%s]
+  phases: [{name: main, rate: 100/s, for: 150ms}]
+`, cmp.Or(r.rules, "{forward: web}"), r.group, cmp.Or(r.load, "{get: /}"))
 	d, err := scenarios.Decode(scenarios.Source{Name: r.name, Text: []byte(text)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d.Scenario
-}
-
-func rows() []row {
-	return []row{{
-		name:  "GET, p2c, reset before the head, one retry",
-		pins:  "a request that is safe to repeat, and whose target broke off before its answer, is sent to another one",
-		group: "strategy: p2c\nretry: {attempts: 1, on: error, budget: 100%}\ntargets: {count: 3}\nhealth: off\nservice: {time: {kind: constant, mean: 25ms}, concurrency: 2, queue: 2}",
-		load:  "arrivals: even\nrequests: [{get: /}]\nphases: [{name: main, rate: 100/s, for: 150ms}]",
-		happens: []happen{
-			{at: 62 * ms, kill: "web-1"},
-		},
-	}}
 }

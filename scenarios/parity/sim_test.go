@@ -1,7 +1,6 @@
 package parity
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/seed-8025779b/shakedown/chaos"
@@ -17,8 +16,12 @@ func simulate(t *testing.T, r *row) (list []decision) {
 	var w *sim.World
 	w, err := sim.Open(s, sim.Options{
 		Discard: func(uint64) bool { return false },
-		Events:  func(plan.Event) {},
-		Attempt: func(x chaos.Exchange) { list = append(list, decision{w.Now(), x.Seq, attempt(x)}) },
+		Events: func(e plan.Event) {
+			if e.Kind == plan.Changed && e.At >= 0 {
+				list = append(list, decision{e.At, ofGroup, change(e.Target, e.From, e.To)})
+			}
+		},
+		Attempt: func(x chaos.Exchange) { list = append(list, decision{w.Now(), x.Seq, attempt(&x)}) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +32,7 @@ func simulate(t *testing.T, r *row) (list []decision) {
 	}
 	for _, h := range r.happens {
 		w.At(h.at, func() {
-			if err := w.Do(plan.Kill{Target: h.kill}); err != nil {
+			if err := w.Do(h.do); err != nil {
 				t.Error(err)
 			}
 		})
@@ -40,7 +43,3 @@ func simulate(t *testing.T, r *row) (list []decision) {
 	}
 	return list
 }
-
-func attempt(x chaos.Exchange) string { return fmt.Sprintf("attempt %d at %s", x.Attempt+1, x.Target) }
-
-func answer(status int) string { return fmt.Sprintf("answered %d", status) }
