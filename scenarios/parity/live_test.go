@@ -3,9 +3,11 @@ package parity
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -247,13 +249,23 @@ func (w *liveWorld) ask(m *mix.Mix, seq uint64) {
 	}
 	defer c.Close()
 	x := m.Texts(m.Index(seq))
-	headers := ""
+	host, headers := "a", ""
 	for _, h := range x.Headers {
+		if h.Name == "host" {
+			host = h.Value.String(seq)
+			continue
+		}
 		headers += h.Name + ": " + h.Value.String(seq) + "\r\n"
 	}
 	body := x.Body.String(seq)
-	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: a\r\n%s: %d\r\n%sContent-Length: %d\r\n\r\n%s", m.At(seq).Method, m.Path(seq), mix.SeqHeader, seq, headers, len(body), body)
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	method := m.At(seq).Method
+	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: %s\r\n%s: %d\r\n%sContent-Length: %d\r\n\r\n%s", method, m.Path(seq), host, mix.SeqHeader, seq, headers, len(body), body)
+	_ = c.SetDeadline(time.Now().Add(w.s.Client.Timeout)) // a connection in memory takes it
+	res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.decided(seq, answer(0))
+		return
+	}
 	if err != nil {
 		w.t.Errorf("request %d: %v", seq, err)
 		return

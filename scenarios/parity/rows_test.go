@@ -75,6 +75,68 @@ func rows() (list []row) {
 		row{name: "draining", pins: "a target that drains gets nothing new and finishes what it has", group: plain + ", drain: 1s", happens: []happen{{32 * ms, plan.Retire{Group: "web", Target: "web-1"}}}},
 		row{name: "an injected delay", pins: "a delay comes before the exchange with the target", group: plain, happens: fault(30*ms, 90*ms, "latency", map[string]string{"delay": "13ms"})},
 	)
+	start := func(at time.Duration, id string) happen {
+		return happen{at, plan.Start{Target: plan.Target{ID: id, Group: "web"}}}
+	}
+	retire := func(at time.Duration, id string) happen { return happen{at, plan.Retire{Group: "web", Target: id}} }
+	faulty := func(kind string, values map[string]string) []happen { return fault(32*ms, 111*ms, kind, values) }
+	type written = map[string]string
+	const (
+		checked = "strategy: round_robin, health: {interval: 20ms, timeout: 10ms, unhealthy: 2, healthy: 2"
+		slow    = "time: {kind: constant, mean: 53.3ms}, concurrency: 1, queue: 1"
+		quick   = "time: {kind: constant, mean: 5.3ms}, concurrency: 8, queue: 8"
+	)
+	list = append(list,
+		row{name: "a restart", pins: "a target that comes back takes traffic once its checks pass", group: checked + "}", happens: []happen{kill(12*ms, "web-1"), start(73*ms, "web-1")}},
+		row{name: "a restart without checks", pins: "a target without checks takes traffic at once", group: plain, happens: []happen{kill(12*ms, "web-1"), start(73*ms, "web-1")}},
+		row{name: "a restart, ejected", pins: "an ejection lasts its time, whatever the target does", group: plain + ", outliers: {consecutive: 1, eject_for: 61ms}", happens: []happen{kill(12*ms, "web-1"), start(33*ms, "web-1")}},
+		row{name: "checks with jitter", pins: "the instants of checks are draws", group: checked + ", jitter: 50%}", happens: []happen{kill(12*ms, "web-1")}},
+		row{name: "a check by TCP", pins: "a target that listens passes a check by TCP", group: checked + ", kind: tcp}", happens: []happen{kill(12*ms, "web-1"), start(73*ms, "web-1")}},
+		row{name: "a matcher that never matches", pins: "an answer that is not expected fails a check", group: checked + ", matcher: '201'}"},
+		row{name: "checks of a slow target", pins: "a check without an answer in time has failed", group: checked + "}", happens: faulty("latency", written{"delay": "15ms"})},
+		row{name: "checks that a fault leaves alone", pins: "a fault may leave checks alone", group: checked + "}", happens: faulty("latency", written{"delay": "15ms", "probes": "false"})},
+		row{name: "checks answered by a fault", pins: "a fault's status answers checks too", group: checked + "}", happens: faulty("error", written{"status": "503"})},
+		row{name: "a share of exchanges", pins: "which exchanges a fault meets is a draw", group: plain, happens: faulty("error", written{"status": "500", "share": "50%"})},
+		row{name: "a delay with jitter", pins: "the delays of a fault are draws", group: plain, happens: faulty("latency", written{"delay": "13ms", "jitter": "7ms"})},
+		row{name: "fail-open", pins: "with too few healthy targets all take traffic", group: checked + "}, fail_open: {healthy: 3}", happens: []happen{kill(12*ms, "web-1"), kill(13*ms, "web-2")}},
+		row{name: "fail-open left", pins: "with enough healthy targets again only they take traffic", group: checked + "}, fail_open: {healthy: 2}", happens: []happen{kill(12*ms, "web-1"), kill(13*ms, "web-2"), start(74*ms, "web-1")}},
+		row{name: "the sole target is not ejected", pins: "the last target that takes traffic stays", group: plain + ", outliers: {consecutive: 1, eject_for: 1s}", targets: "count: 1", happens: []happen{kill(12*ms, "web-1")}},
+		row{name: "the sole target is ejected", pins: "the last target may be ejected where that is asked for", group: plain + ", outliers: {consecutive: 1, eject_for: 61ms, sole: true, max_ejected: 100%}", targets: "count: 1", happens: []happen{kill(12*ms, "web-1")}},
+		row{name: "no more than a share is ejected", pins: "max_ejected bounds ejections", group: plain + ", outliers: {consecutive: 1, eject_for: 1s, max_ejected: 50%}", happens: []happen{kill(12*ms, "web-1"), kill(13*ms, "web-2")}},
+		row{name: "ejection times grow", pins: "the n-th ejection lasts n times as long", group: plain + ", outliers: {consecutive: 1, eject_for: 21ms, interval: 1s}", happens: []happen{kill(12*ms, "web-1")}},
+		row{name: "gateway errors apart", pins: "failures that are no answer may eject sooner", group: plain + ", outliers: {consecutive: 5, gateway: 1, eject_for: 1s}", happens: []happen{kill(12*ms, "web-1")}},
+		row{name: "ejection on errors only", pins: "an answer with a status may count as no failure", group: plain + ", outliers: {consecutive: 1, on: error, eject_for: 1s}", happens: answering(500)},
+		row{name: "success rate", pins: "a target whose share of successes is far below the others' is ejected", group: plain + ", outliers: {consecutive: 1000, success_rate: 1, interval: 50ms, requests: 3, hosts: 3, eject_for: 1s}", targets: "count: 4", rate: "400/s", service: quick, happens: answering(500)},
+		row{name: "slow start", pins: "a target that comes back gets its share by and by", group: "strategy: weighted_random, health: {interval: 20ms, timeout: 10ms, unhealthy: 2, healthy: 2}, slow_start: 60ms", rate: "300/s", service: quick, happens: []happen{kill(12*ms, "web-1"), start(33*ms, "web-1")}},
+		row{name: "weights", pins: "targets get requests by their weights", group: plain, targets: "count: 3, weights: [4, 2, 1]"},
+		row{name: "zones", pins: "targets of the own zone are preferred", group: plain + ", zones: {own: a}", targets: "count: 4, zones: [a, b]"},
+		row{name: "zones, one target gone", pins: "what the own zone has no room for goes to others", group: checked + "}, zones: {own: a}", targets: "count: 4, zones: [a, b]", happens: []happen{kill(12*ms, "web-1")}},
+		row{name: "the backend's queue is full", pins: "a target whose queue is full answers 503", group: plain, service: slow},
+		row{name: "the backend's queue is full, retried", pins: "503 may be tried elsewhere", group: plain + ", retry: {attempts: 2, on: 5xx, budget: 100%}", service: slow},
+		row{name: "POST, 503, retried", pins: "an answer to a request that is not safe to repeat is final", group: plain + ", retry: {attempts: 2, on: 5xx, budget: 100%}", service: slow, load: "{post: /, body: abc}"},
+		row{name: "the queue is full", pins: "who finds the queue full is answered 503", group: plain + ", limits: {requests: 1, queue: 1, wait: 1s}", service: slow},
+		row{name: "an unlimited queue", pins: "requests wait in order", group: plain + ", limits: {requests: 1, queue: unlimited, wait: 1s}", service: slow},
+		row{name: "waited in vain", pins: "who has waited his time is answered 503", group: plain + ", limits: {requests: 1, queue: 5, wait: 33ms}", service: slow},
+		row{name: "a limit by path", pins: "each path has its own limit", group: plain, rules: "{forward: web, limit: {rate: 20/s, burst: 2, by: path}}", load: "{get: /a}, {get: /b}"},
+		row{name: "a limit by header", pins: "each value of a header has its own limit", group: plain, rules: "{forward: web, limit: {rate: 20/s, burst: 1, by: 'header:x-user'}}", load: "{get: /, headers: {x-user: '{{int 1 4}}'}}"},
+		row{name: "a limit for everybody", pins: "all requests share a limit", group: plain, rules: "{forward: web, limit: {rate: 20/s, burst: 3, by: everybody}}"},
+		row{name: "a key of a header", pins: "requests with the same key go to the same target", group: "strategy: {kind: ring_hash, key: 'header:x-user'}, health: off", load: "{get: /, headers: {x-user: '{{int 1 9}}'}}"},
+		row{name: "a key of the query", pins: "requests with the same key go to the same target", group: "strategy: {kind: maglev, key: 'query:u'}, health: off", load: "{get: '/?u={{int 1 9}}'}"},
+		row{name: "a key of a cookie", pins: "requests with the same key go to the same target", group: "strategy: {kind: ring_hash, key: 'cookie:u'}, health: off", load: "{get: /, headers: {cookie: 'u={{int 1 9}}'}}"},
+		row{name: "a key that is not there", pins: "a request without the key goes anywhere, by a draw", group: "strategy: {kind: ring_hash, key: 'header:x-user'}, health: off"},
+		row{name: "rules by method", pins: "a rule may go by the method", group: plain, rules: "{method: [POST], respond: {status: 202}}, {forward: web}", load: "{get: /}, {post: /, body: a}"},
+		row{name: "rules by header", pins: "a rule may go by a header", group: plain, rules: "{header: {x-user: '1'}, respond: {status: 202}}, {forward: web}", load: "{get: /, headers: {x-user: '{{int 1 2}}'}}"},
+		row{name: "rules by query", pins: "a rule may go by the query", group: plain, rules: "{query: {v: '1'}, respond: {status: 202}}, {forward: web}", load: "{get: '/?v={{int 1 2}}'}"},
+		row{name: "rules by source", pins: "a rule may go by the client's address", group: plain, rules: "{source: [127.0.0.1], respond: {status: 202}}, {forward: web}"},
+		row{name: "rules by host", pins: "a rule may go by the host", group: plain, rules: "{host: a.example, respond: {status: 202}}, {forward: web}", load: "{get: /a, headers: {host: a.example}}, {get: /b, headers: {host: b.example}}"},
+		row{name: "drained at once", pins: "what is under way when the drain time is over may end", group: plain + ", drain: 5ms", happens: []happen{retire(32*ms, "web-1")}},
+		row{name: "drained to nothing", pins: "without a target left requests are answered 503", group: plain + ", drain: 1s", happens: []happen{retire(32*ms, "web-1"), retire(33*ms, "web-2"), retire(34*ms, "web-3")}},
+		row{name: "HEAD", pins: "HEAD is as safe to repeat as GET", group: plain + ", retry: {attempts: 1, on: error, budget: 100%}", load: "{head: /}", happens: []happen{kill(62*ms, "web-1")}},
+		row{name: "PUT", pins: "PUT may be repeated with its body", group: plain + ", retry: {attempts: 1, on: error, budget: 100%}", load: "{put: /, body: abc}", happens: []happen{kill(62*ms, "web-1")}},
+		row{name: "the client's timeout", pins: "what the client gives up is given up", group: plain, service: slow, client: "timeout: 61ms"},
+		row{name: "a reused connection that breaks", pins: "a request that met the closing of its connection goes to a new one", group: "strategy: first, health: off, retry: {attempts: 1, budget: 100%}", happens: []happen{kill(62*ms, "web-1")},
+			differs: "the simulator has no connections that are used again"},
+	)
 	for _, status := range []int{404, 500, 502, 503, 504} {
 		list = append(list,
 			row{
