@@ -37,7 +37,7 @@ func (b *Balancer) frontServer(i int) (*frontServer, error) {
 	}
 	front := proxy.NewFront(b.routing[i], port, b.cfg.Seed, l.Options, hooks, &b.counters)
 	c := serve.Config{
-		Handler: front, Refused: front.Refused, Status: l.Options.Status.Refusal, Proxied: l.ProxyHeader,
+		Handler: front, Refused: front.Refused, Status: func(reason error) int { return proxy.Refusal(&l.Options.Status, reason) }, Proxied: l.ProxyHeader,
 		Idle: l.Timeouts.Idle, Header: l.Timeouts.Header, Body: l.Timeouts.Body, Write: l.Timeouts.Write,
 		Connections: l.Limits.Connections, HeadLine: l.Limits.Line, Head: l.Limits.Head, Fields: l.Limits.Headers, MaxBody: int64(l.Limits.Body),
 	}

@@ -176,7 +176,7 @@ func (x *exchange) fail(cause Cause, reason string) {
 // failAs answers with a status. reason is for the log, told for the client.
 func (x *exchange) failAs(status int, cause Cause, reason, told string) {
 	x.access.Status, x.access.Cause, x.access.Reason = status, cause, reason
-	x.f.counters.Errors.n[cause].Add(1)
+	x.f.counters.Errors.Add(cause)
 	headers := ""
 	if x.retryAfter > 0 { // whole seconds, by RFC 9110, 10.2.3
 		headers = "Retry-After: " + strconv.Itoa(int((x.retryAfter+time.Second-1)/time.Second)) + "\r\n"

@@ -76,21 +76,6 @@ func (p *Pool) upstream(t *group.Target) *upstream {
 	return u.(*upstream)
 }
 
-// Counters are what the data plane counts beside each target's requests.
-type Counters struct {
-	Requests atomic.Uint64 // that reached the balancer
-	Retries  atomic.Uint64 // further attempts
-	Unrouted atomic.Uint64 // no rule, or no ready target: answered 503 without an attempt
-	Refused  atomic.Uint64 // malformed, too large or too slow: no target saw them
-	Aborted  atomic.Uint64 // the client went away before its answer was whole
-	Limited  atomic.Uint64 // beyond a rate limit: answered 429
-
-	Waited     atomic.Uint64 // attempts that waited for a target with room
-	Overflowed atomic.Uint64 // attempts that found the queue full
-	Reconnects atomic.Uint64 // requests that met the closing of an idle connection and went to a new one, to the same target
-	Errors     ErrorCounts
-}
-
 // Hooks are what a front asks of its surroundings. Now is required; a nil hook does nothing.
 type Hooks struct {
 	Now func() time.Duration
@@ -162,7 +147,7 @@ func (f *Front) Refused(status int, reason error) {
 		f.counters.Requests.Add(1)
 	}
 	f.counters.Refused.Add(1)
-	f.counters.Errors.n[cause].Add(1)
+	f.counters.Errors.Add(cause)
 	if f.hooks.Access != nil {
 		f.hooks.Access(1<<63|f.seq.Add(1), &Access{Status: status, Cause: cause, Reason: reason.Error()})
 	}

@@ -6,8 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer/group"
-	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
 
@@ -16,7 +15,7 @@ func (w *World) nextArrival() {
 	var due time.Duration
 	seq, due, w.more = w.walk.Next()
 	if w.more {
-		r := &request{Sample: measure.Sample{Seq: seq, Due: due, Offered: due}, pick: pick.Request{Seq: seq}}
+		r := &request{Sample: measure.Sample{Seq: seq, Due: due, Offered: due}}
 		w.q.push(item{at: due, kind: arrive, r: r})
 	}
 }
@@ -105,18 +104,14 @@ func (w *World) giveUp(r *request) {
 	r.Outcome, r.Class, r.Detail, r.Status = measure.Failed, measure.FirstByteTimeout, "no answer before the timeout", 0
 	w.deliver(r)
 	if r.waiter != nil {
-		r.group.queue.Leave(r.waiter)
+		r.x.Pool().(*simGroup).queue.Leave(r.waiter)
 	}
-	if t := r.target; t != nil {
-		// In the queue it leaves, and delayed it never gets to the target; in service it runs to its end. The balancer has
-		// hung up either way.
-		if i := slices.Index(t.running, r); i < 0 || t.m.Leave(r.Seq) {
-			if i >= 0 {
-				t.running = slices.Delete(t.running, i, i+1)
-			}
-			r.target = nil
-		}
-		w.release(t, r, group.Abandoned, "")
+	if t := r.target; t != nil && t.m.Leave(r.Seq) { // in the queue it leaves; in service it runs to its end
+		t.running = slices.DeleteFunc(t.running, func(q *request) bool { return q == r })
+		r.target = nil
+	}
+	if r.under { // the balancer hangs up either way
+		w.next(r, exchange.Event{Kind: exchange.Left, Reason: "the client has gone"})
 	}
 	w.disconnect(r)
 }

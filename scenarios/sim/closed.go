@@ -3,7 +3,6 @@ package sim
 import (
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 )
@@ -46,7 +45,7 @@ func (w *World) pause(r *request) {
 
 // use sends a user's next request.
 func (w *World) use(u *user) {
-	r := &request{Sample: measure.Sample{Seq: *u.seq, Due: w.now, Offered: w.now}, pick: pick.Request{Seq: *u.seq}, user: u}
+	r := &request{Sample: measure.Sample{Seq: *u.seq, Due: w.now, Offered: w.now}, user: u}
 	*u.seq++
 	w.arrive(r)
 }

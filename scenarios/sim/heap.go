@@ -8,9 +8,8 @@ type item struct {
 	order uint64 // among equals, first in first out
 	kind  kind
 	r     *request
-	// attempt is the one that a target's event is of: what an earlier one left behind when its target died is void.
-	attempt int
-	f       func() // of a control event
+	turn  int    // the request's, of serviced
+	f     func() // of a control event
 }
 
 type kind uint8
@@ -19,7 +18,7 @@ const (
 	control kind = iota
 	arrive
 	atBalancer // the request has reached the balancer
-	exchange   // it has reached its target
+	waited     // a fault's delay is over
 	serviced
 	finish   // the answer has reached the client
 	deadline // the client gives up

@@ -3,14 +3,13 @@ package sim
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/balancer/pick"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
+	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
@@ -20,12 +19,11 @@ import (
 type request struct {
 	measure.Sample
 	asks   *mix.Request
-	pick   pick.Request
-	group  *simGroup
-	target *simTarget // of the attempt in progress
-	chosen time.Duration
-	status int
-	last   int // what to answer when no further target is left to try
+	x      exchange.Exchange
+	under  bool       // way at the balancer
+	turn   int        // how often it was sent to a target: what an earlier time left behind is void
+	target *simTarget // that it is at
+	reused bool       // the connection to it was used before
 	sent   bool
 	done   bool          // the client has its outcome
 	waiter *group.Waiter // in its group's queue, the last time
@@ -39,13 +37,13 @@ func (w *World) handle(it *item) {
 	case arrive:
 		w.arrive(it.r)
 	case atBalancer:
-		w.route(it.r)
-	case exchange:
-		if it.attempt == it.r.pick.Attempt {
-			w.exchange(it.r)
+		w.begin(it.r)
+	case waited:
+		if it.r.under { // else the client gave up
+			w.next(it.r, exchange.Event{Kind: exchange.Waited})
 		}
 	case serviced:
-		if it.attempt == it.r.pick.Attempt {
+		if it.r.target != nil && it.turn == it.r.turn { // else the target died under it
 			w.serviced(it.r)
 		}
 	case finish:
@@ -57,150 +55,114 @@ func (w *World) handle(it *item) {
 	}
 }
 
-// route is the balancer's part: rules, strategy, and the faults on the connection to the target.
-func (w *World) route(r *request) {
-	if r.pick.Attempt == 0 {
-		w.requests++
-		ask := w.ask(r)
-		rule := w.rules.Match(ask)
-		if rule != nil {
-			if ok, _ := rule.Allow(w.now, ask); !ok {
-				w.limited++
-				w.answer(r, w.statuses.Of(proxy.RateLimit))
-				return
-			}
-		}
-		switch {
-		case rule == nil:
-		case rule.Redirect != nil:
-			w.answer(r, rule.Redirect.Status)
-			return
-		case rule.Respond != nil:
-			w.answer(r, rule.Respond.Status)
-			return
-		default:
-			r.group = w.groups[rule.Group(w.split.Float(r.Seq, 0))]
-		}
-		if r.group != nil {
-			if k, ok := r.group.g.Key(); ok {
-				if r.pick.Key, ok = ask.Key(k); !ok {
-					r.pick.Key = r.group.g.AnyKey(r.Seq)
-				}
-			}
-		}
+// begin is the arrival of a request at the balancer.
+func (w *World) begin(r *request) {
+	w.count.Requests.Add(1)
+	r.under = true
+	w.perform(r, r.x.Begin(w.now, &w.setup, &exchange.Request{
+		Ask: w.ask(r), Seq: r.Seq, Discard: w.opts.Discard(r.Seq), Repeatable: http1.Idempotent(r.asks.Method),
+	}))
+}
+
+// next tells a request's exchange what has happened.
+func (w *World) next(r *request, e exchange.Event) {
+	w.perform(r, r.x.Next(w.now, e))
+}
+
+// perform does what the exchange wants to be done.
+func (w *World) perform(r *request, step exchange.Step) {
+	if !r.done { // else the sample is out of our hands
+		t := r.x.Trace()
+		r.Attempts, r.Target, r.Fault = t.Attempts, t.Target, t.Fault
 	}
-	if r.group == nil {
-		w.turnedDown(r, proxy.NoRule)
-		return
-	}
-	discard := w.opts.Discard(r.Seq)
-	q := &r.group.queue
-	var member *group.Target
-	full := q.Len() > 0 // nobody overtakes those who wait
-	if !full {
-		member, full = r.group.g.Choose(w.now, &r.pick, discard)
-	}
-	switch {
-	case full && w.wait(r, discard):
-	case full:
-		w.turnedDown(r, proxy.QueueFull)
-	case member == nil:
-		w.turnedDown(r, proxy.NoTarget)
-	default:
-		w.chosen(r, member)
+	switch step.Do {
+	case exchange.Answer, exchange.Redirect, exchange.Respond:
+		r.under = false
+		w.answer(r, step.Status)
+	case exchange.Cut, exchange.End:
+		r.under = false
+	case exchange.Queue:
+		w.queue(r)
+	case exchange.Wait:
+		w.q.push(item{at: step.Until, kind: waited, r: r})
+	case exchange.Connect:
+		w.connect(r, w.all[step.Target.ID], step.Fresh)
+	case exchange.Forward:
+		w.answer(r, step.Status) // an answer comes in one piece
+		w.next(r, exchange.Event{Kind: exchange.Complete})
 	}
 }
 
-// wait puts a request into its group's queue; false when that is full.
-func (w *World) wait(r *request, discard bool) bool {
-	r.waiter = &group.Waiter{Request: &r.pick, Discard: discard, Admit: func(t *group.Target) { w.chosen(r, t) }}
-	if !r.group.queue.Join(r.group.g, r.waiter) {
-		w.overflow++
-		return false
+// match finds the rule for a request and the group that it forwards to.
+func (w *World) match(ask *route.Request, seq uint64) (*route.Rule, exchange.Pool) {
+	rule := w.rules.Match(ask)
+	if rule == nil {
+		return nil, nil
 	}
-	w.waited++
-	waiter := r.waiter
-	w.At(w.now+r.group.cfg.Limits.Wait, func() {
-		if r.group.queue.Leave(waiter) {
-			w.turnedDown(r, proxy.QueueTimeout)
+	if g := w.groups[rule.Group(w.split.Float(seq, 0))]; g != nil {
+		return rule, g
+	}
+	return rule, nil
+}
+
+// touch is what the faults in force do to the attempt that begins.
+func (w *World) touch(x *chaos.Exchange) chaos.Effect {
+	if w.opts.Attempt != nil {
+		w.opts.Attempt(*x)
+	}
+	return w.active.Touch(x)
+}
+
+// queue makes a request wait for a target with room.
+func (w *World) queue(r *request) {
+	g := r.x.Pool().(*simGroup)
+	waiter := &group.Waiter{Request: r.x.Pick(), Discard: w.opts.Discard(r.Seq), Admit: func(t *group.Target) {
+		w.next(r, exchange.Event{Kind: exchange.Admitted, Target: t})
+	}}
+	r.waiter = waiter
+	if !g.queue.Join(g.g, waiter) {
+		w.next(r, exchange.Event{Kind: exchange.Full})
+		return
+	}
+	w.At(w.now+g.cfg.Limits.Wait, func() {
+		if g.queue.Leave(waiter) {
+			w.next(r, exchange.Event{Kind: exchange.TimedOut})
 		}
 	})
-	return true
 }
 
-// turnedDown answers a request for which there is no target, or no further one.
-func (w *World) turnedDown(r *request, cause proxy.Cause) {
-	if r.pick.Attempt > 0 {
-		w.answer(r, r.last)
+// connect connects a request to its target, by a connection that is idle or a new one, and sends it.
+func (w *World) connect(r *request, t *simTarget, fresh bool) {
+	r.reused = !fresh && t.idle > 0
+	if r.reused {
+		t.idle--
+	}
+	if !t.alive {
+		w.next(r, exchange.Event{Kind: exchange.Failed, Ending: exchange.Refused, Reason: "connection refused"})
 		return
 	}
-	w.unrouted++
-	w.answer(r, w.statuses.Of(cause))
-}
-
-// chosen begins an attempt.
-func (w *World) chosen(r *request, member *group.Target) {
-	r.chosen = w.now
-	if r.pick.Attempt > 0 && !w.opts.Discard(r.Seq) {
-		w.retries++
-	}
-	t := w.all[member.ID]
-	r.target = t
-	x := chaos.Exchange{Target: t.ID, Seq: r.Seq, Attempt: r.pick.Attempt}
-	if w.opts.Attempt != nil {
-		w.opts.Attempt(x)
-	}
-	e := w.active.Touch(&x)
-	r.status = e.Status
-	if !r.done { // else the sample is out of our hands
-		r.Attempts, r.Target, r.Fault = r.pick.Attempt+1, t.ID, e.Fault
-	}
-	if e.Delay > 0 {
-		w.q.push(item{at: w.now + e.Delay, kind: exchange, r: r, attempt: r.pick.Attempt})
-	} else {
-		w.exchange(r)
-	}
-}
-
-// exchange is the request's arrival at its target.
-func (w *World) exchange(r *request) {
-	t := r.target
-	switch {
-	case t == nil:
-		return // the client gave up while it was delayed, and its attempt was released then
-	case r.done:
-		r.target = nil
-		w.release(t, r, group.Abandoned, "")
-	case r.status != 0:
-		r.target = nil
-		w.answered(t, r, r.status)
-	case !t.alive:
-		r.target = nil
-		w.failed(t, r, group.ConnectFailed, "connection refused", w.statuses.Of(proxy.ConnectFailed))
-	default:
-		switch t.m.Arrive(w.now, r.Seq) {
-		case model.Rejected:
-			r.target = nil
-			w.answered(t, r, http.StatusServiceUnavailable)
-		case model.Started:
-			t.running = append(t.running, r)
-			w.serve(r)
-		case model.Queued:
-			t.running = append(t.running, r)
-		}
+	r.x.Next(w.now, exchange.Event{Kind: exchange.Connected}) // the request is sent at once
+	r.turn++
+	switch t.m.Arrive(w.now, r.Seq) {
+	case model.Rejected:
+		w.answered(r, t, http.StatusServiceUnavailable)
+	case model.Started:
+		r.target = t
+		t.running = append(t.running, r)
+		w.serve(r)
+	case model.Queued:
+		r.target = t
+		t.running = append(t.running, r)
 	}
 }
 
 func (w *World) serve(r *request) {
-	w.q.push(item{at: w.now + model.ServiceTime(w.s.Seed, r.group.times, r.Seq), kind: serviced, r: r, attempt: r.pick.Attempt})
+	w.q.push(item{at: w.now + model.ServiceTime(w.s.Seed, r.target.group.times, r.Seq), kind: serviced, r: r, turn: r.turn})
 }
 
 // serviced is the end of a request's service; the next one in the queue takes its slot.
 func (w *World) serviced(r *request) {
 	t := r.target
-	if t == nil {
-		return // the target was killed under it
-	}
 	r.target = nil
 	i := slices.Index(t.running, r)
 	t.running = slices.Delete(t.running, i, i+1)
@@ -213,41 +175,41 @@ func (w *World) serviced(r *request) {
 			}
 		}
 	}
+	if !r.done { // else the client gave up, and its exchange ended then
+		w.answered(r, t, http.StatusOK)
+	}
+}
+
+// maxIdle is how many connections to one target are kept, as in the live world.
+const maxIdle = 256
+
+// answered is a target's answer. The connection is idle then.
+func (w *World) answered(r *request, t *simTarget, status int) {
+	w.next(r, exchange.Event{Kind: exchange.Head, Status: status})
+	t.idle = min(t.idle+1, maxIdle)
+}
+
+// broken is the end of a target's process under a request.
+func (w *World) broken(r *request) {
+	r.target = nil
 	if r.done {
-		return // the client gave up, and its attempt was released then
+		return // the client gave up, and its exchange ended then
 	}
-	w.answered(t, r, http.StatusOK)
+	w.next(r, exchange.Event{Kind: exchange.Failed, Ending: exchange.BrokenOff, Reason: "connection reset", Reused: r.reused, Closed: true, Sent: true})
 }
 
-// answered ends an attempt with the status that the target, or a fault in its place, has answered.
-func (w *World) answered(t *simTarget, r *request, status int) {
-	if o := group.OutcomeOf(status); o != group.OK {
-		w.failed(t, r, o, "status "+strconv.Itoa(status), status)
-		return
-	}
-	w.release(t, r, group.OK, "")
-	w.answer(r, status)
-}
+// Members implements exchange.Pool.
+func (g *simGroup) Members() *group.Group { return g.g }
 
-// failed ends an attempt that failed: another target is asked, or the client is answered.
-func (w *World) failed(t *simTarget, r *request, o group.Outcome, reason string, status int) {
-	w.release(t, r, o, reason)
-	if !r.group.g.MayRetry(w.now, r.pick.Attempt, o, http1.Idempotent(r.asks.Method)) {
-		w.answer(r, status)
-		return
-	}
-	r.pick.Attempt++
-	r.pick.Tried = append(r.pick.Tried, t.ID)
-	r.last = status
-	w.route(r)
-}
+// Queued implements exchange.Pool.
+func (g *simGroup) Queued() bool { return g.queue.Len() > 0 }
 
-// release gives an attempt's target back and tells the group what it needs to hear.
-func (w *World) release(t *simTarget, r *request, o group.Outcome, reason string) {
-	if t.group.g.Release(w.now, t.member, o, w.now-r.chosen) {
-		w.owner(t.group, func(now time.Duration) []group.Effect { return t.group.g.Answered(now, t.member, o, reason) })
+// Release implements exchange.Pool.
+func (g *simGroup) Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, reason string) {
+	if g.g.Release(now, t, o, took) {
+		g.w.owner(g, func(now time.Duration) []group.Effect { return g.g.Answered(now, t, o, reason) })
 	}
-	t.group.queue.Serve(w.now, t.group.g)
+	g.queue.Serve(now, g.g)
 }
 
 // answer sends the balancer's answer to the client.

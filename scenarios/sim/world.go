@@ -17,10 +17,10 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -49,11 +49,12 @@ type World struct {
 
 	sources draw.Stream // of client addresses
 
-	statuses *proxy.Statuses // of the balancer's own answers
-	groups   map[string]*simGroup
-	order    []string // groups' names as the scenario lists them
-	all      map[string]*simTarget
-	active   *chaos.Active
+	setup  exchange.Setup
+	count  exchange.Counters
+	groups map[string]*simGroup
+	order  []string // groups' names as the scenario lists them
+	all    map[string]*simTarget
+	active *chaos.Active
 
 	walk    *profile.Walk
 	more    bool // requests to come
@@ -63,11 +64,10 @@ type World struct {
 	inUse   int  // connections
 	waiting []*request
 	sink    func(*measure.Sample)
-
-	requests, retries, unrouted, limited, waited, overflow uint64
 }
 
 type simGroup struct {
+	w       *World
 	cfg     *plan.Group
 	g       *group.Group
 	queue   group.Queue
@@ -86,6 +86,7 @@ type simTarget struct {
 	bootAt     time.Duration // when it can serve
 	m          *model.Model
 	running    []*request // on this target, queued or served, as they came
+	idle       int        // connections of the balancer's
 	served     uint64
 	probes     uint64
 }
@@ -116,7 +117,8 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 		return nil, err
 	}
 	w.sources = s.Seed.Stream("client addresses")
-	w.split, w.statuses = s.Seed.Stream("split"), &s.Topology.Listeners[0].Options.Status
+	w.split = s.Seed.Stream("split")
+	w.setup = exchange.Setup{Match: w.match, Touch: w.touch, Status: &s.Topology.Listeners[0].Options.Status, Count: &w.count}
 	for i := range s.Topology.Groups {
 		cfg := &s.Topology.Groups[i]
 		strategy, err := pick.Kinds().New(cfg.Strategy)
@@ -127,7 +129,7 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 		if err != nil {
 			return nil, fmt.Errorf("group %s: %w", cfg.Name, err)
 		}
-		w.groups[cfg.Name] = &simGroup{cfg: cfg, times: times, g: group.New(cfg.Name, group.Config{
+		w.groups[cfg.Name] = &simGroup{w: w, cfg: cfg, times: times, g: group.New(cfg.Name, group.Config{
 			Strategy: strategy, Health: cfg.Health, Outliers: cfg.Outliers, Retry: cfg.Retry, FailOpen: cfg.FailOpen, SlowStart: cfg.SlowStart, Drain: cfg.Drain, Seed: s.Seed, Limits: cfg.Limits, Zones: cfg.Zones, Sticky: cfg.Sticky,
 		})}
 		w.order = append(w.order, cfg.Name)
@@ -271,13 +273,9 @@ func (w *World) end(t *simTarget, fault, status string) {
 	t.alive = false
 	w.emit(plan.Event{Kind: plan.Exited, Group: t.Group, Target: t.ID, Generation: t.generation, Fault: fault, Detail: status})
 	broken := t.running
-	t.running = nil
+	t.running, t.idle = nil, 0
 	for _, r := range broken {
-		r.target = nil
-		if r.done {
-			continue // the client gave up, and its attempt was released then
-		}
-		w.failed(t, r, group.Broken, "connection reset", w.statuses.Of(proxy.Broken))
+		w.broken(r)
 	}
 }
 
@@ -319,7 +317,7 @@ func (w *World) measure() {
 }
 
 func (w *World) stats() *plan.Stats {
-	s := &plan.Stats{At: w.now, Requests: w.requests, Retries: w.retries, Unrouted: w.unrouted, Limited: w.limited, Waited: w.waited, Overflow: w.overflow, Targets: map[string]plan.TargetStats{}}
+	s := &plan.Stats{At: w.now, Requests: w.count.Requests.Load(), Retries: w.count.Retries.Load(), Unrouted: w.count.Unrouted.Load(), Limited: w.count.Limited.Load(), Waited: w.count.Waited.Load(), Overflow: w.count.Overflowed.Load(), Targets: map[string]plan.TargetStats{}}
 	for _, name := range w.order {
 		w.groups[name].g.Share()
 		for _, t := range w.groups[name].targets {

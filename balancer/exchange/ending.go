@@ -1,0 +1,80 @@
+package exchange
+
+import "github.com/seed-8025779b/shakedown/balancer/group"
+
+// Ending is how an attempt at a target ended.
+type Ending uint8
+
+// The endings. Which of them count against the target is decided by the table in row, and nowhere else.
+const (
+	Answered        Ending = iota
+	Answered5xx            // with a status from 500, other than these:
+	AnsweredGateway        // 502, 503 or 504
+	Refused                // no connection could be made
+	ConnectTimedOut        // none in time
+	BrokenOff              // the target ended the exchange too early, or its answer is malformed
+	TooLarge               // the head of its answer is too large
+	Silent                 // it had the whole request, and nothing more came of an answer in time
+	Stalled                // it took nothing more of the request in time
+	OverTime               // the exchange took longer than it may, and the target was waited for the longer
+	ClientOverTime         // it did, and the client was waited for the longer
+	Echoed                 // the answer's head is too large, and may be so because the request's is large
+	HeadRefused            // the target has said that it takes no head as large as the request's
+	BodyUnusable           // what the client sent of its body is malformed, too large, or did not come in time
+	ClientStalled          // the client took nothing more of the answer in time
+	GoneFirst              // the client ended its connection, or its stream, first
+	endings
+)
+
+// row is what an ending means. README.md of package balancer has the same table, and TestOutcomes plays it over sockets.
+type row struct {
+	name    string
+	outcome group.Outcome // what the group hears; Abandoned says nothing about the target
+	cause   Cause         // of the balancer's own answer; NoCause where the error that ended it says more
+}
+
+func (e Ending) row() row {
+	return [endings]row{
+		Answered:        {"answered", group.OK, NoCause},
+		Answered5xx:     {"answered 5xx", group.ServerError, TargetError},
+		AnsweredGateway: {"answered 502, 503 or 504", group.GatewayError, TargetError},
+		Refused:         {"no connection", group.ConnectFailed, ConnectFailed},
+		ConnectTimedOut: {"no connection in time", group.ConnectFailed, ConnectTimeout},
+		BrokenOff:       {"broken off or malformed", group.Broken, Broken},
+		TooLarge:        {"head of the answer too large", group.Broken, Broken},
+		Silent:          {"no answer in time", group.Broken, Timeout},
+		Stalled:         {"request not taken in time", group.Broken, Timeout},
+		OverTime:        {"exchange over its time, waiting for the target", group.Broken, Timeout},
+		ClientOverTime:  {"exchange over its time, waiting for the client", group.Abandoned, Slow},
+		Echoed:          {"head of the answer too large for a large request", group.Abandoned, Broken},
+		HeadRefused:     {"head of the request too large for the target", group.Abandoned, HeadTooLarge},
+		BodyUnusable:    {"body of the request malformed, too large or late", group.Abandoned, NoCause},
+		ClientStalled:   {"answer not taken in time", group.Abandoned, Slow},
+		GoneFirst:       {"client gone", group.Abandoned, ClientGone},
+	}[e]
+}
+
+// String names the ending as the table does.
+func (e Ending) String() string { return e.row().name }
+
+// Outcome is what the group hears of an attempt.
+func (e Ending) Outcome() group.Outcome {
+	if e == Answered { // without a look at the table, for the hot path
+		return group.OK
+	}
+	return e.row().outcome
+}
+
+// Cause is the cause of the balancer's own answer; NoCause where the error that ended the attempt says more.
+func (e Ending) Cause() Cause { return e.row().cause }
+
+// EndingOf is the ending of an attempt that the target answered with a status.
+func EndingOf(status int) Ending {
+	switch group.OutcomeOf(status) {
+	case group.GatewayError:
+		return AnsweredGateway
+	case group.ServerError:
+		return Answered5xx
+	}
+	return Answered
+}
