@@ -110,7 +110,7 @@ func (w *World) giveUp(r *request) {
 		t.running = slices.DeleteFunc(t.running, func(q *request) bool { return q == r })
 		r.target = nil
 	}
-	if r.under { // the balancer hangs up either way
+	if r.x != nil { // the balancer hangs up either way
 		w.next(r, exchange.Event{Kind: exchange.Left, Reason: "the client has gone"})
 	}
 	w.disconnect(r)

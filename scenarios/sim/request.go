@@ -19,11 +19,10 @@ import (
 type request struct {
 	measure.Sample
 	asks   *mix.Request
-	x      exchange.Exchange
-	under  bool       // way at the balancer
-	turn   int        // how often it was sent to a target: what an earlier time left behind is void
-	target *simTarget // that it is at
-	reused bool       // the connection to it was used before
+	x      *exchange.Exchange // under way at the balancer; nil before and after
+	turn   int                // how often it was sent to a target: what an earlier time left behind is void
+	target *simTarget         // that it is at
+	reused bool               // the connection to it was used before
 	sent   bool
 	done   bool          // the client has its outcome
 	waiter *group.Waiter // in its group's queue, the last time
@@ -39,7 +38,7 @@ func (w *World) handle(it *item) {
 	case atBalancer:
 		w.begin(it.r)
 	case waited:
-		if it.r.under { // else the client gave up
+		if it.r.x != nil { // else the client gave up
 			w.next(it.r, exchange.Event{Kind: exchange.Waited})
 		}
 	case serviced:
@@ -58,7 +57,11 @@ func (w *World) handle(it *item) {
 // begin is the arrival of a request at the balancer.
 func (w *World) begin(r *request) {
 	w.count.Requests.Add(1)
-	r.under = true
+	if n := len(w.free); n > 0 {
+		r.x, w.free = w.free[n-1], w.free[:n-1]
+	} else {
+		r.x = &exchange.Exchange{}
+	}
 	w.perform(r, r.x.Begin(w.now, &w.setup, &exchange.Request{
 		Ask: w.ask(r), Seq: r.Seq, Discard: w.opts.Discard(r.Seq), Repeatable: http1.Idempotent(r.asks.Method),
 	}))
@@ -77,10 +80,10 @@ func (w *World) perform(r *request, step exchange.Step) {
 	}
 	switch step.Do {
 	case exchange.Answer, exchange.Redirect, exchange.Respond:
-		r.under = false
+		w.over(r)
 		w.answer(r, step.Status)
 	case exchange.Cut, exchange.End:
-		r.under = false
+		w.over(r)
 	case exchange.Queue:
 		w.queue(r)
 	case exchange.Wait:
@@ -91,6 +94,12 @@ func (w *World) perform(r *request, step exchange.Step) {
 		w.answer(r, step.Status) // an answer comes in one piece
 		w.next(r, exchange.Event{Kind: exchange.Complete})
 	}
+}
+
+// over lets go of an exchange that has ended. Its request is still known to the events that it has left behind.
+func (w *World) over(r *request) {
+	w.free = append(w.free, r.x)
+	r.x, r.waiter = nil, nil
 }
 
 // match finds the rule for a request and the group that it forwards to.

@@ -51,6 +51,7 @@ type World struct {
 
 	setup  exchange.Setup
 	count  exchange.Counters
+	free   []*exchange.Exchange // to be used again
 	groups map[string]*simGroup
 	order  []string // groups' names as the scenario lists them
 	all    map[string]*simTarget
