@@ -379,6 +379,37 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// Requests that end as soon as they are admitted make room for the next ones, in order and one after the other, however many
+// wait.
+func TestQueueServesWhatEndsAtOnce(t *testing.T) {
+	g := newGroup(t, Config{Limits: &Limits{Requests: 1, Queue: 1000}})
+	a, _ := g.Add(0, Member{ID: "a"})
+	if x, _ := g.Choose(0, &pick.Request{}, false); x != a {
+		t.Fatal("no room at the beginning")
+	}
+	var q Queue
+	var admitted []uint64
+	depth, deepest := 0, 0
+	for seq := range uint64(1000) {
+		q.Join(g, &Waiter{Request: &pick.Request{Seq: seq}, Admit: func(x *Target) {
+			depth++
+			deepest = max(deepest, depth)
+			admitted = append(admitted, seq)
+			g.Release(0, x, OK, 0)
+			q.Serve(0, g)
+			depth--
+		}})
+	}
+	g.Release(0, a, OK, 0)
+	q.Serve(0, g)
+	if len(admitted) != 1000 || !slices.IsSorted(admitted) || q.Len() != 0 {
+		t.Errorf("%d were admitted, in order: %v", len(admitted), slices.IsSorted(admitted))
+	}
+	if deepest != 1 {
+		t.Errorf("%d were being admitted at once", deepest)
+	}
+}
+
 // Requests stay in the own zone until too few of its targets are ready, and spill over in proportion then.
 func TestZones(t *testing.T) {
 	builder, err := pick.Kinds().New(pick.Kinds().Table().Default("random"))

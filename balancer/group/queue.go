@@ -11,7 +11,11 @@ import (
 //
 // Under lasting overload every request waits almost its whole time, because the queue is always full: those that are
 // served are served late. That is how such queues are, here as in HAProxy; a shorter wait is the remedy.
-type Queue struct{ waiting []*Waiter }
+type Queue struct {
+	waiting []*Waiter
+	serving bool // Serve is under way
+	again   bool // and was called meanwhile
+}
 
 // Waiter is a request that waits.
 type Waiter struct {
@@ -48,8 +52,22 @@ func (q *Queue) Leave(w *Waiter) bool {
 }
 
 // Serve admits those at the head for whom there is room. A request that has tried every target with room does not hold
-// the others up.
+// the others up. Admit may call Serve, as it does when a request ends at once: what then has room is served in turn.
 func (q *Queue) Serve(now time.Duration, g *Group) {
+	if q.serving {
+		q.again = true
+		return
+	}
+	q.serving = true
+	defer func() { q.serving = false }()
+	for q.again = true; q.again; {
+		q.again = false
+		q.serve(now, g)
+	}
+}
+
+// serve goes through the queue once.
+func (q *Queue) serve(now time.Duration, g *Group) {
 	for i := 0; i < len(q.waiting); {
 		w := q.waiting[i]
 		t, full := g.Choose(now, w.Request, w.Discard)
