@@ -75,6 +75,10 @@ type failure struct {
 	reason string // of a failure
 }
 
+// LookEvery is how often a driver that waits looks whether the client is still there, from the instant on at which the step
+// began. A client that has left is noticed then, and not before.
+const LookEvery = 100 * time.Millisecond
+
 // Do is what a driver has to do.
 type Do uint8
 

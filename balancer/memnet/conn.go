@@ -51,6 +51,7 @@ func (c *Conn) Close() error {
 		return net.ErrClosed
 	}
 	if c.in.abandon() || cut {
+		c.in.fail(syscall.ECONNRESET)
 		c.out.fail(syscall.ECONNRESET)
 	} else {
 		c.out.end()
@@ -65,6 +66,7 @@ func (c *Conn) Reset() {
 	c.closed = true
 	c.mu.Unlock()
 	c.in.abandon()
+	c.in.fail(syscall.ECONNRESET)
 	c.out.fail(syscall.ECONNRESET)
 	c.out.closeHere()
 }
@@ -200,8 +202,10 @@ func (s *stream) write(p []byte) (n int, err error) {
 			return n, syscall.EPIPE
 		case s.failed != nil:
 			return n, s.failed
-		case s.unread:
-			return n, syscall.ECONNRESET
+		case s.unread: // what is sent to a connection that is closed is taken, and answered by a reset
+			s.failed = syscall.ECONNRESET
+			s.taken += int64(len(p) - n)
+			return len(p), nil
 		case s.writeBy.past:
 			return n, os.ErrDeadlineExceeded
 		}

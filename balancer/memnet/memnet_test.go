@@ -79,6 +79,10 @@ func TestWaysToEnd(t *testing.T) {
 			if _, err := b.Read(make([]byte, 1)); !errors.Is(err, tc.read) {
 				t.Errorf("%s: reading: %v, want %v", name, err, tc.read)
 			}
+			_, first := b.Write([]byte("y"))
+			if reset := errors.Is(tc.read, syscall.ECONNRESET); (first != nil) != reset { // a peer that has closed resets only then
+				t.Errorf("%s: writing at first: %v", name, first)
+			}
 			if _, err := b.Write([]byte("y")); !errors.Is(err, tc.write) {
 				t.Errorf("%s: writing: %v, want %v", name, err, tc.write)
 			}

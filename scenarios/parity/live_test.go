@@ -77,10 +77,16 @@ func (w *liveWorld) now() time.Duration { return w.clock.Now() - lead }
 // sleep waits until an instant of the load.
 func (w *liveWorld) sleep(at time.Duration) { time.Sleep(at - w.now()) }
 
-func (w *liveWorld) decided(seq uint64, log string) {
+func (w *liveWorld) decided(seq uint64, log string) { w.note(decision{w.now(), seq, log, false}) }
+
+func (w *liveWorld) answered(seq uint64, status int) {
+	w.note(decision{w.now(), seq, answer(status), true})
+}
+
+func (w *liveWorld) note(d decision) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.list = append(w.list, decision{w.now(), seq, log})
+	w.list = append(w.list, d)
 }
 
 // dial connects from a port of its own of the address that simulated clients have.
@@ -263,7 +269,7 @@ func (w *liveWorld) ask(m *mix.Mix, seq uint64) {
 	_ = c.SetDeadline(time.Now().Add(w.s.Client.Timeout)) // a connection in memory takes it
 	res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		w.decided(seq, answer(0))
+		w.answered(seq, 0)
 		return
 	}
 	if err != nil {
@@ -271,5 +277,5 @@ func (w *liveWorld) ask(m *mix.Mix, seq uint64) {
 		return
 	}
 	res.Body.Close()
-	w.decided(seq, answer(res.StatusCode))
+	w.answered(seq, res.StatusCode)
 }

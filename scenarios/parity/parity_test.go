@@ -20,9 +20,12 @@ const ms = time.Millisecond
 type row struct {
 	name    string
 	pins    string // the rule that it holds
-	group   string // settings of the scenario's only group, web
+	top     string // of the topology, such as its profile
+	group   string // settings of the group web
+	more    string // groups
 	targets string // its targets; by default 3
 	service string // their service; by default 23.7 ms each, two at once and two that wait
+	listens string // settings of the listener beside its rules
 	rules   string // of the listener; by default all goes to the group
 	load    string // the requests; by default GET /
 	rate    string // of 150 ms, arrivals even; by default 100/s: at 5, 15, … 145 ms
@@ -42,6 +45,8 @@ type decision struct {
 	at  time.Duration
 	seq uint64 // of the request; ofGroup for a change of a target's state
 	log string
+
+	answers bool // it is what the client sees
 }
 
 const ofGroup = math.MaxUint64
@@ -67,9 +72,13 @@ func change(target, from, to string) string {
 	return fmt.Sprintf("%s from %s to %s", target, cmp.Or(from, "nothing"), to)
 }
 
-// sorted brings decisions into one order: those of one instant by request; those of a request stay as they came.
+// sorted brings decisions into one order, up to the last answer to a client: those of one instant by request; those of a
+// request stay as they came.
 func sorted(list []decision) []string {
 	slices.SortStableFunc(list, func(a, b decision) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq)) })
+	for len(list) > 0 && !list[len(list)-1].answers {
+		list = list[:len(list)-1]
+	}
 	var out []string
 	for _, d := range list {
 		out = append(out, d.String())
@@ -100,16 +109,18 @@ func (r *row) plan(t *testing.T) *plan.Scenario {
 	text := fmt.Sprintf(`version: 1
 seed: 7
 topology:
-  listeners: [{rules: [%s]}]
+  %s
+  listeners: [{rules: [%s], %s}]
   groups:
     web: {%s, targets: {%s}, service: {%s}}
+    %s
 client: {%s}
 load:
   arrivals: even
   requests: [%s]
   phases: [{name: main, rate: %s, for: 150ms}]
-`, cmp.Or(r.rules, "{forward: web}"), r.group, cmp.Or(r.targets, "count: 3"), cmp.Or(r.service, "time: {kind: constant, mean: 23.7ms}, concurrency: 2, queue: 2"),
-		r.client, cmp.Or(r.load, "{get: /}"), cmp.Or(r.rate, "100/s"))
+`, r.top, cmp.Or(r.rules, "{forward: web}"), r.listens, r.group, cmp.Or(r.targets, "count: 3"),
+		cmp.Or(r.service, "time: {kind: constant, mean: 23.7ms}, concurrency: 2, queue: 2"), r.more, r.client, cmp.Or(r.load, "{get: /}"), cmp.Or(r.rate, "100/s"))
 	d, err := scenarios.Decode(scenarios.Source{Name: r.name, Text: []byte(text)})
 	if err != nil {
 		t.Fatal(err)

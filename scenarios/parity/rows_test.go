@@ -136,6 +136,42 @@ func rows() (list []row) {
 		row{name: "the client's timeout", pins: "what the client gives up is given up", group: plain, service: slow, client: "timeout: 61ms"},
 		row{name: "a reused connection that breaks", pins: "a request that met the closing of its connection goes to a new one", group: "strategy: first, health: off, retry: {attempts: 1, budget: 100%}", happens: []happen{kill(62*ms, "web-1")}},
 	)
+	const other = "api: {strategy: round_robin, health: off, targets: {count: 2}, service: {time: {kind: constant, mean: 11.3ms}, concurrency: 2, queue: 2}}"
+	list = append(list,
+		row{name: "statuses of the listener's own", pins: "the statuses of the balancer's own answers are the listener's", group: plain, listens: "errors: {connect: 521, broken: 522}", happens: []happen{kill(62*ms, "web-1")}},
+		row{name: "no target, another status", pins: "no target has a status of its own", group: plain + ", drain: 1s", targets: "count: 1", listens: "errors: {no_target: 529}", happens: []happen{retire(32*ms, "web-1")}},
+		row{name: "a queue that is full, another status", pins: "a full queue has the status of no target", group: plain + ", limits: {requests: 1, queue: 1, wait: 1s}", service: slow, listens: "errors: {no_target: 529}"},
+		row{name: "two groups by path", pins: "rules lead to groups", group: plain, more: other, rules: "{path: /api/*, forward: api}, {forward: web}", load: "{get: /, weight: 2}, {get: /api/x}"},
+		row{name: "two groups by weight", pins: "which group a request goes to is a draw by weight", group: plain, more: other, rules: "{forward: {web: 2, api: 1}}"},
+		row{name: "rules by priority", pins: "a rule of a higher priority comes first", group: plain, more: other, rules: "{path: /a*, forward: web, priority: 2}, {path: /ab*, forward: api, priority: 1}", load: "{get: /abc}, {get: /ax}"},
+		row{name: "paths in normal form", pins: "rules see a path in normal form", group: plain, more: other, rules: "{path: /api/*, forward: api}, {forward: web}", load: "{get: '/x/../api/y'}, {get: '//api//y'}, {get: '/%61pi/y'}, {get: /apiary}"},
+		row{name: "two limits", pins: "each rule has its own limit", group: plain, more: other, rules: "{path: /api/*, forward: api, limit: {rate: 20/s, burst: 1}}, {forward: web, limit: {rate: 30/s, burst: 2}}", load: "{get: /, weight: 2}, {get: /api/x}"},
+		row{name: "ejected, and retried elsewhere", pins: "an attempt that ejects its target may be followed by another", group: plain + ", outliers: {consecutive: 1, eject_for: 1s}, retry: {attempts: 1, budget: 100%}", happens: []happen{kill(12*ms, "web-1")}},
+		row{name: "unhealthy and ejected", pins: "a target that is unhealthy and ejected comes back when both are over", group: checked + "}, outliers: {consecutive: 1, eject_for: 77ms}", happens: []happen{kill(12*ms, "web-1"), start(33*ms, "web-1")}},
+		row{name: "killed while it drains", pins: "what is under way on a target that drains breaks off with it", group: plain + ", drain: 1s", service: slow, happens: []happen{retire(32*ms, "web-1"), kill(41*ms, "web-1")}},
+		row{name: "killed in its delay", pins: "a delay does not keep a request from a target that dies meanwhile", group: plain, happens: append(fault(3*ms, 111*ms, "latency", written{"delay": "13ms"}), kill(12*ms, "web-1"))},
+		row{name: "two faults", pins: "faults add up", group: plain, happens: append(fault(3*ms, 111*ms, "latency", written{"delay": "13ms"}), happen{33 * ms, plan.Kill{Target: "web-2"}})},
+		row{name: "a fault ends in a delay", pins: "a delay that has begun lasts", group: plain, happens: fault(3*ms, 21*ms, "latency", written{"delay": "53ms"})},
+		row{name: "retries of injected errors", pins: "an injected error may be tried elsewhere, and the draws of the other attempt are its own", group: plain + ", retry: {attempts: 2, on: 5xx, budget: 100%}", targets: "count: 1", happens: faulty("error", written{"status": "503", "share": "50%"})},
+		row{name: "POST, injected error", pins: "an injected error of a request that is not safe to repeat is final", group: plain + ", retry: {attempts: 2, on: 5xx, budget: 100%}", load: "{post: /, body: abc}", happens: answering(503)},
+		row{name: "DELETE", pins: "DELETE may be repeated", group: plain + ", retry: {attempts: 1, on: error, budget: 100%}", load: "{delete: /}", happens: []happen{kill(62*ms, "web-1")}},
+		row{name: "PATCH", pins: "PATCH may not be repeated", group: plain + ", retry: {attempts: 1, on: error, budget: 100%}", load: "{patch: /, body: a}", happens: []happen{kill(62*ms, "web-1")}},
+		row{name: "OPTIONS", pins: "OPTIONS may be repeated", group: plain + ", retry: {attempts: 1, on: error, budget: 100%}", load: "{options: /}", happens: []happen{kill(62*ms, "web-1")}},
+		row{name: "a mix of methods", pins: "each request is decided by its own method", group: plain + ", retry: {attempts: 1, on: 5xx, budget: 100%}", load: "{get: /}, {post: /, body: abc}, {put: /, body: abc}, {delete: /}", happens: append(answering(503), kill(62*ms, "web-2"))},
+		row{name: "a limit with a queue, a target dies", pins: "a target that dies makes room in the queue", group: plain + ", limits: {requests: 2, queue: 5, wait: 1s}", service: slow, happens: []happen{kill(62*ms, "web-1")}},
+		row{name: "a queue, retried", pins: "an attempt after a failure waits like any other", group: plain + ", limits: {requests: 1, queue: 5, wait: 1s}, retry: {attempts: 1, budget: 100%}", service: slow, happens: []happen{kill(12*ms, "web-1")}},
+		row{name: "the client leaves the queue", pins: "who gives up in the queue leaves it", group: plain + ", limits: {requests: 1, queue: 5, wait: 1s}", service: slow, client: "timeout: 71ms"},
+		row{name: "the client leaves in the delay", pins: "who gives up while a fault delays his request does not come to the target", group: plain, client: "timeout: 41ms", happens: fault(3*ms, 111*ms, "latency", written{"delay": "83ms"})},
+	)
+	for _, profile := range []string{"alb", "haproxy", "envoy", "nginx"} {
+		list = append(list,
+			row{name: profile + ": refused", pins: "the profile's statuses, retries and ejections", top: "balancer: {profile: " + profile + "}", group: "health: off", happens: []happen{kill(12*ms, "web-1")}},
+			row{name: profile + ": broken off", pins: "the profile's statuses, retries and ejections", top: "balancer: {profile: " + profile + "}", group: "health: off", happens: []happen{kill(62*ms, "web-1"), kill(63*ms, "web-2")}},
+			row{name: profile + ": answered 500", pins: "the profile's statuses, retries and ejections", top: "balancer: {profile: " + profile + "}", group: "health: off", happens: answering(500)},
+			row{name: profile + ": answered 503", pins: "the profile's statuses, retries and ejections", top: "balancer: {profile: " + profile + "}", group: "health: off", happens: answering(503)},
+			row{name: profile + ": all gone", pins: "the profile's statuses, retries and ejections", top: "balancer: {profile: " + profile + "}", group: "health: off", happens: []happen{kill(12*ms, "web-1"), kill(13*ms, "web-2"), kill(14*ms, "web-3")}},
+		)
+	}
 	for _, status := range []int{404, 500, 502, 503, 504} {
 		list = append(list,
 			row{

@@ -18,10 +18,10 @@ func simulate(t *testing.T, r *row) (list []decision) {
 		Discard: func(uint64) bool { return false },
 		Events: func(e plan.Event) {
 			if e.Kind == plan.Changed && e.At >= 0 {
-				list = append(list, decision{e.At, ofGroup, change(e.Target, e.From, e.To)})
+				list = append(list, decision{e.At, ofGroup, change(e.Target, e.From, e.To), false})
 			}
 		},
-		Attempt: func(x chaos.Exchange) { list = append(list, decision{w.Now(), x.Seq, attempt(&x)}) },
+		Attempt: func(x chaos.Exchange) { list = append(list, decision{w.Now(), x.Seq, attempt(&x), false}) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func simulate(t *testing.T, r *row) (list []decision) {
 			}
 		})
 	}
-	answered := func(m *measure.Sample) { list = append(list, decision{m.Done, m.Seq, answer(m.Status)}) }
+	answered := func(m *measure.Sample) { list = append(list, decision{m.Done, m.Seq, answer(m.Status), true}) }
 	if _, err := w.Play(t.Context(), sched, answered); err != nil {
 		t.Fatal(err)
 	}

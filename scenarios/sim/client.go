@@ -103,17 +103,34 @@ func (w *World) giveUp(r *request) {
 	r.Done = w.now
 	r.Outcome, r.Class, r.Detail, r.Status = measure.Failed, measure.FirstByteTimeout, "no answer before the timeout", 0
 	w.deliver(r)
-	if r.waiter != nil {
-		r.x.Pool().(*simGroup).queue.Leave(r.waiter)
-	}
-	if t := r.target; t != nil && t.m.Leave(r.Seq) { // in the queue it leaves; in service it runs to its end
-		t.running = slices.DeleteFunc(t.running, func(q *request) bool { return q == r })
-		r.target = nil
-	}
-	if r.x != nil { // the balancer hangs up either way
-		w.next(r, exchange.Event{Kind: exchange.Left, Reason: "the client has gone"})
+	if r.x != nil {
+		w.noticeLeft(r)
 	}
 	w.disconnect(r)
+}
+
+// noticeLeft makes the balancer notice that a client has gone, when it looks the next time.
+func (w *World) noticeLeft(r *request) {
+	step, looks := r.step, (w.now-r.since)/exchange.LookEvery+1
+	w.At(r.since+looks*exchange.LookEvery, func() {
+		switch {
+		case r.x == nil: // it was answered meanwhile
+			return
+		case r.step != step: // it waits for something else meanwhile
+			w.noticeLeft(r)
+			return
+		case r.waiter != nil:
+			r.x.Pool().(*simGroup).queue.Leave(r.waiter)
+		}
+		if t := r.target; t != nil && t.m.Leave(r.Seq) { // in the target's queue it leaves; in service it runs to its end
+			t.running = slices.DeleteFunc(t.running, func(q *request) bool { return q == r })
+			r.target = nil
+		}
+		x := r.x
+		w.over(r) // before its target is given back, which may end that target's process under it
+		x.Next(w.now, exchange.Event{Kind: exchange.Left, Reason: "the client has gone"})
+		w.free = append(w.free, x)
+	})
 }
 
 // disconnect gives a request's connection to the first that waits for one.

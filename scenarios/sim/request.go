@@ -20,6 +20,8 @@ type request struct {
 	measure.Sample
 	asks   *mix.Request
 	x      *exchange.Exchange // under way at the balancer; nil before and after
+	step   int                // of it, counted
+	since  time.Duration      // when that began
 	turn   int                // how often it was sent to a target: what an earlier time left behind is void
 	target *simTarget         // that it is at
 	reused bool               // the connection to it was used before
@@ -38,7 +40,7 @@ func (w *World) handle(it *item) {
 	case atBalancer:
 		w.begin(it.r)
 	case waited:
-		if it.r.x != nil { // else the client gave up
+		if it.r.x != nil && it.turn == it.r.step { // else the client gave up
 			w.next(it.r, exchange.Event{Kind: exchange.Waited})
 		}
 	case serviced:
@@ -74,20 +76,25 @@ func (w *World) next(r *request, e exchange.Event) {
 
 // perform does what the exchange wants to be done.
 func (w *World) perform(r *request, step exchange.Step) {
+	x := r.x
 	if !r.done { // else the sample is out of our hands
-		t := r.x.Trace()
+		t := x.Trace()
 		r.Attempts, r.Target, r.Fault = t.Attempts, t.Target, t.Fault
 	}
+	r.step++
+	r.since = w.now
 	switch step.Do {
 	case exchange.Answer, exchange.Redirect, exchange.Respond:
 		w.over(r)
+		w.free = append(w.free, x)
 		w.answer(r, step.Status)
 	case exchange.Cut, exchange.End:
 		w.over(r)
+		w.free = append(w.free, x)
 	case exchange.Queue:
 		w.queue(r)
 	case exchange.Wait:
-		w.q.push(item{at: step.Until, kind: waited, r: r})
+		w.q.push(item{at: step.Until, kind: waited, r: r, turn: r.step})
 	case exchange.Connect:
 		w.connect(r, w.all[step.Target.ID], step.Fresh)
 	case exchange.Forward:
@@ -96,9 +103,8 @@ func (w *World) perform(r *request, step exchange.Step) {
 	}
 }
 
-// over lets go of an exchange that has ended. Its request is still known to the events that it has left behind.
+// over notes that a request is no longer under way at the balancer. It is still known to the events that it has left behind.
 func (w *World) over(r *request) {
-	w.free = append(w.free, r.x)
 	r.x, r.waiter = nil, nil
 }
 
@@ -133,6 +139,7 @@ func (w *World) queue(r *request) {
 		w.next(r, exchange.Event{Kind: exchange.Full})
 		return
 	}
+	g.queue.Serve(w.now, g.g) // those before it may have tried the target that has room
 	w.At(w.now+g.cfg.Limits.Wait, func() {
 		if g.queue.Leave(waiter) {
 			w.next(r, exchange.Event{Kind: exchange.TimedOut})
@@ -184,7 +191,7 @@ func (w *World) serviced(r *request) {
 			}
 		}
 	}
-	if !r.done { // else the client gave up, and its exchange ended then
+	if r.x != nil { // else the client gave up, and its exchange ended then
 		w.answered(r, t, http.StatusOK)
 	}
 }
@@ -201,7 +208,7 @@ func (w *World) answered(r *request, t *simTarget, status int) {
 // broken is the end of a target's process under a request.
 func (w *World) broken(r *request) {
 	r.target = nil
-	if r.done {
+	if r.x == nil {
 		return // the client gave up, and its exchange ended then
 	}
 	w.next(r, exchange.Event{Kind: exchange.Failed, Ending: exchange.BrokenOff, Reason: "connection reset", Reused: r.reused, Closed: true, Sent: true})
