@@ -57,6 +57,7 @@ func TestWarningsOfKeys(t *testing.T) {
 		{"two paths, one elsewhere", "{kind: rendezvous, key: path}", "[{get: /}, {get: /api/x}, {get: /gone}]", "", open, "group web: rendezvous by path: all requests that come to it have the same path, so one target gets them all"},
 		{"a path that is filled in", "{kind: rendezvous, key: path}", "[{get: '/{{int 1 9}}'}]", "", open, ""},
 		{"none reaches the group", "{kind: rendezvous, key: path}", "[{get: /api/x}]", "", open, ""},
+		{"the generator's user agent", "{kind: ring_hash, key: 'header:User-Agent'}", get, "", open, "group web: ring_hash by header:User-Agent: all requests that come to it have the same header, so one target gets them all"},
 		{"no header", "{kind: ring_hash, key: 'header:X-User'}", get, "", open, "group web: ring_hash by header:X-User: no request that comes to it has that header, so each goes to any target, as with random"},
 		{"one header", "{kind: ring_hash, key: 'header:X-User'}", "[{get: /, headers: {x-user: a}}]", "", open, "group web: ring_hash by header:X-User: all requests that come to it have the same header, so one target gets them all"},
 		{"one header, and none", "{kind: ring_hash, key: 'header:X-User'}", "[{get: /, headers: {x-user: a}}, {get: /x}]", "", open, "group web: ring_hash by header:X-User: all requests that have that header have the same value of it, so one target gets them all"},

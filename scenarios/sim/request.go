@@ -61,10 +61,10 @@ func (w *World) handle(it *item) {
 func (w *World) route(r *request) {
 	if r.pick.Attempt == 0 {
 		w.requests++
-		ask := w.ask(r)
-		rule := w.rules.Match(ask)
+		routed := w.routed(r)
+		rule := w.rules.Match(routed)
 		if rule != nil {
-			if ok, _ := rule.Allow(w.now, ask); !ok {
+			if ok, _ := rule.Allow(w.now, routed); !ok {
 				w.limited++
 				w.answer(r, w.statuses.Of(proxy.RateLimit))
 				return
@@ -83,7 +83,7 @@ func (w *World) route(r *request) {
 		}
 		if r.group != nil {
 			if k, ok := r.group.g.Key(); ok {
-				if r.pick.Key, ok = ask.Key(k); !ok {
+				if r.pick.Key, ok = routed.Key(k); !ok {
 					r.pick.Key = r.group.g.AnyKey(r.Seq)
 				}
 			}
