@@ -14,7 +14,8 @@ import (
 )
 
 // Warnings lists what a correct scenario cannot show, because of what its load lacks: strategies and limits that go by a
-// key of which all requests have one value, or none; and client addresses that no connection can come from.
+// key of which all requests have one value, or none; client addresses that no connection can come from; and listeners
+// that get no load.
 func Warnings(s *plan.Scenario) []string {
 	var list []string
 	if a := s.Client.Connect.Addresses; a > 1 && addressesSeen(s) < a {
@@ -22,6 +23,9 @@ func Warnings(s *plan.Scenario) []string {
 			addressesSeen(s), a, connectionsText(s)))
 	}
 	if s.Topology != nil {
+		if n := len(s.Topology.Listeners); n > 1 {
+			list = append(list, fmt.Sprintf("listeners: the load goes to the first of %d, and the others get no request", n))
+		}
 		list = append(list, keyWarnings(s)...)
 	}
 	return list

@@ -123,3 +123,23 @@ func TestAResultHasTheWarningsOfKeys(t *testing.T) {
 		t.Errorf("warnings %q, said %q, want %q", r.Warnings, said, want)
 	}
 }
+
+// A second listener gets no load, which is told.
+func TestWarningOfListenersWithoutLoad(t *testing.T) {
+	const text = `version: 1
+topology:
+  listeners: [{rules: [{forward: web}]}MORE]
+  groups: {web: {targets: {count: 1}}}
+load: {phases: [{name: main, rate: 10/s, for: 1s}]}
+`
+	for more, want := range map[string]string{
+		"":                            "",
+		", {rules: [{forward: web}]}": "listeners: the load goes to the first of 2, and the others get no request",
+		", {rules: [{forward: web}]}, {rules: [{forward: web}]}": "listeners: the load goes to the first of 3, and the others get no request",
+	} {
+		s := decode(t, Source{Name: "x", Text: []byte(strings.Replace(text, "MORE", more, 1))}).Scenario
+		if got := strings.Join(Warnings(s), "|"); got != want {
+			t.Errorf("%q: %q, want %q", more, got, want)
+		}
+	}
+}
