@@ -130,6 +130,12 @@ func topologyReference() []Section {
 	}
 }
 
+// isListOfScenario reports whether a key at the top of the file holds a list.
+func isListOfScenario(key string) bool {
+	p, ok := scenarioReference()[0].Entries[0].Param(key)
+	return ok && (p.Type == spec.Blocks || p.Type == spec.List)
+}
+
 func groupKeys() []spec.Param {
 	return []spec.Param{
 		read("strategy", spec.Either, "a kind of strategy; round_robin without it"),

@@ -345,7 +345,9 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 	w.nextArrival()
 	for _, c := range sched.Closed {
 		w.users += c.Users
-		w.At(c.From, func() { w.beginClosed(c) })
+		w.At(c.From, func() { // last in its instant: what stops the run in the same one comes first
+			w.At(c.From, func() { w.beginClosed(c) })
+		})
 	}
 	w.At(0, w.measure)
 	end := w.s.Length()
