@@ -26,7 +26,7 @@ type junitCase struct {
 	Failure *junitText `xml:"failure,omitempty"`
 	Error   *junitText `xml:"error,omitempty"`
 	Skipped *junitText `xml:"skipped,omitempty"`
-	Output  string     `xml:"system-out,omitempty"` // what was observed, of a gate that passed
+	Output  string     `xml:"system-out,omitempty"` // what was observed, of a gate that passed; of the run, that there were no gates
 }
 
 type junitText struct {
@@ -61,6 +61,8 @@ func (r *Result) verdictCase() junitCase {
 	text := &junitText{}
 	text.set(string(r.Verdict) + ": " + strings.Join(r.reasons(), "; "))
 	switch r.Verdict {
+	case Passed:
+		c.Output = strings.Join(r.reasons(), "; ") // that nothing was asked
 	case Invalid, Interrupted:
 		c.Error = text
 	case Aborted:

@@ -13,9 +13,16 @@ func phasesSection(r *Result) html.Section {
 	if len(r.Requests) > 0 {
 		s.Blocks = append(s.Blocks, html.Block{Table: r.periods("request, "+r.requestsIn(), r.Requests, false)})
 	}
-	s.Blocks = append(s.Blocks, html.Block{Table: r.periods("interval", r.Windows, true), Fold: "all time intervals"})
+	intervals := r.periods("interval", r.Windows, true)
+	if r.byEnd() {
+		intervals.Notes = append(intervals.Notes, intervalNote)
+	}
+	s.Blocks = append(s.Blocks, html.Block{Table: intervals, Fold: "all time intervals"})
 	return s
 }
+
+// intervalNote says which requests the columns of an interval count: it may be shorter than a response takes.
+const intervalNote = "Requests count in the interval in which they were due. Only the column “succeeded rate” counts those that ended in it, so that an interval in which none was due may have a rate."
 
 // requestsIn says of which phases the figures by request are: older versions counted the discarded ones too.
 func (r *Result) requestsIn() string {

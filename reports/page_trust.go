@@ -2,6 +2,9 @@ package reports
 
 import (
 	"fmt"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seed-8025779b/shakedown/reports/html"
@@ -49,9 +52,24 @@ func (r *Result) headroom(g *Gate) string {
 	case !g.Passed && share < -manifold:
 		return fmt.Sprintf("%.0f times the limit", 1-share)
 	case !g.Passed:
-		return fmt.Sprintf("missed by %.0f %%", -100*share)
+		return "missed by " + roundedPercent(share)
 	}
-	return fmt.Sprintf("%.0f %% of the limit", 100*share)
+	side := "below"
+	if strings.HasPrefix(g.Op, ">") {
+		side = "above"
+	}
+	return roundedPercent(share) + " " + side + " the limit"
+}
+
+// roundedPercent writes a share without its sign in whole percent, and to a tenth, rounded down, where that would read as none or as all
+// of it.
+func roundedPercent(share float64) string {
+	exact := 100 * math.Abs(share)
+	percent := math.Round(exact)
+	if exact < 1 || (exact > 99 && exact < 100) {
+		percent = math.Floor(10*exact) / 10
+	}
+	return strconv.FormatFloat(percent, 'f', -1, 64) + " %"
 }
 
 // gateNotes is what there is to say of an observation.
@@ -142,6 +160,14 @@ func trustText(r *Result) string {
 	return "Yes. Requests were sent on schedule, and every period checked has data."
 }
 
+// inAllPhases is added to the name of a figure that counts the discarded phases too, where there are any.
+func (r *Result) inAllPhases() string {
+	if slices.ContainsFunc(r.Phases, func(p Period) bool { return p.Discarded }) {
+		return " (in all phases, those that are not judged included)"
+	}
+	return ""
+}
+
 // balancerRows tells what the balancer counted, where it did.
 func balancerRows(r *Result, row func(name, observed, tolerated string)) {
 	b := r.Balancer
@@ -152,12 +178,13 @@ func balancerRows(r *Result, row func(name, observed, tolerated string)) {
 	for _, x := range r.Targets {
 		attempts += x.Requests
 	}
+	all := r.inAllPhases()
 	row("Attempts that the balancer counted at its targets; sent + retries", fmt.Sprintf("%s; %s + %s", count(attempts), count(r.Totals.Sent), count(b.Retries)), "")
 	if b.Unrouted > 0 {
-		row("Requests for which the balancer had no target or no rule: sent, but at no target", count(b.Unrouted), "")
+		row("Requests for which the balancer had no target or no rule: sent, but at no target"+all, count(b.Unrouted), "")
 	}
 	if b.Limited+b.Waited+b.Overflow > 0 {
-		row("Requests beyond a rate limit; attempts that waited for a target with room; attempts that found the queue full",
+		row("Requests beyond a rate limit; attempts that waited for a target with room; attempts that found the queue full"+all,
 			fmt.Sprintf("%s; %s; %s", count(b.Limited), count(b.Waited), count(b.Overflow)), "")
 	}
 }

@@ -53,9 +53,6 @@ func summaryGates(b *strings.Builder, r *Result, paint func(code, s string) stri
 		}
 		fmt.Fprintf(b, "  %s  %-*s  %s\n", mark, width, g.Expr, r.observed(g))
 	}
-	if r.Verdict == Passed {
-		return
-	}
 	for _, reason := range r.Reasons {
 		if r.gateOf(reason) == nil { // the gates stand above
 			fmt.Fprintf(b, "  %s\n", reason)

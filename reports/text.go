@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Quantity writes a number with its unit for a person, to three digits or so.
+// Quantity writes a number with its unit for a person, to three digits or so. Counts, which have no unit, are written in
+// full.
 func Quantity(v float64, unit string) string {
 	switch unit {
 	case "ms":
@@ -27,6 +28,14 @@ func Quantity(v float64, unit string) string {
 		return fmt.Sprintf("%.2f %%", v)
 	case "/s":
 		return fmt.Sprintf("%.1f/s", v)
+	}
+	return number(v)
+}
+
+// number writes a number without a unit: a whole one, and the whole part of a large one, with every digit.
+func number(v float64) string {
+	if v == math.Trunc(v) || math.Abs(v) >= 1000 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
 	return fmt.Sprintf("%.4g", v)
 }

@@ -24,10 +24,10 @@ func DecodeBalancer(src Source, drawn draw.Seed) (c balancer.Config, resolved *R
 	d := &decoder{dir: src.Dir, alone: true, origins: map[*yaml.Node]string{}}
 	s := &plan.Scenario{}
 	b := d.block(root, "the configuration", resolved)
-	if v, ok := b.param(spec.Param{Name: "version", Type: spec.Count, Required: true, Doc: "the file's version, 1"}); ok && v != 1 {
+	if v, ok := b.param(versionParam()); ok && v != 1 {
 		d.fail(b.value("version"), "version %v is not known: this shakedown reads version 1", v)
 	}
-	seed := b.values([]spec.Param{{Name: "seed", Type: spec.Count, Default: strconv.FormatUint(uint64(drawn), 10), From: "drawn at the start", Doc: "of every random draw"}}).Int("seed")
+	seed := b.values([]spec.Param{seedParam(strconv.FormatUint(uint64(drawn), 10), "drawn at the start")}).Int("seed")
 	d.masked(b)
 	for _, other := range []string{"name", "about", "objective", "network", "client", "load", "scaling", "faults", "abort", "gates", "validity"} {
 		b.key(other) // a scenario's: not the balancer's business

@@ -78,17 +78,14 @@ func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *R
 	if b.bad {
 		return
 	}
-	if v, ok := b.param(spec.Param{Name: "version", Type: spec.Count, Required: true, Doc: "the file's version, 1"}); ok && v != 1 {
+	if v, ok := b.param(versionParam()); ok && v != 1 {
 		d.fail(b.value("version"), "version %v is not known: this shakedown reads version 1", v)
 	}
 	base := strings.TrimSuffix(filepath.Base(src.Name), filepath.Ext(src.Name))
 	if i := strings.LastIndexByte(base, ':'); i >= 0 {
 		base = base[i+1:]
 	}
-	head := b.values([]spec.Param{
-		{Name: "name", Type: spec.Text, Default: base}, {Name: "about", Type: spec.Text},
-		{Name: "seed", Type: spec.Count, Default: "1", Doc: "of every random draw"},
-	})
+	head := b.values(append(headParams(base), seedParam("1", "")))
 	s.Mask = d.masked(b)
 	d.name(b.value("name"), "name")
 	s.Name, s.About, s.Seed = head.Text("name"), head.Text("about"), draw.Seed(head.Int("seed"))

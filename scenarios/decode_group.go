@@ -108,11 +108,7 @@ func (d *decoder) toggle(b *block, name string, byDefault bool, out *Resolved) (
 
 // wire reads how a group's targets are spoken to.
 func (d *decoder) wire(b *block, g *plan.Group, out *Resolved) {
-	v := b.values([]spec.Param{
-		{Name: "http2", Type: spec.Bool, Default: "false", Doc: "HTTP/2 is spoken with the targets, as gRPC needs it; without tls by prior knowledge"},
-		{Name: "proxy_protocol", Type: spec.Text, Default: "off", Enum: []string{"off", "v1", "v2"}, Doc: "each connection to a target begins with a PROXY header that tells the client"},
-		{Name: "host", Type: spec.Text, Default: "keep", Doc: "the Host that targets get: keep, the client's; target, their own address; or another"},
-	})
+	v := b.values(groupWireParams())
 	g.HTTP2 = v.Bool("http2")
 	g.ProxyHeader = map[string]int{"v1": 1, "v2": 2}[v.Text("proxy_protocol")]
 	if g.Host = v.Text("host"); g.Host == "keep" {
@@ -125,13 +121,7 @@ func (d *decoder) wire(b *block, g *plan.Group, out *Resolved) {
 		return
 	}
 	tb := d.block(n, "tls", out.sub("tls"))
-	t := tb.values([]spec.Param{
-		{Name: "ca", Type: spec.Text, Doc: "file of the authorities that targets' certificates come from; the system's without it"},
-		{Name: "server_name", Type: spec.Text, Doc: "the name that is asked for and verified; a target's host without it"},
-		{Name: "insecure", Type: spec.Bool, Default: "false", Doc: "certificates are not verified"},
-		{Name: "cert", Type: spec.Text, Doc: "file of a certificate that is shown to targets"},
-		{Name: "key", Type: spec.Text, Doc: "file of its key"},
-	})
+	t := tb.values(targetTLSParams())
 	tb.close()
 	g.TLS = &certs.Client{CA: d.path(t.Text("ca")), Name: t.Text("server_name"), Insecure: t.Bool("insecure"), Cert: certs.Pair{Cert: d.path(t.Text("cert")), Key: d.path(t.Text("key"))}}
 	if _, err := g.TLS.TLS(); err != nil {

@@ -14,12 +14,8 @@ import (
 
 // readProfile finds whom the balancer is to behave like.
 func (d *decoder) readProfile(b *block) {
-	var names []string
 	all := profiles()
-	for _, p := range all {
-		names = append(names, p.name)
-	}
-	v, ok := b.param(spec.Param{Name: "profile", Type: spec.Text, Enum: names, Doc: "the balancer whose defaults are taken"})
+	v, ok := b.param(profileParam())
 	if !ok {
 		return
 	}
@@ -45,13 +41,7 @@ func (d *decoder) front(b *block, l *plan.Listener, item *Resolved) {
 	} else if what := balancer.CheckHeaders(&l.Options); what != "" {
 		d.fail(b.value("headers"), "headers: %s", what)
 	}
-	v := b.values(d.defaults("listener", []spec.Param{
-		{Name: "http2", Type: spec.Bool, Default: "true", Doc: "HTTP/2 is spoken too: over TLS as agreed, without by prior knowledge"},
-		{Name: "proxy_protocol", Type: spec.Bool, Default: "false", Doc: "each connection begins with a PROXY header, version 1 or 2, that tells the client"},
-		{Name: "strict", Type: spec.Bool, Default: "false", Doc: "URLs with \"<>\\^`{|} or bytes beyond ASCII, which RFC 3986 leaves out, are refused"},
-		{Name: "normalize_path", Type: spec.Bool, Default: "true", Doc: "targets get a path in the form that rules see, without dot segments, repeated slashes and needless escapes; false: as it came"},
-		{Name: "escaped_slashes", Type: spec.Text, Default: "keep", Enum: []string{"keep", "refuse"}, Doc: "what becomes of a path with %2F or %5C: it stays escaped and counts as no slash, or is refused"},
-	}))
+	v := b.values(d.defaults("listener", listenerOptionParams()))
 	l.HTTP1Only, l.ProxyHeader = !v.Bool("http2"), v.Bool("proxy_protocol")
 	l.Options.NoEscapedSlashes = v.Text("escaped_slashes") == "refuse"
 	l.Options.Strict, l.Options.RawPath = v.Bool("strict"), !v.Bool("normalize_path")
@@ -87,18 +77,11 @@ func (d *decoder) listenerTLS(n *yaml.Node, item *Resolved) *certs.Config {
 	list.List = true
 	for i, n := range b.list("certificates") {
 		pb := d.block(n, "certificate", list.sub(fmt.Sprint(i+1)))
-		v := pb.values([]spec.Param{
-			{Name: "cert", Type: spec.Text, Required: true, Doc: "file of the certificate and its chain"},
-			{Name: "key", Type: spec.Text, Required: true, Doc: "file of its key"},
-		})
+		v := pb.values(certificateParams())
 		pb.close()
 		c.Files = append(c.Files, certs.Pair{Cert: d.path(v.Text("cert")), Key: d.path(v.Text("key"))})
 	}
-	v := b.values([]spec.Param{
-		{Name: "client_ca", Type: spec.Text, Doc: "file of authorities: clients must show a certificate of theirs"},
-		{Name: "min", Type: spec.Text, Default: "1.2", Enum: []string{"1.2", "1.3"}, Doc: "the lowest version of TLS"},
-		{Name: "auto", Type: spec.Text, Doc: "a folder for a local authority, which makes certificates as they are asked for"},
-	})
+	v := b.values(listenerTLSParams())
 	b.close()
 	c.ClientCA, c.Min, c.Auto = d.path(v.Text("client_ca")), v.Text("min"), d.path(v.Text("auto"))
 	switch {

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,11 +32,9 @@ func (d *decoder) load(b *block, s *plan.Scenario, out *Resolved) {
 	all.List = true
 	at := time.Duration(0)
 	names := map[string]bool{}
-	judged := false
 	for _, n := range list {
 		p := d.phase(n, s, at, names, all)
 		at = p.End
-		judged = judged || !p.Discard
 		s.Load.Phases = append(s.Load.Phases, p)
 	}
 	if len(d.problems) == 0 && len(s.Load.Phases) > 0 {
@@ -43,10 +42,28 @@ func (d *decoder) load(b *block, s *plan.Scenario, out *Resolved) {
 			d.fail(lb.value("phases"), "the load asks for %.3g requests: the most is %.0g in one run", sched.Profile.Total(), maxRequests)
 		}
 	}
-	if len(list) > 0 && !judged && len(d.problems) == 0 {
-		d.fail(lb.value("phases"), "every phase is discarded: nothing would be judged")
-	}
+	d.checkJudged(lb.value("phases"), s)
 	lb.close()
+}
+
+// checkJudged refuses a load that sends requests in discarded phases only. What is wrong with a phase was told before.
+func (d *decoder) checkJudged(n *yaml.Node, s *plan.Scenario) {
+	if len(d.problems) > 0 || len(s.Load.Phases) == 0 {
+		return
+	}
+	if !slices.ContainsFunc(s.Load.Phases, func(p plan.Phase) bool { return !p.Discard }) {
+		d.fail(n, "every phase is discarded: nothing would be judged")
+		return
+	}
+	sends := func(p plan.Phase) bool {
+		rate, err := profile.Kinds().New(p.Rate)
+		return p.Users > 0 || (err == nil && rate.Hits(rate.Length()) > 0)
+	}
+	discarded := slices.ContainsFunc(s.Load.Phases, func(p plan.Phase) bool { return p.Discard && sends(p) })
+	judged := slices.ContainsFunc(s.Load.Phases, func(p plan.Phase) bool { return !p.Discard && sends(p) })
+	if discarded && !judged {
+		d.fail(n, "every phase that sends requests is discarded: nothing would be judged")
+	}
 }
 
 // maxRequests bounds a run: its schedule is walked beforehand, at some 40 ns a request.

@@ -93,11 +93,11 @@ func (d *decoder) data(b *block, s *plan.Scenario, out *Resolved) (list []*mix.D
 		if strings.Contains(key.Value, ".") {
 			d.fail(key, "data %q: the dot stands between the data's name and a column's", key.Value)
 		}
-		item, order := all.sub(key.Value), "in_turn"
+		item, order := all.sub(key.Value), orderParam().Default
 		file := value
 		if value.Kind == yaml.MappingNode {
 			x := d.block(value, "data", item)
-			order = x.values([]spec.Param{{Name: "order", Type: spec.Text, Default: order, Enum: []string{"in_turn", "random"}, Doc: "which row a request takes"}}).Text("order")
+			order = x.values([]spec.Param{orderParam()}).Text("order")
 			file = x.require("file")
 			x.close()
 		} else {
@@ -174,7 +174,7 @@ func (d *decoder) body(b *block, item *Resolved) string {
 		return v.(string)
 	}
 	fb := d.block(n, "body", item.sub("body"))
-	file := fb.values([]spec.Param{{Name: "file", Type: spec.File, Required: true, Doc: "the file that holds it"}}).File("file")
+	file := fb.values([]spec.Param{bodyFileParam()}).File("file")
 	fb.close()
 	return file.Text
 }

@@ -53,11 +53,7 @@ func (d *decoder) rules(b *block, groups []string, reached map[string]bool, out 
 const lastPriority = 50000
 
 func (d *decoder) rule(b *block, groups []string, reached map[string]bool, item *Resolved) (r route.Rule, priority int) {
-	v := b.values([]spec.Param{
-		{Name: "priority", Type: spec.Count, Default: fmt.Sprint(lastPriority), Min: 1, Max: lastPriority, Doc: "the lowest is asked first; equals in the file's order"},
-		{Name: "path", Type: spec.Text, Doc: "a pattern with * and ?, such as /api/*, for paths in normal form; every path without it"},
-		{Name: "host", Type: spec.Text, Doc: "a pattern such as *.example.org"},
-	})
+	v := b.values(ruleParams())
 	r.Path, r.Host = v.Text("path"), v.Text("host")
 	r.Sources = d.oneOrMore(b, "source", item)
 	r.Methods = d.oneOrMore(b, "method", item)
@@ -83,25 +79,19 @@ func (d *decoder) rule(b *block, groups []string, reached map[string]bool, item 
 	}
 	if n := b.value("redirect"); n != nil {
 		rb := d.block(n, "redirect", item.sub("redirect"))
-		v := rb.values([]spec.Param{
-			{Name: "to", Type: spec.Text, Required: true, Doc: "where to; {protocol}, {host}, {port}, {path} and {query} stand for the request's own"},
-			{Name: "status", Type: spec.Count, Default: "302", Min: 301, Max: 308},
-		})
+		v := rb.values(redirectParams())
 		rb.close()
 		r.Redirect = &route.Redirect{To: v.Text("to"), Status: v.Int("status")}
 	}
 	if n := b.value("respond"); n != nil {
 		rb := d.block(n, "respond", item.sub("respond"))
-		v := rb.values([]spec.Param{{Name: "status", Type: spec.Count, Default: "200", Min: 200, Max: 599}, {Name: "body", Type: spec.Text}})
+		v := rb.values(respondParams())
 		rb.close()
 		r.Respond = &route.Respond{Status: v.Int("status"), Body: v.Text("body")}
 	}
 	if n := b.value("rewrite"); n != nil {
 		rb := d.block(n, "rewrite", item.sub("rewrite"))
-		v := rb.values([]spec.Param{
-			{Name: "prefix", Type: spec.Text, Required: true, Doc: "the beginning of the path that is replaced, by whole segments: /api is none of /apiary"},
-			{Name: "to", Type: spec.Text, Default: "/", Doc: "by what"},
-		})
+		v := rb.values(rewriteParams())
 		rb.close()
 		r.Rewrite = &route.Rewrite{Prefix: v.Text("prefix"), To: v.Text("to")}
 	}

@@ -9,12 +9,11 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/scenarios/mask"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
-	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 // masked reads the names whose values are secrets, besides those that always are.
 func (d *decoder) masked(b *block) []string {
-	names := b.values([]spec.Param{{Name: "mask", Type: spec.List, Doc: "headers, and variables of env, whose values are shown nowhere"}}).List("mask")
+	names := b.values(maskParams()).List("mask")
 	for i, name := range names {
 		if !mix.ValidName(name) {
 			d.fail(resolve(b.value("mask").Content[i]), "mask: %q is no name of a header or a variable", name)

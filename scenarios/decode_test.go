@@ -251,6 +251,8 @@ func TestMistakes(t *testing.T) {
 		{"rate: 100/s", "users: 0", "the least is 1"},
 		{"rate: 100/s, ", "", `needs "rate"`},
 		{"for: 2s", "for: 2s, discard: true", "every phase is discarded"},
+		{"for: 2s", "for: 2s, discard: true}\n    - {name: rest, rate: pause, for: 2s", "every phase that sends requests is discarded"},
+		{"rate: 100/s, for: 2s", "users: 5, for: 2s, discard: true}\n    - {name: rest, rate: pause, for: 2s", "every phase that sends requests is discarded"},
 		{"for: 2s", "for: 0s", "must be more than 0s"},
 		{"  phases:", "  requests: [{get: x}]\n  phases:", "must start with a slash"},
 		{"  phases:", "  requests: [{get: /, post: /}]\n  phases:", "two methods"},

@@ -42,7 +42,7 @@ func (d *decoder) topology(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	s.Topology = &plan.Topology{}
 	b := d.block(n, "topology", out)
 	balancer := d.block(b.value("balancer"), "balancer", out.sub("balancer"))
-	if v, ok := balancer.param(spec.Param{Name: "replicas", Type: spec.Count, Default: "1", Min: 1, Max: 16}); ok && v != 1 {
+	if v, ok := balancer.param(replicasParam()); ok && v != 1 {
 		d.fail(balancer.value("replicas"), "more than one balancer is not supported yet")
 	}
 	d.readProfile(balancer)
@@ -109,7 +109,7 @@ func (d *decoder) listeners(b *block, s *plan.Scenario, groups []string, reached
 		item := all.sub(fmt.Sprint(i + 1))
 		lb := d.block(n, "listener", item)
 		lb.refuse("tcp", "udp", "protocol", "access_log")
-		v := lb.values([]spec.Param{{Name: "address", Type: spec.Text, Default: "127.0.0.1:0"}})
+		v := lb.values([]spec.Param{addressParam()})
 		if err := checkAddress(v.Text("address")); err != nil {
 			d.fail(lb.value("address"), "address: %v", err)
 		}
@@ -164,10 +164,7 @@ func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 	g.Strategy = d.strategy(b, out)
 	d.groupHealth(b, &g, out)
 	d.groupPolicies(b, &g, out)
-	v := b.values(d.defaults("group", []spec.Param{
-		{Name: "drain", Type: spec.Duration, Default: "30s", Max: 3600, Doc: "how long a target that is taken out may finish what it runs"},
-		{Name: "slow_start", Type: spec.Duration, Default: "0s", Max: 900, Doc: "how long a target that joins or comes back takes to its full share"},
-	}))
+	v := b.values(d.defaults("group", groupTimeParams()))
 	g.Drain, g.SlowStart = v.Duration("drain"), v.Duration("slow_start")
 	tb := d.block(b.value("timeouts"), "timeouts", out.sub("timeouts"))
 	g.Timeouts = balancer.NewTargetTimeouts(tb.values(d.defaults("target timeouts", balancer.TargetTimeoutParams())))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
@@ -59,7 +60,7 @@ func explainPhases(s *plan.Scenario) (rows []moment, err error) {
 		} else {
 			const inside = 1e-9 // at an edge the rate may be the neighbour's
 			from, to := sched.Profile.Rate(p.Start.Seconds()+inside), sched.Profile.Rate(p.End.Seconds()-inside)
-			text = fmt.Sprintf("phase %s: %s, %.4g/s to %.4g/s for %v, %s requests", p.Name, p.Rate.Kind, from, to, p.End-p.Start, due[i])
+			text = fmt.Sprintf("phase %s: %s, %s/s to %s/s for %v, %s requests", p.Name, p.Rate.Kind, reports.Quantity(from, ""), reports.Quantity(to, ""), p.End-p.Start, due[i])
 		}
 		if p.Discard {
 			text += ", not judged"

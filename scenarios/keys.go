@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/ratelimit"
 	"github.com/seed-8025779b/shakedown/balancer/route"
@@ -16,7 +14,8 @@ import (
 )
 
 // Warnings lists what a correct scenario cannot show, because of what its load lacks: strategies and limits that go by a
-// key of which all requests have one value, or none; and client addresses that no connection can come from.
+// key of which all requests have one value, or none; client addresses that no connection can come from; and listeners
+// that get no load.
 func Warnings(s *plan.Scenario) []string {
 	var list []string
 	if a := s.Client.Connect.Addresses; a > 1 && addressesSeen(s) < a {
@@ -24,6 +23,9 @@ func Warnings(s *plan.Scenario) []string {
 			addressesSeen(s), a, connectionsText(s)))
 	}
 	if s.Topology != nil {
+		if n := len(s.Topology.Listeners); n > 1 {
+			list = append(list, fmt.Sprintf("listeners: the load goes to the first of %d, and the others get no request", n))
+		}
 		list = append(list, keyWarnings(s)...)
 	}
 	return list
@@ -188,33 +190,11 @@ func (u *keyUse) add(key uint64, ok bool) {
 // sampleRequest is how a request of the i-th kind, with what the templates fill in for a sequence number, meets the
 // rules.
 func sampleRequest(s *plan.Scenario, m *mix.Mix, i int, seq uint64) *route.Request {
-	texts := m.Texts(i)
-	header := func(lower string, from int) ([]byte, int) {
-		for k := from; k < len(texts.Headers); k++ {
-			if h := &texts.Headers[k]; strings.EqualFold(h.Name, lower) {
-				return []byte(h.Value.String(seq)), k + 1
-			}
-		}
-		last := len(texts.Headers)
-		switch {
-		case from > last: // it was given already
-		case lower == "host":
-			return []byte(s.Topology.Listeners[0].Address), last + 1
-		case lower == mix.SeqName && s.Client.Identify:
-			return fmt.Append(nil, seq), last + 1
-		}
-		return nil, last + 1
-	}
-	source := "127.0.0.1"
+	source := plan.Loopback
 	if a := s.Client.Connect.Source(int(seq) % addressesSeen(s)); a.IsValid() {
 		source = a.String()
 	}
-	target := []byte(texts.Path.String(seq))
-	if normal, err := http1.Normal(target); err == nil {
-		target = normal
-	}
-	host, _ := header("host", 0)
-	return &route.Request{Method: []byte(m.Requests()[i].Method), Host: host, Target: target, Source: s.Topology.Listeners[0].Options.TrustedProxies.Client(source, header), Header: header}
+	return s.RoutedRequest(m, i, seq, s.Sender(), source)
 }
 
 // warning says what becomes of requests with such keys, where that is not what a key is for; it is empty where it is, and

@@ -57,6 +57,7 @@ func TestWarningsOfKeys(t *testing.T) {
 		{"two paths, one elsewhere", "{kind: rendezvous, key: path}", "[{get: /}, {get: /api/x}, {get: /gone}]", "", open, "group web: rendezvous by path: all requests that come to it have the same path, so one target gets them all"},
 		{"a path that is filled in", "{kind: rendezvous, key: path}", "[{get: '/{{int 1 9}}'}]", "", open, ""},
 		{"none reaches the group", "{kind: rendezvous, key: path}", "[{get: /api/x}]", "", open, ""},
+		{"the generator's user agent", "{kind: ring_hash, key: 'header:User-Agent'}", get, "", open, "group web: ring_hash by header:User-Agent: all requests that come to it have the same header, so one target gets them all"},
 		{"no header", "{kind: ring_hash, key: 'header:X-User'}", get, "", open, "group web: ring_hash by header:X-User: no request that comes to it has that header, so each goes to any target, as with random"},
 		{"one header", "{kind: ring_hash, key: 'header:X-User'}", "[{get: /, headers: {x-user: a}}]", "", open, "group web: ring_hash by header:X-User: all requests that come to it have the same header, so one target gets them all"},
 		{"one header, and none", "{kind: ring_hash, key: 'header:X-User'}", "[{get: /, headers: {x-user: a}}, {get: /x}]", "", open, "group web: ring_hash by header:X-User: all requests that have that header have the same value of it, so one target gets them all"},
@@ -120,5 +121,25 @@ func TestAResultHasTheWarningsOfKeys(t *testing.T) {
 	want := Warnings(s)
 	if len(want) != 1 || !slices.Contains(r.Warnings, want[0]) || !slices.Contains(said, "warning: "+want[0]) {
 		t.Errorf("warnings %q, said %q, want %q", r.Warnings, said, want)
+	}
+}
+
+// A second listener gets no load, which is told.
+func TestWarningOfListenersWithoutLoad(t *testing.T) {
+	const text = `version: 1
+topology:
+  listeners: [{rules: [{forward: web}]}MORE]
+  groups: {web: {targets: {count: 1}}}
+load: {phases: [{name: main, rate: 10/s, for: 1s}]}
+`
+	for more, want := range map[string]string{
+		"":                            "",
+		", {rules: [{forward: web}]}": "listeners: the load goes to the first of 2, and the others get no request",
+		", {rules: [{forward: web}]}, {rules: [{forward: web}]}": "listeners: the load goes to the first of 3, and the others get no request",
+	} {
+		s := decode(t, Source{Name: "x", Text: []byte(strings.Replace(text, "MORE", more, 1))}).Scenario
+		if got := strings.Join(Warnings(s), "|"); got != want {
+			t.Errorf("%q: %q, want %q", more, got, want)
+		}
 	}
 }

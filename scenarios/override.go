@@ -166,6 +166,9 @@ func (s *setter) key(n *yaml.Node, steps []step) (slot **yaml.Node, used int, er
 		}
 		child = s.implied(r)
 	}
+	if child == nil && len(s.trail) == 1 && isListOfScenario(name) {
+		child = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+	}
 	if child == nil {
 		child = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	}
@@ -203,7 +206,7 @@ func (s *setter) member(n *yaml.Node, steps []step) (slot **yaml.Node, used int,
 	known := strings.Join(names, ", ")
 	switch {
 	case len(n.Content) == 0:
-		known = "none"
+		return nil, 0, fmt.Errorf("%s has no member %q: there is none at all, and --set adds none", writePath(s.trail), steps[0].name)
 	case len(names) == 0:
 		known = fmt.Sprintf("1 to %d", len(n.Content))
 	}

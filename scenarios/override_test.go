@@ -161,6 +161,7 @@ func TestPathsThatCannotBeSet(t *testing.T) {
 		`load."x=3`:                       "expected PATH=VALUE",
 		`load."x"y=3`:                     `after "x" there must be a dot`,
 		"abort.2.over=3s":                 "there are 1 to 1",
+		"mask.1=x":                        `mask has no member "1": there is none at all, and --set adds none`,
 		"topology.groups.api.strategy.x=": `strategy round_robin has no key "x"`,
 	} {
 		o, err := ParseOverride(set)
@@ -169,6 +170,19 @@ func TestPathsThatCannotBeSet(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), message) {
 			t.Errorf("--set %s: %v; want %q", set, err, message)
+		}
+	}
+	without := "version: 1\ntopology: {groups: {web: {targets: {count: 1}}}}\nload: {phases: [{name: main, rate: 1/s, for: 1s}]}\n"
+	for set, message := range map[string]string{
+		"scaling.web.max=3":    `scaling has no member "web": there is none at all`,
+		"faults.slow.at=1s":    `faults has no member "slow": there is none at all`,
+		"abort.1.over=1s":      `abort has no member "1": there is none at all`,
+		"gates.1=p99 < 1s":     `gates has no member "1": there is none at all`,
+		"load.phases.x.for=1s": `no member is called "x": there are main`,
+	} {
+		path, value, _ := strings.Cut(set, "=")
+		if _, err := Decode(Source{Name: "x", Text: []byte(without)}, Override{path, value}); err == nil || !strings.Contains(err.Error(), message) {
+			t.Errorf("--set %s without it: %v; want %q", set, err, message)
 		}
 	}
 	twin := Source{Name: "twin.yaml", Dir: "testdata", Text: []byte(strings.ReplaceAll(strings.Replace(everyForm, "    api:", "    web:\n      targets: {count: 1}\n    api:", 1), "- {forward: web.front}", "- {path: /w, forward: web}\n        - {forward: web.front}"))}

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"fmt"
+
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -12,6 +14,42 @@ var objectivePercentiles = []struct {
 	name string
 	q    float64
 }{{"p50", .5}, {"p90", .9}, {"p95", .95}, {"p99", .99}, {"p999", .999}}
+
+func versionParam() spec.Param {
+	return spec.Param{Name: "version", Type: spec.Count, Required: true, Doc: "the file's version, 1"}
+}
+
+// headParams are those of a scenario that is called by its file's name when it has none of its own.
+func headParams(called string) []spec.Param {
+	return []spec.Param{
+		{Name: "name", Type: spec.Text, Default: called, Doc: "what reports call it, and the folder of its results"},
+		{Name: "about", Type: spec.Text, Doc: "a line that says what it is for"},
+	}
+}
+
+func seedParam(value, from string) spec.Param {
+	return spec.Param{Name: "seed", Type: spec.Count, Default: value, From: from, Doc: "of every random draw"}
+}
+
+func maskParams() []spec.Param {
+	return []spec.Param{{Name: "mask", Type: spec.List, Doc: "headers, and variables of env, whose values are shown nowhere"}}
+}
+
+func replicasParam() spec.Param {
+	return spec.Param{Name: "replicas", Type: spec.Count, Default: "1", Min: 1, Max: 16, Doc: "balancers; more than one is not supported yet"}
+}
+
+func profileParam() spec.Param {
+	p := spec.Param{Name: "profile", Type: spec.Text, Doc: "the balancer whose defaults are taken"}
+	for _, x := range profiles() {
+		p.Enum = append(p.Enum, x.name)
+	}
+	return p
+}
+
+func addressParam() spec.Param {
+	return spec.Param{Name: "address", Type: spec.Text, Default: "127.0.0.1:0", Doc: "HOST:PORT to listen at; port 0 is any that is free"}
+}
 
 func objectivePercentile(name string) spec.Param {
 	return spec.Param{Name: name, Type: spec.Duration, Above: true, Max: 3600, Doc: "response time that must not be exceeded; without an objective p99 is 1s"}
@@ -52,6 +90,14 @@ func phaseParams() []spec.Param {
 		{Name: "for", Type: spec.Duration, Required: true, Above: true, Max: 7 * 86400, Doc: "how long it lasts"},
 		{Name: "discard", Type: spec.Bool, Default: "false", Doc: "left out of totals and gates: a warm-up"},
 	}
+}
+
+func orderParam() spec.Param {
+	return spec.Param{Name: "order", Type: spec.Text, Default: "in_turn", Enum: []string{"in_turn", "random"}, Doc: "which row a request takes"}
+}
+
+func bodyFileParam() spec.Param {
+	return spec.Param{Name: "file", Type: spec.File, Required: true, Doc: "the file that holds it"}
 }
 
 func usersParam() spec.Param {
@@ -125,5 +171,94 @@ func wireFaultParams() []spec.Param {
 	return []spec.Param{
 		{Name: "for", Type: spec.Duration, Above: true, Max: 7 * 86400, Doc: "how long; until the run ends without it"},
 		{Name: "where", Type: spec.Text, Default: "wire", Enum: []string{"wire", "target"}, Doc: "on the balancer's connection to the target"},
+	}
+}
+
+// groupTimeParams are how long a group's targets take to come and to go.
+func groupTimeParams() []spec.Param {
+	return []spec.Param{
+		{Name: "drain", Type: spec.Duration, Default: "30s", Max: 3600, Doc: "how long a target that is taken out may finish what it runs"},
+		{Name: "slow_start", Type: spec.Duration, Default: "0s", Max: 900, Doc: "how long a target that joins or comes back takes to its full share"},
+	}
+}
+
+// groupWireParams are how a group's targets are spoken to.
+func groupWireParams() []spec.Param {
+	return []spec.Param{
+		{Name: "http2", Type: spec.Bool, Default: "false", Doc: "HTTP/2 is spoken with the targets, as gRPC needs it; without tls by prior knowledge"},
+		{Name: "proxy_protocol", Type: spec.Text, Default: "off", Enum: []string{"off", "v1", "v2"}, Doc: "each connection to a target begins with a PROXY header that tells the client"},
+		{Name: "host", Type: spec.Text, Default: "keep", Doc: "the Host that targets get: keep, the client's; target, their own address; or another"},
+	}
+}
+
+// targetTLSParams are those of TLS to targets.
+func targetTLSParams() []spec.Param {
+	return []spec.Param{
+		{Name: "ca", Type: spec.Text, Doc: "file of the authorities that targets' certificates come from; the system's without it"},
+		{Name: "server_name", Type: spec.Text, Doc: "the name that is asked for and verified; a target's host without it"},
+		{Name: "insecure", Type: spec.Bool, Default: "false", Doc: "certificates are not verified"},
+		{Name: "cert", Type: spec.Text, Doc: "file of a certificate that is shown to targets"},
+		{Name: "key", Type: spec.Text, Doc: "file of its key"},
+	}
+}
+
+// listenerOptionParams are those of a listener that stand in no block.
+func listenerOptionParams() []spec.Param {
+	return []spec.Param{
+		{Name: "http2", Type: spec.Bool, Default: "true", Doc: "HTTP/2 is spoken too: over TLS as agreed, without by prior knowledge"},
+		{Name: "proxy_protocol", Type: spec.Bool, Default: "false", Doc: "each connection begins with a PROXY header, version 1 or 2, that tells the client"},
+		{Name: "strict", Type: spec.Bool, Default: "false", Doc: "URLs with \"<>\\^`{|} or bytes beyond ASCII, which RFC 3986 leaves out, are refused"},
+		{Name: "normalize_path", Type: spec.Bool, Default: "true", Doc: "targets get a path in the form that rules see, without dot segments, repeated slashes and needless escapes; false: as it came"},
+		{Name: "escaped_slashes", Type: spec.Text, Default: "keep", Enum: []string{"keep", "refuse"}, Doc: "what becomes of a path with %2F or %5C: it stays escaped and counts as no slash, or is refused"},
+	}
+}
+
+// certificateParams are those of one of a listener's certificates.
+func certificateParams() []spec.Param {
+	return []spec.Param{
+		{Name: "cert", Type: spec.Text, Required: true, Doc: "file of the certificate and its chain"},
+		{Name: "key", Type: spec.Text, Required: true, Doc: "file of its key"},
+	}
+}
+
+// listenerTLSParams are those of a listener's TLS beside its certificates.
+func listenerTLSParams() []spec.Param {
+	return []spec.Param{
+		{Name: "client_ca", Type: spec.Text, Doc: "file of authorities: clients must show a certificate of theirs"},
+		{Name: "min", Type: spec.Text, Default: "1.2", Enum: []string{"1.2", "1.3"}, Doc: "the lowest version of TLS"},
+		{Name: "auto", Type: spec.Text, Doc: "a folder for a local authority, which makes certificates as they are asked for"},
+	}
+}
+
+// ruleParams are those of a rule beside its lists of conditions and its action.
+func ruleParams() []spec.Param {
+	return []spec.Param{
+		{Name: "priority", Type: spec.Count, Default: fmt.Sprint(lastPriority), Min: 1, Max: lastPriority, Doc: "the lowest is asked first; equals in the file's order"},
+		{Name: "path", Type: spec.Text, Doc: "a pattern with * and ?, such as /api/*, for paths in normal form; every path without it"},
+		{Name: "host", Type: spec.Text, Doc: "a pattern such as *.example.org"},
+	}
+}
+
+// redirectParams are those of a rule's redirect.
+func redirectParams() []spec.Param {
+	return []spec.Param{
+		{Name: "to", Type: spec.Text, Required: true, Doc: "where to; {protocol}, {host}, {port}, {path} and {query} stand for the request's own"},
+		{Name: "status", Type: spec.Count, Default: "302", Min: 301, Max: 308, Doc: "301, 302, 303, 307 or 308"},
+	}
+}
+
+// respondParams are those of an answer that a rule gives.
+func respondParams() []spec.Param {
+	return []spec.Param{
+		{Name: "status", Type: spec.Count, Default: "200", Min: 200, Max: 599, Doc: "of the answer"},
+		{Name: "body", Type: spec.Text, Doc: "its text"},
+	}
+}
+
+// rewriteParams are those of a rule's change of the path.
+func rewriteParams() []spec.Param {
+	return []spec.Param{
+		{Name: "prefix", Type: spec.Text, Required: true, Doc: "the beginning of the path that is replaced, by whole segments: /api is none of /apiary"},
+		{Name: "to", Type: spec.Text, Default: "/", Doc: "by what"},
 	}
 }

@@ -58,7 +58,7 @@ type Options struct {
 type Progress struct {
 	Now, Length     time.Duration
 	Phase           string
-	Planned, Ended  uint64 // Planned is the expected number of the whole load; of closed loops, those so far
+	Planned, Ended  uint64 // Planned is the number of the whole load, expected of what is still to come; of closed loops, those so far
 	InFlight        int64
 	Failed, Dropped uint64
 	P50, P99, Lag   time.Duration // response times, and the generator's lateness (p99), of the last second

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/scenarios/expose"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
@@ -16,15 +17,12 @@ func (p *player) progress() {
 	r.advance()
 	r.recorder.Close(now)
 	pr := Progress{
-		Now: now, Length: p.s.Length(), InFlight: p.world.InFlight(), Planned: uint64(p.sched.Profile.Total() + .5),
+		Now: now, Length: p.s.Length(), InFlight: p.world.InFlight(), Planned: r.expected(p.sched.Profile),
 		P50: r.recent.Response.Quantile(.5), P99: r.recent.Response.Quantile(.99), Lag: r.recent.Lag.Quantile(.99),
 	}
 	r.recent = measure.Tally{}
 	for i, ph := range p.s.Load.Phases {
 		t := r.recorder.Phase(i)
-		if ph.Users > 0 {
-			pr.Planned += r.planned[i]
-		}
 		pr.Ended += t.Finished()
 		pr.Failed += t.Failed
 		pr.Dropped += t.Dropped
@@ -37,6 +35,18 @@ func (p *player) progress() {
 	}
 	r.mu.Unlock()
 	p.opts.Progress(pr)
+}
+
+// expected is how many requests the load has in all: those that were counted, and as many as the profile is expected to
+// have from there on. Arrivals may be random, so that the two differ.
+func (r *record) expected(p *profile.Profile) (n uint64) {
+	for _, planned := range r.planned {
+		n += planned
+	}
+	if r.more { // the next is known, and not yet counted
+		n += 1 + uint64(p.Total()-p.Hits(r.next.Seconds())+.5)
+	}
+	return n
 }
 
 // figures are what the run has come to so far.

@@ -18,9 +18,10 @@ import (
 func (p *player) result() *reports.Result {
 	r := &reports.Result{
 		Schema: reports.Schema, Name: p.s.Name, About: p.s.About, World: p.opts.World, Seed: uint64(p.s.Seed),
-		DurationMS: reports.MS(p.ended), PlannedMS: reports.MS(p.s.Length()), Scenario: p.s.Resolved, Timeline: p.timeline,
+		DurationMS: reports.MS(p.ended), PlannedMS: reports.MS(p.s.Length()), Scenario: p.s.Resolved, Timeline: append([]reports.Moment{}, p.timeline...),
 		DrainMS: reports.MS(max(p.rec.recorder.Last()-p.ended, 0)),
 		Reasons: []string{}, Targets: []reports.Target{}, Faults: []reports.Fault{}, Scaling: []reports.Scaling{},
+		Windows: []reports.Period{}, Requests: []reports.Period{},
 		Gates: []reports.Gate{}, Events: []reports.Event{}, Examples: map[string]string{},
 	}
 	r.Objective = reports.Objective{ErrorRate: p.s.Objective.ErrorRate, WindowMS: reports.MS(p.s.Objective.Window), Latency: []reports.Limit{}}

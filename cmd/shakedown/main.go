@@ -2,14 +2,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -70,30 +67,6 @@ func (v verdictError) Error() string { return fmt.Sprintf("exit code %d", int(v)
 
 // onHangup is the annotation of commands that take SIGHUP for something else than an interrupt.
 const onHangup = "on-hangup"
-
-// withSignals returns a context that the first interrupt ends; the second one leaves at once, and the
-// guardian tidies up. A hangup is an interrupt too, unless the command has its own use for it.
-func withSignals(ownHangup bool) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !ownHangup {
-		signal.Notify(signals, syscall.SIGHUP)
-	}
-	go func() {
-		for range signals {
-			if ctx.Err() != nil {
-				os.Exit(exitInterrupted)
-			}
-			cancel()
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		close(signals)
-		cancel()
-	}
-}
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{

@@ -126,10 +126,10 @@ func explainCommand() *cobra.Command {
 
 func kindsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "kinds [NAME]", Short: "print every kind and parameter that a scenario can name", Args: cobra.MaximumNArgs(1),
-		Long: `Prints strategies, service times, health checks, rate shapes, faults, selectors, scaling policies, timings, gate
-metrics and more, each with its parameters: type and range, default, and what it does. With NAME, a kind or a section
-alone.`,
+		Use: "kinds [NAME]", Short: "print every kind, block and parameter that a scenario can name", Args: cobra.MaximumNArgs(1),
+		Long: `Prints all that can stand in a scenario: its blocks, rules, strategies, service times, health checks, rate shapes, faults,
+selectors, scaling policies, timings and gate metrics, each with its parameters: type and range, default, and what it does.
+With NAME, a section, a kind or block, or a parameter alone.`,
 		Example: `  shakedown scenario kinds
   shakedown scenario kinds ring_hash
   shakedown scenario kinds "rate shapes"`,

@@ -410,3 +410,20 @@ func TestHistogramsKeepFewValuesOneByOne(t *testing.T) {
 		}
 	})
 }
+
+// An example of a class of failure comes from a phase that is judged, as the count beside it does.
+func TestExamplesAreOfJudgedPhases(t *testing.T) {
+	r := NewRecorder([]Phase{{End: time.Second, Discard: true}, {End: 2 * time.Second}}, time.Second)
+	failed := func(due time.Duration, class Class, detail string) {
+		s := sample(due, 10*ms, Failed)
+		s.Class, s.Detail = class, detail
+		r.Add(s)
+	}
+	failed(0, Status5xx, "status 502")
+	failed(0, Refused, "connection refused")
+	failed(1500*ms, Status5xx, "status 503")
+	failed(1600*ms, Status5xx, "status 504")
+	if got := r.Examples(); len(got) != 1 || got[Status5xx] != "status 503" {
+		t.Errorf("examples %v", got)
+	}
+}

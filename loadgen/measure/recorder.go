@@ -95,11 +95,17 @@ func (r *Recorder) Add(s *Sample) {
 		}
 		byName.Add(s)
 		byName.AddEnd(s, r.inJudgedTime)
+		r.addExample(s)
 	}
-	if s.Class != "" && s.Detail != "" {
-		if _, ok := r.examples[s.Class]; !ok {
-			r.examples[s.Class] = s.Detail
-		}
+}
+
+// addExample keeps the message of the first failure of a class.
+func (r *Recorder) addExample(s *Sample) {
+	if s.Class == "" || s.Detail == "" {
+		return
+	}
+	if _, ok := r.examples[s.Class]; !ok {
+		r.examples[s.Class] = s.Detail
 	}
 }
 
@@ -228,5 +234,5 @@ func (r *Recorder) Delayed() bool {
 // Requests returns the figures by request name, of the phases that are not discarded.
 func (r *Recorder) Requests() map[string]*Tally { return r.requests }
 
-// Examples returns one message for each class of failure seen.
+// Examples returns one message for each class of failure in the phases that are not discarded.
 func (r *Recorder) Examples() map[Class]string { return r.examples }

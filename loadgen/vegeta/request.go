@@ -74,7 +74,7 @@ func (t *transport) request(ctx context.Context, r *mix.Request, s *measure.Samp
 	if body == "" {
 		req.Body = nil
 	}
-	req.Header.Set("User-Agent", "shakedown")
+	req.Header.Set("User-Agent", mix.UserAgent)
 	own := map[string]bool{}
 	for i := range text.Headers {
 		h := &text.Headers[i]

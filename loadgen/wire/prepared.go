@@ -35,12 +35,12 @@ func (e *Engine) prepare(i int) (prepared, error) {
 	p := prepared{
 		name: r.Name, isHead: r.Method == http.MethodHead, idempotent: http1.Idempotent(r.Method), expect: r.Expect, text: t, path: &t.Path,
 		start:  []byte(r.Method + " " + client.Prefix(e.base)),
-		length: r.Body != "" || r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch,
+		length: r.SaysLength(),
 	}
 	if path, ok := t.Path.Plain(); ok && (path == "" || path == "/") {
 		p.start, p.path = []byte(r.Method+" "+e.base.RequestURI()), &mix.Text{}
 	}
-	host, agent := e.base.Host, "User-Agent: shakedown\r\n"
+	host, agent := e.base.Host, "User-Agent: "+mix.UserAgent+"\r\n"
 	_, plain := t.Path.Plain()
 	_, plainBody := t.Body.Plain()
 	p.plain = plain && plainBody

@@ -65,7 +65,7 @@ func (w *World) begin(r *request) {
 		r.x = &exchange.Exchange{}
 	}
 	w.perform(r, r.x.Begin(w.now, &w.setup, &exchange.Request{
-		Ask: w.ask(r), Seq: r.Seq, Discard: w.opts.Discard(r.Seq), Repeatable: http1.Idempotent(r.asks.Method),
+		Ask: w.routed(r), Seq: r.Seq, Discard: w.opts.Discard(r.Seq), Repeatable: http1.Idempotent(r.asks.Method),
 	}))
 }
 

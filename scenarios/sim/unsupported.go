@@ -106,17 +106,25 @@ const healthPath = "/health"
 
 func pathOf(target string) string { return string(http1.PathOf([]byte(target))) }
 
-// oversized reports whether a request of the load, as it is written in the scenario, is more than the listener takes.
+// oversized reports whether a request of the load, as it is written in the scenario and with the headers that the
+// generator adds, is more than the listener takes.
 func oversized(l *plan.Listener, s *plan.Scenario) bool {
 	over := func(n, limit int) bool { return limit > 0 && n > limit }
-	return slices.ContainsFunc(s.Load.Set.Requests, func(r mix.Request) bool {
+	m, err := mix.New(s.Seed, s.Load.Set)
+	if err != nil {
+		return false // the decoder has told it
+	}
+	for i, r := range m.Requests() {
 		line := len(r.Method) + len(r.Path) + len("  HTTP/1.1\r\n")
-		head := line
-		for _, h := range r.Headers {
+		head, headers := line, m.Headers(i, 0, s.Sender())
+		for _, h := range headers {
 			head += len(h.Name) + len(h.Value) + len(": \r\n")
 		}
-		return over(len(r.Body), l.Limits.Body) || over(line, l.Limits.Line) || over(head, l.Limits.Head) || over(len(r.Headers)+1, l.Limits.Headers) // with Host
-	})
+		if over(len(r.Body), l.Limits.Body) || over(line, l.Limits.Line) || over(head, l.Limits.Head) || over(len(headers), l.Limits.Headers) {
+			return true
+		}
+	}
+	return false
 }
 
 func inGroups(is func(*plan.Group, *plan.Scenario) bool) predicate {

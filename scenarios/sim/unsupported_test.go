@@ -82,6 +82,10 @@ func TestWhatIsNotSimulated(t *testing.T) {
 			l.Limits.Headers = 1 // Host is the first
 			request(mix.Request{Method: "GET", Path: "/", Headers: []mix.Header{{Name: "x", Value: "y"}}})(s, l, g)
 		}},
+		{"listener: limits.line, limits.head, limits.headers, limits.body ", func(s *plan.Scenario, l *plan.Listener, g *plan.Group) {
+			l.Limits.Headers = 2 // of Host, User-Agent and Shakedown-Seq
+			request(mix.Request{Method: "GET", Path: "/"})(s, l, g)
+		}},
 		{"listener: path ", request(mix.Request{Method: "GET", Path: "/a/../../b"})},
 		{"listener: strict, escaped_slashes ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Strict = true }},
 		{"listener: headers ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Underscores = proxy.RemoveNames }},

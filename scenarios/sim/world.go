@@ -39,13 +39,14 @@ type Options struct {
 
 // World is a simulated world. It is for one goroutine.
 type World struct {
-	s     *plan.Scenario
-	opts  Options
-	now   time.Duration
-	q     queue
-	mix   *mix.Mix
-	rules route.Table
-	split draw.Stream // of the choice between a rule's groups
+	s      *plan.Scenario
+	opts   Options
+	now    time.Duration
+	q      queue
+	mix    *mix.Mix
+	sender mix.Sender
+	rules  route.Table
+	split  draw.Stream // of the choice between a rule's groups
 
 	sources draw.Stream // of client addresses
 
@@ -111,6 +112,7 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 	}
 	w := &World{s: s, opts: opts, now: beforeLoad, groups: map[string]*simGroup{}, all: map[string]*simTarget{}}
 	var err error
+	w.sender = s.Sender()
 	if w.mix, err = mix.New(s.Seed, s.Load.Set); err != nil {
 		return nil, err
 	}
@@ -342,7 +344,9 @@ func (w *World) Play(ctx context.Context, sched profile.Schedule, sink func(*mea
 	w.nextArrival()
 	for _, c := range sched.Closed {
 		w.users += c.Users
-		w.At(c.From, func() { w.beginClosed(c) })
+		w.At(c.From, func() { // last in its instant: what stops the run in the same one comes first
+			w.At(c.From, func() { w.beginClosed(c) })
+		})
 	}
 	w.At(0, w.measure)
 	end := w.s.Length()

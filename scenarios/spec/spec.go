@@ -33,12 +33,17 @@ const (
 	Bool                     // true or false
 	List                     // a list of strings
 	File                     // a file's name, relative to the scenario's: a Content
+
+	// What the decoder reads by a function of its own: a parameter of these types documents it and is never parsed.
+	Block  // a mapping of names to values
+	Blocks // a list of mappings
+	Either // text, or a mapping or list in its place, as Doc says
 )
 
 // String returns what the type is called in messages.
 func (t Type) String() string {
 	return [...]string{"", "a duration such as 1.5s", "a share such as 60%", "a rate such as 100/s",
-		"a whole number", "a number", "text", "true or false", "a list of texts", "a file"}[t]
+		"a whole number", "a number", "text", "true or false", "a list of texts", "a file", "a block", "a list of blocks", "text or more"}[t]
 }
 
 // Param is one parameter.

@@ -53,18 +53,21 @@ func (e Exponential) Quantile(u float64) time.Duration {
 var lognormal = spec.Kind[Distribution]{
 	Entry: spec.Entry{
 		Name: "lognormal", Doc: "as most services measure: a body and a long tail",
-		Params: []spec.Param{mean, {Name: "p99", Type: spec.Duration, Required: true, Max: 3600, Doc: "its 99th percentile, 1 to 14.9 times the mean"}},
+		Params: []spec.Param{mean, {Name: "p99", Type: spec.Duration, Required: true, Max: 3600, Doc: "its 99th percentile, 1 to " + mostSpread + " times the mean"}},
 	},
 	New: func(v spec.Values) (Distribution, error) {
 		return NewLognormal(v.Duration("mean"), v.Duration("p99"))
 	},
 }
 
+// mostSpread is the largest ratio of p99 and mean that a lognormal can have, as people are told it: exp(z²/2), rounded down.
+const mostSpread = "14.96"
+
 // Lognormal is exp(N(Mu, Sigma²)) nanoseconds.
 type Lognormal struct{ Mu, Sigma float64 }
 
 // NewLognormal fits a lognormal to a mean and a p99: with z the normal 99 % point, ln(p99/mean) =
-// z·σ − σ²/2, whose smaller root is taken; it exists while p99/mean ≤ exp(z²/2) ≈ 14.97.
+// z·σ − σ²/2, whose smaller root is taken; it exists while p99/mean ≤ exp(z²/2).
 func NewLognormal(mean, p99 time.Duration) (Lognormal, error) {
 	if mean <= 0 || p99 < mean {
 		return Lognormal{}, fmt.Errorf("p99 %v is below the mean %v", p99, mean)
@@ -72,7 +75,7 @@ func NewLognormal(mean, p99 time.Duration) (Lognormal, error) {
 	z := draw.NormalQuantile(.99)
 	disc := z*z - 2*math.Log(float64(p99)/float64(mean))
 	if disc < 0 {
-		return Lognormal{}, fmt.Errorf("no lognormal has a p99 of %v at a mean of %v: the ratio must not exceed %.1f", p99, mean, math.Exp(z*z/2))
+		return Lognormal{}, fmt.Errorf("no lognormal has a p99 of %v at a mean of %v: the ratio must not exceed %s", p99, mean, mostSpread)
 	}
 	sigma := z - math.Sqrt(disc)
 	return Lognormal{math.Log(float64(mean)) - sigma*sigma/2, sigma}, nil
