@@ -47,6 +47,13 @@ func TestThePageTellsWhatAResultHolds(t *testing.T) {
 	}, []string{"sent on schedule", "generator late", "‡"})
 }
 
+// A stretch that stands for many stalls is not drawn as if the load generator had stood still all the time.
+func TestManyStallsAreDrawnAsNowAndThen(t *testing.T) {
+	r := fixture(t)
+	r.Validity.Stalls[1].ToMS, r.Validity.Stalls[1].RanMS = 4500, 780
+	expect(t, pageOf(t, r), []string{">load generator paused or catching up now and then, 2 times<", ">load generator throttled<"}, nil)
+}
+
 // A result of an older version says less, and nothing that is not so.
 func TestThePageOfAnOlderResult(t *testing.T) {
 	expect(t, pageOf(t, older(t)),

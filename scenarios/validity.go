@@ -3,7 +3,6 @@ package scenarios
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
@@ -169,14 +168,15 @@ func longestStalls(stalls []measure.Stall) (out []reports.Stall, stopped, draine
 	out = []reports.Stall{}
 	for _, s := range stalls {
 		stopped += reports.MS(s.Stopped)
-		drained += reports.MS(s.To - s.From - s.Stopped)
+		drained += reports.MS(s.Drained())
 	}
-	length := func(s measure.Stall) time.Duration { return s.To - s.From }
-	longest := slices.SortedFunc(slices.Values(stalls), func(a, b measure.Stall) int { return cmp.Compare(length(b), length(a)) })
+	longest := slices.SortedFunc(slices.Values(stalls), func(a, b measure.Stall) int { return cmp.Compare(b.Length(), a.Length()) })
 	longest = longest[:min(len(longest), keptStalls)]
 	slices.SortFunc(longest, func(a, b measure.Stall) int { return cmp.Compare(a.From, b.From) })
 	for _, s := range longest {
-		out = append(out, reports.Stall{FromMS: reports.MS(s.From), ResumedMS: reports.MS(s.Resumed), ToMS: reports.MS(s.To), StoppedMS: reports.MS(s.Stopped), Cause: string(s.Cause)})
+		out = append(out, reports.Stall{
+			FromMS: reports.MS(s.From), ResumedMS: reports.MS(s.Resumed), ToMS: reports.MS(s.To), StoppedMS: reports.MS(s.Stopped), RanMS: reports.MS(s.Ran), Cause: string(s.Cause),
+		})
 	}
 	return out, stopped, drained
 }
