@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,8 @@ import (
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -20,6 +23,7 @@ type scriptedWorld struct {
 	p       *player
 	now     time.Duration
 	late    func(nominal time.Duration) time.Duration // by how much a timer misses its instant
+	frozen  [2]time.Duration                          // nothing happens meanwhile: no load, and no timer
 	timers  []timer
 	actions []string
 	busy    float64 // share of the slots, of every target
@@ -58,11 +62,16 @@ func (w *scriptedWorld) Do(a plan.Action) error {
 	return nil
 }
 
+// ran is how long before an instant the world was not frozen.
+func (w *scriptedWorld) ran(t time.Duration) time.Duration {
+	return t - max(min(t, w.frozen[1])-w.frozen[0], 0)
+}
+
 // measure tells counters that show the targets as busy as they are said to be since the last time.
 func (w *scriptedWorld) measure(since time.Duration) {
 	s := &plan.Stats{At: w.now, Targets: map[string]plan.TargetStats{}}
 	for _, m := range w.p.fleet.members {
-		w.total[m.ID] += time.Duration(w.busy * float64(w.now-since))
+		w.total[m.ID] += time.Duration(w.busy * float64(w.ran(w.now)-w.ran(since)))
 		s.Targets[m.ID] = plan.TargetStats{Group: m.Group, Generation: 1, BusyAt: w.now, Busy: w.total[m.ID], Slots: 1}
 	}
 	w.p.event(plan.Event{Kind: plan.Measured, Stats: s})
@@ -73,7 +82,10 @@ func (w *scriptedWorld) Play(_ context.Context, _ profile.Schedule, _ func(*meas
 		slices.SortStableFunc(w.timers, func(a, b timer) int { return int(a.at - b.at) })
 		next := w.timers[0]
 		w.timers = w.timers[1:]
-		w.now = next.at + w.late(next.at)
+		w.now = max(w.now, next.at+w.late(next.at))
+		if w.now > w.frozen[0] {
+			w.now = max(w.now, w.frozen[1])
+		}
 		w.measure(last)
 		next.f()
 	}
@@ -84,10 +96,17 @@ func (w *scriptedWorld) InFlight() int64    { return 0 }
 func (w *scriptedWorld) Settle(func() bool) {}
 func (w *scriptedWorld) Close() error       { return nil }
 
+// tracking is a policy that keeps targets half busy, and scales out or in after so many datapoints.
+func tracking(datapoints int) []spec.Choice {
+	return []spec.Choice{{Kind: "target_tracking", Values: spec.Values{"metric": "cpu", "target": .5, "datapoints": datapoints, "datapoints_in": datapoints}}}
+}
+
 // playScaled plays a group of three targets in two zones that is scaled each second, and returns the player.
 func playScaled(t *testing.T, length time.Duration, policy autoscale.Config, faults []chaos.Fault, change func(*scriptedWorld)) (*player, *scriptedWorld) {
 	t.Helper()
-	policy.Policies = []spec.Choice{{Kind: "target_tracking", Values: spec.Values{"metric": "cpu", "target": .5, "datapoints": 1, "datapoints_in": 1}}}
+	if policy.Policies == nil {
+		policy.Policies = tracking(1)
+	}
 	s := &plan.Scenario{
 		Seed: 1,
 		Topology: &plan.Topology{Groups: []plan.Group{{
@@ -187,4 +206,73 @@ func TestAddedServersHaveZones(t *testing.T) {
 			t.Errorf("%+v, want %+v", m.Target, want)
 		}
 	}
+}
+
+// A tick that the player could not take, because it was frozen, is no datapoint, nor is the time in which it was frozen part
+// of one: four in a row stay four in a row. What the scaling came to is not held against the system.
+func TestTicksOfAFrozenPlayer(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		frozen  [2]time.Duration
+		decided float64 // in seconds
+		late    string  // the warning; "" when there is none
+	}{
+		{"never", [2]time.Duration{}, 5, ""},
+		{"for a moment", [2]time.Duration{4950 * time.Millisecond, 5050 * time.Millisecond}, 5, ""},
+		{"over a tick", [2]time.Duration{4600 * time.Millisecond, 5300 * time.Millisecond}, 6, "300ms"},
+		{"over two ticks", [2]time.Duration{4400 * time.Millisecond, 6800 * time.Millisecond}, 8, "1.8s"},
+		{"until just before a tick", [2]time.Duration{4400 * time.Millisecond, 6950 * time.Millisecond}, 8, "1.95s"},
+		{"until a while before a tick", [2]time.Duration{4400 * time.Millisecond, 6400 * time.Millisecond}, 7, "1.4s"},
+		{"until a tick", [2]time.Duration{4400 * time.Millisecond, 7 * time.Second}, 8, "2s"},
+	} {
+		p, w := playScaled(t, 12*time.Second, autoscale.Config{Min: 1, Max: 4, Policies: tracking(4)}, nil, func(w *scriptedWorld) {
+			w.busy, w.frozen = .6, tc.frozen
+			for at := 100 * time.Millisecond; at < 12*time.Second; at += 200 * time.Millisecond {
+				w.At(at, func() {}) // counters are told
+			}
+		})
+		decided, last := 0., 0.
+		for _, d := range p.scalers[0].decisions {
+			if d.Decision.Desired != d.Signal.Desired {
+				decided = d.AtMS / 1000
+				if d.Breach != 2*time.Second {
+					t.Errorf("%s: the breach was at %v", tc.name, d.Breach)
+				}
+			}
+			if x := d.Signal.Points[len(d.Signal.Points)-1]; x.Missing && d.AtMS > 1000 || d.AtMS <= last {
+				t.Errorf("%s: %+v after %v", tc.name, d, last)
+			}
+			last = d.AtMS
+		}
+		if decided != tc.decided || len(w.actions) != 1 || last != 11000 {
+			t.Errorf("%s: decided at %v s, want %v; %q, last decision at %v ms", tc.name, decided, tc.decided, w.actions, last)
+		}
+		r := judgedScaling(t, p, "scale_out(web) < 2s")
+		text := strings.Join(r.Warnings, "\n")
+		if got := strings.Contains(text, "scaling of group web was looked at"); got != (tc.late != "") || !strings.Contains(text, tc.late) {
+			t.Errorf("%s: warnings %q", tc.name, r.Warnings)
+		}
+		if open := !r.Gates[0].Judged; open != (tc.late != "") || r.Validity.Valid == open {
+			t.Errorf("%s: the gate is %+v, reasons %q", tc.name, r.Gates[0], r.Validity.Reasons)
+		}
+	}
+}
+
+// judgedScaling is the result of a played scenario in which each request was answered in time.
+func judgedScaling(t *testing.T, p *player, expr string) *reports.Result {
+	t.Helper()
+	g, err := gate.Parse(expr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.s.Gates = []gate.Gate{g}
+	for w := p.sched.Walk(); ; {
+		seq, due, more := w.Next()
+		if !more {
+			break
+		}
+		p.rec.sample(&measure.Sample{Seq: seq, Due: due, Offered: due, Sent: due, First: due, Done: due + time.Millisecond, Status: 200})
+	}
+	p.rec.end(false, p.ended, p.sched)
+	return p.result()
 }

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
@@ -41,6 +42,11 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 	}
 	if p.played.CPU > cpuLimit && !p.s.HasClosed() { // a closed loop takes what it can get
 		p.warn("the generator used %.0f %% of the CPU it may use: above %.0f %% it is likely to be late", p.played.CPU*100, cpuLimit*100)
+	}
+	for _, sc := range p.scalers {
+		if d := p.stoodStill(sc); d > 0 {
+			p.warn("scaling of group %s was looked at up to %v late: the load generator's process stood still, and the group may have been scaled otherwise than without that", sc.cfg.Group, d.Round(time.Millisecond))
+		}
 	}
 	t := r.Totals
 	if t.Planned != t.Sent+t.Dropped+t.Cancelled {
