@@ -310,11 +310,20 @@ type Scaling struct {
 }
 
 // Decision is one tick of the policy: the signal it saw and what it decided. Decisions can be made again
-// from their signals.
+// from their signals. Of those that follow each other, are alike and changed nothing only the first one is listed.
 type Decision struct {
 	AtMS   float64          `json:"at_ms"`
 	Signal autoscale.Signal `json:"signal"`
 	autoscale.Decision
+	Repeats *Repeats `json:"repeats,omitempty"`
+}
+
+// Repeats are the decisions that followed one and were like it: they changed nothing either.
+type Repeats struct {
+	Count   int      `json:"count"`    // the listed one left out
+	UntilMS float64  `json:"until_ms"` // the last one
+	Lowest  *float64 `json:"lowest"`   // value of the metric, that of the listed one included; null when there was none
+	Highest *float64 `json:"highest"`
 }
 
 // Server is one server of a scaled group, from its decision to its end.

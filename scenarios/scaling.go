@@ -124,7 +124,7 @@ func (p *player) scale(sc *scaler, point autoscale.Datapoint) {
 	}
 	signal.Warming = max(signal.Warming, 0)
 	d := sc.policy.Decide(&signal)
-	sc.decisions = append(sc.decisions, reports.Decision{AtMS: reports.MS(now), Signal: signal, Decision: d})
+	sc.note(reports.Decision{AtMS: reports.MS(now), Signal: signal, Decision: d})
 	switch {
 	case d.Desired > sc.desired:
 		p.say("scale", sc.cfg.Group, "", "", fmt.Sprintf("out from %d to %d: %s", sc.desired, d.Desired, d.Reason))

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -156,7 +157,7 @@ func TestCooldownCountsNominalTicks(t *testing.T) {
 	})
 	var at []float64
 	for i, d := range p.scalers[0].decisions {
-		if d.AtMS != float64(i+1)*1000 || d.Signal.At != time.Duration(i+1)*time.Second {
+		if d.Signal.At%time.Second != 0 || d.AtMS != reports.MS(d.Signal.At) {
 			t.Errorf("decision %d is at %v ms, its signal at %v", i, d.AtMS, d.Signal.At)
 		}
 		if d.Decision.Desired != d.Signal.Desired {
@@ -242,7 +243,9 @@ func TestTicksOfAFrozenPlayer(t *testing.T) {
 			if x := d.Signal.Points[len(d.Signal.Points)-1]; x.Missing && d.AtMS > 1000 || d.AtMS <= last {
 				t.Errorf("%s: %+v after %v", tc.name, d, last)
 			}
-			last = d.AtMS
+			if last = d.AtMS; d.Repeats != nil {
+				last = d.Repeats.UntilMS
+			}
 		}
 		if decided != tc.decided || len(w.actions) != 1 || last != 11000 {
 			t.Errorf("%s: decided at %v s, want %v; %q, last decision at %v ms", tc.name, decided, tc.decided, w.actions, last)
@@ -255,6 +258,74 @@ func TestTicksOfAFrozenPlayer(t *testing.T) {
 		if open := !r.Gates[0].Judged; open != (tc.late != "") || r.Validity.Valid == open {
 			t.Errorf("%s: the gate is %+v, reasons %q", tc.name, r.Gates[0], r.Validity.Reasons)
 		}
+	}
+}
+
+// However long a run is, decisions that changed nothing take little room: those that follow each other and are alike are
+// told of as one, with their number and the range of the metric. Each that changed something is there, and what is there
+// can be decided again.
+func TestDecisionsOfALongRunAreFew(t *testing.T) {
+	const length = 4 * time.Hour
+	for _, tc := range []struct {
+		name    string
+		busy    func(second int) float64
+		policy  autoscale.Config
+		most    int // entries
+		changes int
+	}{
+		{"calm", func(second int) float64 { return .46 + .001*float64(second*7%40) }, autoscale.Config{Min: 1, Max: 9}, 2, 0},
+		{"restless within limits", func(second int) float64 { return .3 + .1*float64(second*7%5) }, autoscale.Config{Min: 3, Max: 3}, keptDecisions, 0},
+		{"more each half hour", func(second int) float64 { return .48 + .03*float64(second%1800/1799) }, autoscale.Config{Min: 1, Max: 99}, 50, 7},
+	} {
+		p, _ := playScaled(t, length, tc.policy, nil, func(w *scriptedWorld) {
+			w.late = func(nominal time.Duration) time.Duration {
+				w.busy = tc.busy(int((nominal - 1) / time.Second))
+				return 0
+			}
+		})
+		list := p.scalers[0].decisions
+		changes, ticks, until := 0, 0, 0.
+		var signals []autoscale.Signal
+		for _, d := range list {
+			if d.Desired != d.Signal.Desired {
+				changes++
+			}
+			if d.AtMS != until+1000 {
+				t.Fatalf("%s: %v ms follows %v ms", tc.name, d.AtMS, until)
+			}
+			until, ticks = d.AtMS, ticks+1
+			signals = append(signals, d.Signal)
+			if x := d.Repeats; x != nil {
+				until, ticks = x.UntilMS, ticks+x.Count
+				checkRange(t, tc.name, &d, tc.busy)
+			}
+		}
+		if len(list) > tc.most || changes != tc.changes || until != 1000*(length.Seconds()-1) || ticks != int(length/time.Second)-1 {
+			t.Errorf("%s: %d entries, %d changes, %d ticks until %v ms", tc.name, len(list), changes, ticks, until)
+		}
+		again, err := autoscale.Replay(p.s.Scaling[0].Policy, signals)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, d := range list {
+			if again[i] != d.Decision {
+				t.Fatalf("%s: %+v, and decided again %+v", tc.name, d.Decision, again[i])
+			}
+		}
+	}
+}
+
+// checkRange compares an entry's range of the metric with what the targets were told to be busy with.
+func checkRange(t *testing.T, name string, d *reports.Decision, busy func(second int) float64) {
+	t.Helper()
+	lowest, highest := 1., 0.
+	for second := int(d.AtMS/1000) - 1; second < int(d.Repeats.UntilMS/1000); second++ {
+		if second > 0 { // in the first one there is no datapoint
+			lowest, highest = min(lowest, busy(second)), max(highest, busy(second))
+		}
+	}
+	if x := d.Repeats; x.Lowest == nil || math.Abs(*x.Lowest-lowest) > 1e-6 || math.Abs(*x.Highest-highest) > 1e-6 {
+		t.Errorf("%s: from %v ms on: %v and %v, want %v to %v", name, d.AtMS, x.Lowest, x.Highest, lowest, highest)
 	}
 }
 
