@@ -265,7 +265,7 @@ func TestTicksOfAFrozenPlayer(t *testing.T) {
 // told of as one, with their number and the range of the metric. Each that changed something is there, and what is there
 // can be decided again.
 func TestDecisionsOfALongRunAreFew(t *testing.T) {
-	const length = 4 * time.Hour
+	const length = 2 * time.Hour
 	for _, tc := range []struct {
 		name    string
 		busy    func(second int) float64
@@ -275,7 +275,7 @@ func TestDecisionsOfALongRunAreFew(t *testing.T) {
 	}{
 		{"calm", func(second int) float64 { return .46 + .001*float64(second*7%40) }, autoscale.Config{Min: 1, Max: 9}, 2, 0},
 		{"restless within limits", func(second int) float64 { return .3 + .1*float64(second*7%5) }, autoscale.Config{Min: 3, Max: 3}, keptDecisions, 0},
-		{"more each half hour", func(second int) float64 { return .48 + .03*float64(second%1800/1799) }, autoscale.Config{Min: 1, Max: 99}, 50, 7},
+		{"more each half hour", func(second int) float64 { return .48 + .03*float64(second%1800/1799) }, autoscale.Config{Min: 1, Max: 99}, 50, 3},
 	} {
 		p, _ := playScaled(t, length, tc.policy, nil, func(w *scriptedWorld) {
 			w.late = func(nominal time.Duration) time.Duration {
