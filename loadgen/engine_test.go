@@ -18,6 +18,7 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 // play offers an even load to the configuration's target, and returns the samples in the order of their ends.
@@ -219,6 +220,31 @@ func TestTemplatesAreSent(t *testing.T) {
 	})
 	if len(seen["wire"]) != 40 || !maps.Equal(seen["wire"], seen["vegeta"]) {
 		t.Errorf("wire sent %v\nvegeta sent %v", seen["wire"], seen["vegeta"])
+	}
+}
+
+// A body counts as sent when its request was: not when no connection came about.
+func TestBodiesThatWereNotSent(t *testing.T) { each(t, bodiesNotSent) }
+
+func bodiesNotSent(t *testing.T, engine string) {
+	refusing, release, err := socket.Refuse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	cut := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }))
+	defer cut.Close()
+	for target, want := range map[string]int64{"http://" + refusing: 0, strings.Replace(cut.URL, "http:", "https:", 1): 0, cut.URL: 4} {
+		m := requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "POST", Path: "/", Weight: 1, Body: "body"}}})
+		list := play(t, t.Context(), engine, client.Config{Target: target, Mix: m, Timeout: 5 * time.Second, Connections: 2}, 50, .1)
+		for _, s := range list {
+			if s.Outcome != measure.Failed || s.BytesOut != want {
+				t.Errorf("%s: %d bytes, want %d: %+v", target, s.BytesOut, want, s)
+			}
+		}
+		if len(list) != 5 {
+			t.Errorf("%s: %d requests", target, len(list))
+		}
 	}
 }
 

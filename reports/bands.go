@@ -24,7 +24,7 @@ var stallCauses = map[string]string{"paused": "load generator paused", "throttle
 // stallBands are the stretches in which the load generator itself stood still or what had piled up meanwhile drained:
 // what the figures show there is not the system's doing alone. Those of one cause share a band.
 func stallBands(r *Result) (out []chart.Band) {
-	byCause, caughtUp := map[string]int{}, map[int]bool{}
+	byCause, caughtUp, ran := map[string]int{}, map[int]bool{}, map[int]bool{}
 	for _, s := range r.Validity.Stalls {
 		label, known := stallCauses[s.Cause]
 		if !known {
@@ -37,11 +37,15 @@ func stallBands(r *Result) (out []chart.Band) {
 			out = append(out, chart.Band{Label: label, Inks: chart.Stalled})
 		}
 		caughtUp[i] = caughtUp[i] || s.ResumedMS > 0 && s.ToMS > s.ResumedMS // older versions do not tell
+		ran[i] = ran[i] || s.RanMS > 0
 		out[i].Spans = append(out[i].Spans, chart.Span{From: s.FromMS / 1000, To: s.ToMS / 1000})
 	}
 	for i := range out {
 		if caughtUp[i] {
 			out[i].Label += " or catching up"
+		}
+		if ran[i] {
+			out[i].Label += " now and then"
 		}
 		if n := len(out[i].Spans); n > 1 {
 			out[i].Label += fmt.Sprintf(", %d times", n)

@@ -28,7 +28,11 @@ func fixture(t testing.TB) *Result {
 	r.Totals.Reconnects, r.Totals.Retries = 2, 4
 	r.Validity.StalledRequests, r.Validity.StalledMS = 18, 110
 	r.Validity.DrainedMS = 20
-	r.Validity.Stalls = []Stall{{2100, 2160, 2180, 60, "paused"}, {3700, 3720, 3720, 20, "paused"}, {4200, 4230, 4230, 30, "throttled"}}
+	r.Validity.Stalls = []Stall{
+		{FromMS: 2100, ResumedMS: 2160, ToMS: 2180, StoppedMS: 60, Cause: "paused"},
+		{FromMS: 3700, ResumedMS: 3720, ToMS: 3720, StoppedMS: 20, Cause: "paused"},
+		{FromMS: 4200, ResumedMS: 4230, ToMS: 4230, StoppedMS: 30, Cause: "throttled"},
+	}
 	r.Validity.Bracket = &Bracket{Percentile: 95, UpperMS: 82.687, LowerMS: 61.2}
 	addParts(r)
 	addEnded(r)

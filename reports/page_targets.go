@@ -69,14 +69,44 @@ func scalingSection(r *Result) html.Section {
 		} else {
 			s.Blocks = append(s.Blocks, html.Block{Table: stages})
 		}
-		decisions := &html.Table{Head: []string{"at", "in service", "warming", "desired", "vote", "reason"}}
-		for _, d := range x.Decisions {
+		decisions, n := &html.Table{Head: []string{"at", "in service", "warming", "desired", "vote", "reason"}}, 0
+		for i := range x.Decisions {
+			d := &x.Decisions[i]
+			n += d.count()
 			decisions.Rows = append(decisions.Rows, []html.Cell{
-				html.Num(at(d.AtMS)), html.Num(fmt.Sprint(d.Signal.InService)), html.Num(fmt.Sprint(d.Signal.Warming)),
-				html.Num(fmt.Sprintf("%d → %d", d.Signal.Desired, d.Desired)), html.Text(string(d.Vote)), html.Text(d.Reason),
+				html.Num(d.when()), html.Num(fmt.Sprint(d.Signal.InService)), html.Num(fmt.Sprint(d.Signal.Warming)),
+				html.Num(fmt.Sprintf("%d → %d", d.Signal.Desired, d.Desired)), html.Text(string(d.Vote)), html.Text(d.why()),
 			})
 		}
-		s.Blocks = append(s.Blocks, html.Block{Table: decisions, Fold: fmt.Sprintf("%s for %s", Plural(int64(len(x.Decisions)), "decision"), x.Group)})
+		s.Blocks = append(s.Blocks, html.Block{Table: decisions, Fold: fmt.Sprintf("%s for %s", Plural(int64(n), "decision"), x.Group)})
 	}
 	return s
+}
+
+// count is how many decisions an entry stands for.
+func (d *Decision) count() int {
+	if d.Repeats == nil {
+		return 1
+	}
+	return 1 + d.Repeats.Count
+}
+
+// when is the instant of a decision, or of the first and the last one of an entry.
+func (d *Decision) when() string {
+	if d.Repeats == nil {
+		return at(d.AtMS)
+	}
+	return at(d.AtMS) + " – " + at(d.Repeats.UntilMS)
+}
+
+// why is the reason of a decision, with how many more of that kind followed it.
+func (d *Decision) why() string {
+	x := d.Repeats
+	switch {
+	case x == nil:
+		return d.Reason
+	case x.Lowest == nil || x.Highest == nil:
+		return fmt.Sprintf("%s; %d more like it", d.Reason, x.Count)
+	}
+	return fmt.Sprintf("%s; %d more like it, the metric between %.1f%% and %.1f%%", d.Reason, x.Count, *x.Lowest*100, *x.Highest*100)
 }

@@ -3,6 +3,7 @@ package reports
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -45,6 +46,26 @@ func TestThePageTellsWhatAResultHolds(t *testing.T) {
 		"60 requests, p50 6.00 ms", "1.5 MB, 0 B", "<td class=\"\">90 ms</td>", "Responses by HTTP status: 200: 713, 502: 3.",
 		"by when they happened", "by when they ended", "objective did not break", "request, judged phases", "HTTP 5xx", "† A percentile of fewer than",
 	}, []string{"sent on schedule", "generator late", "‡"})
+}
+
+// Decisions that are told of as one count as what they are, with the range of the metric where there was one.
+func TestDecisionsThatAreToldOfAsOne(t *testing.T) {
+	r := fixture(t)
+	low, high := .124, .55
+	d := r.Scaling[0].Decisions
+	d[0].Repeats = &Repeats{Count: 2, UntilMS: 3000}
+	d[1].AtMS, d[1].Reason, d[1].Repeats = 3500, "cpu 40.0%, target 60%", &Repeats{Count: 40, UntilMS: 23_500, Lowest: &low, Highest: &high}
+	expect(t, pageOf(t, r), []string{
+		fmt.Sprintf("%d decisions for web", len(d)+42), d[0].Reason + "; 2 more like it<",
+		"3.50 s – 23.50 s", "cpu 40.0%, target 60%; 40 more like it, the metric between 12.4% and 55.0%<",
+	}, nil)
+}
+
+// A stretch that stands for many stalls is not drawn as if the load generator had stood still all the time.
+func TestManyStallsAreDrawnAsNowAndThen(t *testing.T) {
+	r := fixture(t)
+	r.Validity.Stalls[1].ToMS, r.Validity.Stalls[1].RanMS = 4500, 780
+	expect(t, pageOf(t, r), []string{">load generator paused or catching up now and then, 2 times<", ">load generator throttled<"}, nil)
 }
 
 // A result of an older version says less, and nothing that is not so.

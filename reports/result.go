@@ -101,13 +101,15 @@ type Validity struct {
 	Bracket         *Bracket `json:"bracket"`          // null when no request was delayed
 }
 
-// Stall is a stretch in which the generator stood still, until the burst of requests behind it had drained.
+// Stall is a stretch in which the generator stood still, until the burst of requests behind it had drained. In a run with
+// thousands of them one may stand for several neighbours, with ran_ms between them.
 type Stall struct {
 	FromMS    float64 `json:"from_ms"`
-	ResumedMS float64 `json:"resumed_ms"` // it ran again
-	ToMS      float64 `json:"to_ms"`      // the burst had drained; resumed_ms when there was none
-	StoppedMS float64 `json:"stopped_ms"` // how long it did not run: more than until resumed_ms when it stopped again in the burst
-	Cause     string  `json:"cause"`      // "paused" or "throttled"
+	ResumedMS float64 `json:"resumed_ms"`       // it ran again
+	ToMS      float64 `json:"to_ms"`            // the burst had drained; resumed_ms when there was none
+	StoppedMS float64 `json:"stopped_ms"`       // how long it did not run: more than until resumed_ms when it stopped again in the burst
+	RanMS     float64 `json:"ran_ms,omitempty"` // how long it ran as usual from from_ms to to_ms, which does not count
+	Cause     string  `json:"cause"`            // "paused" or "throttled"
 }
 
 // Bracket is the percentile of the judged response time, of those with enough requests beyond them, at which what was
@@ -308,11 +310,20 @@ type Scaling struct {
 }
 
 // Decision is one tick of the policy: the signal it saw and what it decided. Decisions can be made again
-// from their signals.
+// from their signals. Of those that follow each other, are alike and changed nothing only the first one is listed.
 type Decision struct {
 	AtMS   float64          `json:"at_ms"`
 	Signal autoscale.Signal `json:"signal"`
 	autoscale.Decision
+	Repeats *Repeats `json:"repeats,omitempty"`
+}
+
+// Repeats are the decisions that followed one and were like it: they changed nothing either.
+type Repeats struct {
+	Count   int      `json:"count"`    // the listed one left out
+	UntilMS float64  `json:"until_ms"` // the last one
+	Lowest  *float64 `json:"lowest"`   // value of the metric, that of the listed one included; null when there was none
+	Highest *float64 `json:"highest"`
 }
 
 // Server is one server of a scaled group, from its decision to its end.

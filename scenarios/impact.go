@@ -144,8 +144,8 @@ func (p *player) shorten(m *impact, f *faultRun) {
 
 // stalledBetween is how long the generator stood still from one instant to another.
 func (p *player) stalledBetween(from, to time.Duration) (sum time.Duration) {
-	for _, s := range p.played.Stalls {
-		sum += max(min(s.To, to)-max(s.From, from), 0)
+	for i := range p.played.Stalls {
+		sum += p.played.Stalls[i].Within(from, to)
 	}
 	return sum
 }

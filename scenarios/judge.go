@@ -137,6 +137,10 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 			p.doubt("gate %s can't be judged: %s as measured, and %s without the time in which the load generator itself was late or stood still",
 				g.Expr, observed(&j), observed(&low))
 		}
+		if d := p.scaledLate(&g); out.Judged && d > 0 {
+			out.Judged = false
+			p.doubt("gate %s can't be judged: the load generator's process stood still, and looked at the group up to %v late", g.Expr, d.Round(time.Millisecond))
+		}
 		if j.Few > 0 && out.Judged {
 			p.warn("gate %s is judged on %d requests: %d are needed for that percentile to be more than chance", g.Expr, j.Few, j.Needed)
 		}
@@ -146,6 +150,17 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 	failed = p.judgeTheRest(r, measured, lower) || failed
 	p.settleDoubts(r, failed)
 	r.Validity.Valid = len(r.Validity.Reasons) == 0
+}
+
+// scaledLate is by how much the scaling that a gate asks about may have come late by this process's own doing; 0 for other
+// gates.
+func (p *player) scaledLate(g *gate.Gate) (late time.Duration) {
+	for _, sc := range p.scalers {
+		if g.Metric == "scale_out" && g.ID == sc.cfg.Group {
+			late = max(late, p.stoodStill(sc))
+		}
+	}
+	return late
 }
 
 // observed is what a side of a gate came to.

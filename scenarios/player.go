@@ -283,10 +283,10 @@ func (p *player) play(ctx context.Context) error {
 	}
 	p.scheduleFaults()
 	p.scheduleScaling()
-	p.every(max(time.Second, p.s.Length()/maxMoments), p.observe)
-	p.every(time.Second, p.progress)
+	p.every(max(time.Second, p.s.Length()/maxMoments), func(time.Duration) { p.observe() })
+	p.every(time.Second, func(time.Duration) { p.progress() })
 	if len(p.s.Abort) > 0 {
-		p.every(abortEvery, p.checkAbort)
+		p.every(abortEvery, func(time.Duration) { p.checkAbort() })
 	}
 	var err error
 	p.played, err = p.world.Play(ctx, p.sched, p.rec.sample)
@@ -304,8 +304,9 @@ func (p *player) play(ctx context.Context) error {
 	return err
 }
 
-// every calls f at each multiple of the period until the load ends.
-func (p *player) every(period time.Duration, f func()) {
+// every calls f at each multiple of the period until the load ends, with that instant. Those that have passed when a call
+// ends, because the process stood still, are left out.
+func (p *player) every(period time.Duration, f func(at time.Duration)) {
 	var tick func(t time.Duration)
 	tick = func(t time.Duration) {
 		if t >= p.s.Length() {
@@ -313,8 +314,8 @@ func (p *player) every(period time.Duration, f func()) {
 		}
 		p.world.At(t, func() {
 			if !p.stopped {
-				f()
-				tick(t + period)
+				f(t)
+				tick(max(t, p.world.Now()/period*period) + period)
 			}
 		})
 	}
@@ -342,6 +343,9 @@ func (p *player) event(e plan.Event) {
 	case plan.Measured:
 		p.stats = e.Stats
 		p.fleet.measured(e.Stats)
+		for _, sc := range p.scalers {
+			sc.lookAgain(e.Stats)
+		}
 		p.rec.expire(e.At - tellWithin)
 		return
 	case plan.Abandoned:

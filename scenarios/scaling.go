@@ -17,10 +17,12 @@ type scaler struct {
 	policy    autoscale.Policy
 	desired   int
 	next      int // number of the next server
-	ticks     int // so far
 	points    []autoscale.Datapoint
-	keep      int // datapoints that the policies look back on
-	before    map[string]plan.TargetStats
+	keep      int                         // datapoints that the policies look back on
+	before    map[string]plan.TargetStats // the counters from which the next datapoint counts
+	missed    bool                        // the last tick could not be taken
+	resumed   time.Duration               // when that was noticed
+	late      time.Duration               // the longest by which a tick came later than lateEdge
 	decisions []reports.Decision
 	waterfall []*stages
 }
@@ -45,19 +47,66 @@ func (p *player) scheduleScaling() {
 			sc.keep = max(sc.keep, c.Values.Int("datapoints"), c.Values.Int("datapoints_in"))
 		}
 		p.scalers = append(p.scalers, sc)
-		p.every(cfg.Timing.MetricPeriod, func() { p.scale(sc) })
+		p.every(cfg.Timing.MetricPeriod, func(at time.Duration) { p.tick(sc, at) })
 	}
 }
 
-// scale is one tick: signal, decision, and what follows from it. It counts as being at its nominal instant, a multiple
-// of the metric's period: a live tick comes a fraction of a millisecond off, which must not make a cooldown a whole
-// period longer.
-func (p *player) scale(sc *scaler) {
-	sc.ticks++
-	now := time.Duration(sc.ticks) * sc.cfg.Timing.MetricPeriod
+// tick looks at a group. It counts as being at its nominal instant, a multiple of the metric's period: a live tick comes a
+// fraction of a millisecond off, which must not make a cooldown a whole period longer.
+//
+// A tick that comes much too late, because this process stood still, is not taken. The time until then is part of no
+// datapoint: there was hardly any load, and the player did not look.
+func (p *player) tick(sc *scaler, at time.Duration) {
+	now := p.world.Now()
+	late := now - at
+	if late > lateEdge {
+		sc.late = max(sc.late, late)
+	}
+	if late > sc.tolerated() {
+		sc.missed, sc.resumed, sc.before = true, now, map[string]plan.TargetStats{}
+		return
+	}
 	u, ok := p.fleet.utilisation(sc.cfg.Group, sc.before)
+	if looked, period := at-sc.resumed, sc.cfg.Timing.MetricPeriod; sc.missed && (looked < period/2 || !ok && looked < period) {
+		return // not for long enough yet to tell
+	}
+	sc.missed = false
 	sc.before = p.fleet.counters()
-	sc.points = append(sc.points, autoscale.Datapoint{At: now, Value: u, Missing: !ok})
+	p.scale(sc, autoscale.Datapoint{At: at, Value: u, Missing: !ok})
+}
+
+// tolerated is for how long the process may stand still in a period of the metric without making its datapoint wrong.
+func (sc *scaler) tolerated() time.Duration { return max(lateEdge, sc.cfg.Timing.MetricPeriod/10) }
+
+// lookAgain takes in counters after a tick that could not be taken: the next datapoint counts from the first ones that a
+// target told since.
+func (sc *scaler) lookAgain(s *plan.Stats) {
+	if !sc.missed {
+		return
+	}
+	for id, x := range s.Targets {
+		if _, seen := sc.before[id]; !seen && x.BusyAt >= sc.resumed {
+			sc.before[id] = x
+		}
+	}
+}
+
+// stoodStill is the longest time for which this process stood still, or was late to look at a group, of those that may have
+// changed how the group was scaled.
+func (p *player) stoodStill(sc *scaler) time.Duration {
+	longest := sc.late
+	for _, s := range p.played.Stalls {
+		if s.Ran == 0 && s.Stopped > sc.tolerated() && s.From < p.ended {
+			longest = max(longest, s.Stopped)
+		}
+	}
+	return longest
+}
+
+// scale decides on a datapoint, and does what follows from it.
+func (p *player) scale(sc *scaler, point autoscale.Datapoint) {
+	now := point.At
+	sc.points = append(sc.points, point)
 	if len(sc.points) > sc.keep {
 		sc.points = slices.Delete(sc.points, 0, len(sc.points)-sc.keep)
 	}
@@ -75,7 +124,7 @@ func (p *player) scale(sc *scaler) {
 	}
 	signal.Warming = max(signal.Warming, 0)
 	d := sc.policy.Decide(&signal)
-	sc.decisions = append(sc.decisions, reports.Decision{AtMS: reports.MS(now), Signal: signal, Decision: d})
+	sc.note(reports.Decision{AtMS: reports.MS(now), Signal: signal, Decision: d})
 	switch {
 	case d.Desired > sc.desired:
 		p.say("scale", sc.cfg.Group, "", "", fmt.Sprintf("out from %d to %d: %s", sc.desired, d.Desired, d.Reason))

@@ -3,7 +3,9 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +13,8 @@ import (
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -20,6 +24,7 @@ type scriptedWorld struct {
 	p       *player
 	now     time.Duration
 	late    func(nominal time.Duration) time.Duration // by how much a timer misses its instant
+	frozen  [2]time.Duration                          // nothing happens meanwhile: no load, and no timer
 	timers  []timer
 	actions []string
 	busy    float64 // share of the slots, of every target
@@ -58,11 +63,16 @@ func (w *scriptedWorld) Do(a plan.Action) error {
 	return nil
 }
 
+// ran is how long before an instant the world was not frozen.
+func (w *scriptedWorld) ran(t time.Duration) time.Duration {
+	return t - max(min(t, w.frozen[1])-w.frozen[0], 0)
+}
+
 // measure tells counters that show the targets as busy as they are said to be since the last time.
 func (w *scriptedWorld) measure(since time.Duration) {
 	s := &plan.Stats{At: w.now, Targets: map[string]plan.TargetStats{}}
 	for _, m := range w.p.fleet.members {
-		w.total[m.ID] += time.Duration(w.busy * float64(w.now-since))
+		w.total[m.ID] += time.Duration(w.busy * float64(w.ran(w.now)-w.ran(since)))
 		s.Targets[m.ID] = plan.TargetStats{Group: m.Group, Generation: 1, BusyAt: w.now, Busy: w.total[m.ID], Slots: 1}
 	}
 	w.p.event(plan.Event{Kind: plan.Measured, Stats: s})
@@ -73,7 +83,10 @@ func (w *scriptedWorld) Play(_ context.Context, _ profile.Schedule, _ func(*meas
 		slices.SortStableFunc(w.timers, func(a, b timer) int { return int(a.at - b.at) })
 		next := w.timers[0]
 		w.timers = w.timers[1:]
-		w.now = next.at + w.late(next.at)
+		w.now = max(w.now, next.at+w.late(next.at))
+		if w.now > w.frozen[0] {
+			w.now = max(w.now, w.frozen[1])
+		}
 		w.measure(last)
 		next.f()
 	}
@@ -84,10 +97,17 @@ func (w *scriptedWorld) InFlight() int64    { return 0 }
 func (w *scriptedWorld) Settle(func() bool) {}
 func (w *scriptedWorld) Close() error       { return nil }
 
+// tracking is a policy that keeps targets half busy, and scales out or in after so many datapoints.
+func tracking(datapoints int) []spec.Choice {
+	return []spec.Choice{{Kind: "target_tracking", Values: spec.Values{"metric": "cpu", "target": .5, "datapoints": datapoints, "datapoints_in": datapoints}}}
+}
+
 // playScaled plays a group of three targets in two zones that is scaled each second, and returns the player.
 func playScaled(t *testing.T, length time.Duration, policy autoscale.Config, faults []chaos.Fault, change func(*scriptedWorld)) (*player, *scriptedWorld) {
 	t.Helper()
-	policy.Policies = []spec.Choice{{Kind: "target_tracking", Values: spec.Values{"metric": "cpu", "target": .5, "datapoints": 1, "datapoints_in": 1}}}
+	if policy.Policies == nil {
+		policy.Policies = tracking(1)
+	}
 	s := &plan.Scenario{
 		Seed: 1,
 		Topology: &plan.Topology{Groups: []plan.Group{{
@@ -137,7 +157,7 @@ func TestCooldownCountsNominalTicks(t *testing.T) {
 	})
 	var at []float64
 	for i, d := range p.scalers[0].decisions {
-		if d.AtMS != float64(i+1)*1000 || d.Signal.At != time.Duration(i+1)*time.Second {
+		if d.Signal.At%time.Second != 0 || d.AtMS != reports.MS(d.Signal.At) {
 			t.Errorf("decision %d is at %v ms, its signal at %v", i, d.AtMS, d.Signal.At)
 		}
 		if d.Decision.Desired != d.Signal.Desired {
@@ -187,4 +207,143 @@ func TestAddedServersHaveZones(t *testing.T) {
 			t.Errorf("%+v, want %+v", m.Target, want)
 		}
 	}
+}
+
+// A tick that the player could not take, because it was frozen, is no datapoint, nor is the time in which it was frozen part
+// of one: four in a row stay four in a row. What the scaling came to is not held against the system.
+func TestTicksOfAFrozenPlayer(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		frozen  [2]time.Duration
+		decided float64 // in seconds
+		late    string  // the warning; "" when there is none
+	}{
+		{"never", [2]time.Duration{}, 5, ""},
+		{"for a moment", [2]time.Duration{4950 * time.Millisecond, 5050 * time.Millisecond}, 5, ""},
+		{"over a tick", [2]time.Duration{4600 * time.Millisecond, 5300 * time.Millisecond}, 6, "300ms"},
+		{"over two ticks", [2]time.Duration{4400 * time.Millisecond, 6800 * time.Millisecond}, 8, "1.8s"},
+		{"until just before a tick", [2]time.Duration{4400 * time.Millisecond, 6950 * time.Millisecond}, 8, "1.95s"},
+		{"until a while before a tick", [2]time.Duration{4400 * time.Millisecond, 6400 * time.Millisecond}, 7, "1.4s"},
+		{"until a tick", [2]time.Duration{4400 * time.Millisecond, 7 * time.Second}, 8, "2s"},
+	} {
+		p, w := playScaled(t, 12*time.Second, autoscale.Config{Min: 1, Max: 4, Policies: tracking(4)}, nil, func(w *scriptedWorld) {
+			w.busy, w.frozen = .6, tc.frozen
+			for at := 100 * time.Millisecond; at < 12*time.Second; at += 200 * time.Millisecond {
+				w.At(at, func() {}) // counters are told
+			}
+		})
+		decided, last := 0., 0.
+		for _, d := range p.scalers[0].decisions {
+			if d.Decision.Desired != d.Signal.Desired {
+				decided = d.AtMS / 1000
+				if d.Breach != 2*time.Second {
+					t.Errorf("%s: the breach was at %v", tc.name, d.Breach)
+				}
+			}
+			if x := d.Signal.Points[len(d.Signal.Points)-1]; x.Missing && d.AtMS > 1000 || d.AtMS <= last {
+				t.Errorf("%s: %+v after %v", tc.name, d, last)
+			}
+			if last = d.AtMS; d.Repeats != nil {
+				last = d.Repeats.UntilMS
+			}
+		}
+		if decided != tc.decided || len(w.actions) != 1 || last != 11000 {
+			t.Errorf("%s: decided at %v s, want %v; %q, last decision at %v ms", tc.name, decided, tc.decided, w.actions, last)
+		}
+		r := judgedScaling(t, p, "scale_out(web) < 2s")
+		text := strings.Join(r.Warnings, "\n")
+		if got := strings.Contains(text, "scaling of group web was looked at"); got != (tc.late != "") || !strings.Contains(text, tc.late) {
+			t.Errorf("%s: warnings %q", tc.name, r.Warnings)
+		}
+		if open := !r.Gates[0].Judged; open != (tc.late != "") || r.Validity.Valid == open {
+			t.Errorf("%s: the gate is %+v, reasons %q", tc.name, r.Gates[0], r.Validity.Reasons)
+		}
+	}
+}
+
+// However long a run is, decisions that changed nothing take little room: those that follow each other and are alike are
+// told of as one, with their number and the range of the metric. Each that changed something is there, and what is there
+// can be decided again.
+func TestDecisionsOfALongRunAreFew(t *testing.T) {
+	const length = 2 * time.Hour
+	for _, tc := range []struct {
+		name    string
+		busy    func(second int) float64
+		policy  autoscale.Config
+		most    int // entries
+		changes int
+	}{
+		{"calm", func(second int) float64 { return .46 + .001*float64(second*7%40) }, autoscale.Config{Min: 1, Max: 9}, 2, 0},
+		{"restless within limits", func(second int) float64 { return .3 + .1*float64(second*7%5) }, autoscale.Config{Min: 3, Max: 3}, keptDecisions, 0},
+		{"more each half hour", func(second int) float64 { return .48 + .03*float64(second%1800/1799) }, autoscale.Config{Min: 1, Max: 99}, 50, 3},
+	} {
+		p, _ := playScaled(t, length, tc.policy, nil, func(w *scriptedWorld) {
+			w.late = func(nominal time.Duration) time.Duration {
+				w.busy = tc.busy(int((nominal - 1) / time.Second))
+				return 0
+			}
+		})
+		list := p.scalers[0].decisions
+		changes, ticks, until := 0, 0, 0.
+		var signals []autoscale.Signal
+		for _, d := range list {
+			if d.Desired != d.Signal.Desired {
+				changes++
+			}
+			if d.AtMS != until+1000 {
+				t.Fatalf("%s: %v ms follows %v ms", tc.name, d.AtMS, until)
+			}
+			until, ticks = d.AtMS, ticks+1
+			signals = append(signals, d.Signal)
+			if x := d.Repeats; x != nil {
+				until, ticks = x.UntilMS, ticks+x.Count
+				checkRange(t, tc.name, &d, tc.busy)
+			}
+		}
+		if len(list) > tc.most || changes != tc.changes || until != 1000*(length.Seconds()-1) || ticks != int(length/time.Second)-1 {
+			t.Errorf("%s: %d entries, %d changes, %d ticks until %v ms", tc.name, len(list), changes, ticks, until)
+		}
+		again, err := autoscale.Replay(p.s.Scaling[0].Policy, signals)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, d := range list {
+			if again[i] != d.Decision {
+				t.Fatalf("%s: %+v, and decided again %+v", tc.name, d.Decision, again[i])
+			}
+		}
+	}
+}
+
+// checkRange compares an entry's range of the metric with what the targets were told to be busy with.
+func checkRange(t *testing.T, name string, d *reports.Decision, busy func(second int) float64) {
+	t.Helper()
+	lowest, highest := 1., 0.
+	for second := int(d.AtMS/1000) - 1; second < int(d.Repeats.UntilMS/1000); second++ {
+		if second > 0 { // in the first one there is no datapoint
+			lowest, highest = min(lowest, busy(second)), max(highest, busy(second))
+		}
+	}
+	if x := d.Repeats; x.Lowest == nil || math.Abs(*x.Lowest-lowest) > 1e-6 || math.Abs(*x.Highest-highest) > 1e-6 {
+		t.Errorf("%s: from %v ms on: %v and %v, want %v to %v", name, d.AtMS, x.Lowest, x.Highest, lowest, highest)
+	}
+}
+
+// judgedScaling is the result of a played scenario in which each request was answered in time.
+func judgedScaling(t *testing.T, p *player, expr string) *reports.Result {
+	t.Helper()
+	g, err := gate.Parse(expr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.s.Gates = []gate.Gate{g}
+	for w := p.sched.Walk(); ; {
+		seq, due, more := w.Next()
+		if !more {
+			break
+		}
+		p.rec.sample(&measure.Sample{Seq: seq, Due: due, Offered: due, Sent: due, First: due, Done: due + time.Millisecond, Status: 200})
+	}
+	p.rec.end(false, p.ended, p.sched)
+	return p.result()
 }

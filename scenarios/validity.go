@@ -43,6 +43,11 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 	if p.played.CPU > cpuLimit && !p.s.HasClosed() { // a closed loop takes what it can get
 		p.warn("the generator used %.0f %% of the CPU it may use: above %.0f %% it is likely to be late", p.played.CPU*100, cpuLimit*100)
 	}
+	for _, sc := range p.scalers {
+		if d := p.stoodStill(sc); d > 0 {
+			p.warn("scaling of group %s was looked at up to %v late: the load generator's process stood still, and the group may have been scaled otherwise than without that", sc.cfg.Group, d.Round(time.Millisecond))
+		}
+	}
 	t := r.Totals
 	if t.Planned != t.Sent+t.Dropped+t.Cancelled {
 		p.distrust(r, "%d requests were planned, but %d have an outcome", t.Planned, t.Sent+t.Dropped+t.Cancelled)
@@ -169,14 +174,15 @@ func longestStalls(stalls []measure.Stall) (out []reports.Stall, stopped, draine
 	out = []reports.Stall{}
 	for _, s := range stalls {
 		stopped += reports.MS(s.Stopped)
-		drained += reports.MS(s.To - s.From - s.Stopped)
+		drained += reports.MS(s.Drained())
 	}
-	length := func(s measure.Stall) time.Duration { return s.To - s.From }
-	longest := slices.SortedFunc(slices.Values(stalls), func(a, b measure.Stall) int { return cmp.Compare(length(b), length(a)) })
+	longest := slices.SortedFunc(slices.Values(stalls), func(a, b measure.Stall) int { return cmp.Compare(b.Length(), a.Length()) })
 	longest = longest[:min(len(longest), keptStalls)]
 	slices.SortFunc(longest, func(a, b measure.Stall) int { return cmp.Compare(a.From, b.From) })
 	for _, s := range longest {
-		out = append(out, reports.Stall{FromMS: reports.MS(s.From), ResumedMS: reports.MS(s.Resumed), ToMS: reports.MS(s.To), StoppedMS: reports.MS(s.Stopped), Cause: string(s.Cause)})
+		out = append(out, reports.Stall{
+			FromMS: reports.MS(s.From), ResumedMS: reports.MS(s.Resumed), ToMS: reports.MS(s.To), StoppedMS: reports.MS(s.Stopped), RanMS: reports.MS(s.Ran), Cause: string(s.Cause),
+		})
 	}
 	return out, stopped, drained
 }

@@ -100,6 +100,10 @@ func TestVerdictsOfDisturbedRuns(t *testing.T) {
 			r.ask(n, 0, 5*ms, 20*ms, ok)
 			r.played.Stalls = []measure.Stall{{From: 5 * s, Resumed: 8 * s, To: 8 * s}}
 		}, []string{"rate > 150/s"}, reports.Invalid, "gate rate > 150/s can't be judged"},
+		"a gate on its rate, which stalls that take little of the time between them do not turn": {users(8 * s), func(r *rehearsal) {
+			r.ask(n, 0, 5*ms, 20*ms, ok)
+			r.played.Stalls = []measure.Stall{{From: 5 * s, Resumed: 8 * s, To: 8 * s, Stopped: 10 * ms, Ran: 2990 * ms}}
+		}, []string{"rate > 150/s"}, reports.Failed, "rate > 150/s: observed"},
 		"a closed loop whose answers were often seen late": {users(10 * s), func(r *rehearsal) {
 			r.ask(n-200, 0, 10*ms, 20*ms, ok)
 			r.ask(200, 0, 10*ms, 60*ms, stalled(40*ms, ok))
@@ -176,14 +180,15 @@ func TestStoppedAndDrainedTimeAreToldApart(t *testing.T) {
 	r.ask(1000, 0, 10*ms, 20*ms, ok)
 	r.played.Stalls = []measure.Stall{
 		{From: s, Resumed: 1200 * ms, To: 1982 * ms, Stopped: 200 * ms},
-		{From: 3 * s, Resumed: 3100 * ms, To: 3500 * ms, Stopped: 150 * ms}, // it stopped again before the burst had drained
+		{From: 3 * s, Resumed: 3100 * ms, To: 3500 * ms, Stopped: 150 * ms},            // it stopped again before the burst had drained
+		{From: 4 * s, Resumed: 8990 * ms, To: 9 * s, Stopped: 40 * ms, Ran: 4950 * ms}, // many, between which it ran
 	}
 	r.rec.planned[0] = 1000
 	v := r.judged(t).Validity
-	if v.StalledMS != 350 || v.DrainedMS != 782+350 {
+	if v.StalledMS != 390 || v.DrainedMS != 782+350+10 {
 		t.Errorf("stood still for %v ms, drained for %v ms", v.StalledMS, v.DrainedMS)
 	}
-	if want := []reports.Stall{{FromMS: 1000, ResumedMS: 1200, ToMS: 1982, StoppedMS: 200}, {FromMS: 3000, ResumedMS: 3100, ToMS: 3500, StoppedMS: 150}}; !slices.Equal(v.Stalls, want) {
+	if want := []reports.Stall{{FromMS: 1000, ResumedMS: 1200, ToMS: 1982, StoppedMS: 200}, {FromMS: 3000, ResumedMS: 3100, ToMS: 3500, StoppedMS: 150}, {FromMS: 4000, ResumedMS: 8990, ToMS: 9000, StoppedMS: 40, RanMS: 4950}}; !slices.Equal(v.Stalls, want) {
 		t.Errorf("%+v", v.Stalls)
 	}
 }

@@ -36,7 +36,7 @@ type Sample struct {
 	Status   int   // HTTP status; 0 when there was no answer
 	Detail   string
 	BytesIn  int64 // of the body of the answer
-	BytesOut int64 // of the body of the request
+	BytesOut int64 // of the body of the request; 0 when it was not sent
 
 	// What the balancer said of its final attempt; empty when it was not asked, or said nothing.
 	Told     bool   // the balancer has said something, if only that there was no attempt

@@ -2,6 +2,8 @@ package measure
 
 import (
 	"math"
+	"math/bits"
+	"slices"
 	"sort"
 	"time"
 )
@@ -16,17 +18,45 @@ const (
 )
 
 // Stall is a stretch in which the generator stood still, and the time until the burst of requests behind it had
-// drained.
+// drained. In a run with very many stalls one may stand for several (StallLedger): From and To are then its bounds, and
+// Resumed is of the last one.
 type Stall struct {
 	From    time.Duration
 	Resumed time.Duration // it runs again
 	To      time.Duration // the burst has drained; Resumed when there was none
-	Cause   StallCause
+	Cause   StallCause    // of the first one
 
 	// Stopped is how much of the time from From to To it did not run. It is Resumed − From, and more when it stopped
 	// again before the burst had drained. Of a control group's throttling the whole time between two looks at its
 	// counters counts: where in it that was is not known.
 	Stopped time.Duration
+
+	// Ran is how much of the time from From to To does not count, because it ran as usual between the stalls that this
+	// one stands for. It is 0 when it stands for itself.
+	Ran time.Duration
+}
+
+// Length is how long the generator stood still, the time in which the burst drained included.
+func (s *Stall) Length() time.Duration { return s.To - s.From - s.Ran }
+
+// Drained is how much of its length the burst drained while the generator ran.
+func (s *Stall) Drained() time.Duration { return s.Length() - s.Stopped }
+
+// Within is how much of its length lies between two instants. Of one that stands for several it is not known where they
+// were: its length counts as spread evenly from From to To.
+func (s *Stall) Within(from, to time.Duration) time.Duration {
+	return max(s.share(s.Length(), to)-s.share(s.Length(), from), 0)
+}
+
+// share is the part of a time that lies before an instant when it is spread evenly from From to To.
+func (s *Stall) share(d, before time.Duration) time.Duration {
+	before = min(max(before, s.From), s.To)
+	if before == s.From {
+		return 0
+	}
+	hi, lo := bits.Mul64(uint64(d), uint64(before-s.From))
+	quotient, _ := bits.Div64(hi, lo, uint64(s.To-s.From))
+	return time.Duration(quotient)
 }
 
 const (
@@ -45,13 +75,16 @@ const (
 	calmBeats = 50
 	// touchBeats is how many beats after a stall an answer may still be stamped that came during it.
 	touchBeats = 2
-	// maxStalls bounds the stalls that are kept for looking at samples. Beyond it the two closest ones become one.
+	// maxStalls bounds the stalls that are kept for looking at samples. Beyond it older neighbours become one.
 	maxStalls = 4096
+	// keptApart is how many of the latest stalls stay as they are: samples are looked at soon after they ended.
+	keptApart = maxStalls / 4
 )
 
 // StallLedger keeps the stretches in which a generator stood still. It is told of the generator's heartbeat and
 // knows of each instant before the last beat how long the generator had stood still until then. Its memory is
-// bounded; it reads no clock.
+// bounded, so that in a run with thousands of stalls an older one stands for several; it still counts for as long as they
+// took. It reads no clock.
 type StallLedger struct {
 	period    time.Duration
 	tolerance time.Duration
@@ -66,6 +99,7 @@ type StallLedger struct {
 	beats  int
 
 	stalls []stall
+	most   int           // of them are kept
 	latest time.Duration // length of what was added last; of the longest that told of the same stall
 	ended  time.Duration // until then it is known for how long the generator did not run
 	watch  int           // beats for which a burst behind the last stall may still show
@@ -78,12 +112,31 @@ type StallLedger struct {
 type stall struct {
 	Stall
 	before, drained time.Duration // in all; of it while bursts drained
+
+	joined bool          // it stands for several
+	bursts time.Duration // for how long their bursts drained; only of a joined one
+}
+
+// burst is for how long bursts drained, the time included in which the generator stopped again meanwhile.
+func (s *stall) burst() time.Duration {
+	if s.joined {
+		return s.bursts
+	}
+	return s.To - s.Resumed
+}
+
+// burstBefore is how much of that lies before an instant.
+func (s *stall) burstBefore(t time.Duration) time.Duration {
+	if s.joined {
+		return s.share(s.bursts, t)
+	}
+	return max(min(t, s.To)-s.Resumed, 0)
 }
 
 // NewStallLedger returns a ledger for a heart that beats with the given period. A beat that is late by no more than
 // the tolerance is none of its business.
 func NewStallLedger(period, tolerance time.Duration) *StallLedger {
-	return &StallLedger{period: period, tolerance: tolerance}
+	return &StallLedger{period: period, tolerance: tolerance, most: maxStalls}
 }
 
 // Beat tells that the heart beats now, and how many requests are in flight.
@@ -156,7 +209,7 @@ func (l *StallLedger) add(from, to time.Duration, cause StallCause) {
 		l.limit = limit
 	}
 	l.watch = burstBeats
-	if len(l.stalls) > maxStalls {
+	if len(l.stalls) > l.most {
 		l.join()
 	}
 }
@@ -167,7 +220,7 @@ func (l *StallLedger) after(s Stall) stall {
 		return stall{Stall: s}
 	}
 	last := &l.stalls[len(l.stalls)-1]
-	return stall{s, last.before + last.To - last.From, last.drained + last.To - last.Resumed}
+	return stall{Stall: s, before: last.before + last.Length(), drained: last.drained + last.burst()}
 }
 
 // gapBefore is how long the generator ran between a stall and the one before it.
@@ -178,24 +231,37 @@ func (l *StallLedger) gapBefore(i int) time.Duration {
 	return l.stalls[i].From - l.stalls[i-1].To
 }
 
-// join makes one of the two stalls that are closest to each other.
+// join makes fewer stalls of the older ones: of two neighbours one where the least time lies in between, so that it is
+// known as well as can be when the generator stood still. It takes away a quarter of them at least.
 func (l *StallLedger) join() {
-	best := 1
-	for i := 1; i+1 < len(l.stalls); i++ { // the last one may still grow
-		if l.gapBefore(i) < l.gapBefore(best) {
-			best = i
+	older := len(l.stalls) - keptApart
+	ran := make([]time.Duration, older-1)
+	for i := range ran {
+		ran[i] = joined(&l.stalls[i], &l.stalls[i+1]).Ran
+	}
+	slices.Sort(ran)
+	most, out := ran[len(ran)/2], l.stalls[:0]
+	for i := 0; i < len(l.stalls); i++ {
+		s := l.stalls[i]
+		if i+1 < older {
+			if both := joined(&s, &l.stalls[i+1]); both.Ran <= most {
+				s = both
+				i++
+			}
 		}
+		out = append(out, s)
 	}
-	rest := make([]Stall, 0, len(l.stalls)-best)
-	for _, s := range l.stalls[best+1:] {
-		rest = append(rest, s.Stall)
-	}
-	l.stalls[best-1].Resumed, l.stalls[best-1].To = l.stalls[best].Resumed, l.stalls[best].To
-	l.stalls[best-1].Stopped += l.stalls[best].Stopped
-	l.stalls = l.stalls[:best]
-	for _, s := range rest {
-		l.stalls = append(l.stalls, l.after(s))
-	}
+	l.stalls = out
+}
+
+// joined is a stall that stands for two neighbours. It takes as long as both.
+func joined(a, b *stall) stall {
+	out := *a
+	out.joined, out.bursts = true, a.burst()+b.burst()
+	out.Resumed, out.To = b.Resumed, b.To
+	out.Stopped += b.Stopped
+	out.Ran += b.From - a.To + b.Ran
+	return out
 }
 
 // Known is up to when the ledger knows whether the generator stood still.
@@ -213,8 +279,7 @@ func (l *StallLedger) until(t time.Duration) (all, drained time.Duration) {
 		return 0, 0
 	}
 	s := &l.stalls[i]
-	end := min(t, s.To)
-	return s.before + end - s.From, s.drained + max(end-s.Resumed, 0)
+	return s.before + s.Within(s.From, t), s.drained + s.burstBefore(t)
 }
 
 // Between is how long the generator stood still from one instant to another, the time in which bursts drained
@@ -272,7 +337,7 @@ func (l *StallLedger) waiting(from, to time.Duration) time.Duration {
 	begin := max(from, last.From)
 	_, a := l.until(from)
 	_, b := l.until(begin)
-	return max(b-a, 0) + max(min(to, last.To)-begin, 0)
+	return max(b-a, 0) + l.Between(begin, to)
 }
 
 // Stalls returns the stretches in order of time.

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"math/rand"
 	"slices"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func TestLedger(t *testing.T) {
 	}
 	stalls := func(at ...time.Duration) (out []Stall) {
 		for i := 0; i < len(at); i += 4 {
-			out = append(out, Stall{at[i] * ms, at[i+1] * ms, at[i+2] * ms, Paused, at[i+3] * ms})
+			out = append(out, Stall{From: at[i] * ms, Resumed: at[i+1] * ms, To: at[i+2] * ms, Cause: Paused, Stopped: at[i+3] * ms})
 		}
 		return out
 	}
@@ -122,7 +123,7 @@ func TestLedgerKnowsOfThrottlingOnceItWasTold(t *testing.T) {
 			t.Fatalf("known up to %v at %v", l.Known(), at)
 		}
 	}
-	if got, want := l.Stalls(), []Stall{{80 * ms, 100 * ms, 100 * ms, Throttled, 20 * ms}}; !slices.Equal(got, want) {
+	if got, want := l.Stalls(), []Stall{{From: 80 * ms, Resumed: 100 * ms, To: 100 * ms, Cause: Throttled, Stopped: 20 * ms}}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
@@ -134,9 +135,9 @@ func TestStoppedTimeCountsOnce(t *testing.T) {
 		looks  []time.Duration // at each the group has been throttled
 		want   Stall
 	}{
-		"told after it":             {[2]time.Duration{100 * ms, 300 * ms}, []time.Duration{0, 310 * ms}, Stall{0, 310 * ms, 310 * ms, Paused, 310 * ms}},
-		"told twice":                {[2]time.Duration{100 * ms, 300 * ms}, []time.Duration{90 * ms, 300 * ms, 304 * ms}, Stall{90 * ms, 304 * ms, 304 * ms, Paused, 214 * ms}},
-		"told of again in a moment": {[2]time.Duration{100 * ms, 300 * ms}, []time.Duration{300 * ms, 310 * ms}, Stall{102 * ms, 310 * ms, 310 * ms, Paused, 208 * ms}},
+		"told after it":             {[2]time.Duration{100 * ms, 300 * ms}, []time.Duration{0, 310 * ms}, Stall{From: 0, Resumed: 310 * ms, To: 310 * ms, Cause: Paused, Stopped: 310 * ms}},
+		"told twice":                {[2]time.Duration{100 * ms, 300 * ms}, []time.Duration{90 * ms, 300 * ms, 304 * ms}, Stall{From: 90 * ms, Resumed: 304 * ms, To: 304 * ms, Cause: Paused, Stopped: 214 * ms}},
+		"told of again in a moment": {[2]time.Duration{100 * ms, 300 * ms}, []time.Duration{300 * ms, 310 * ms}, Stall{From: 102 * ms, Resumed: 310 * ms, To: 310 * ms, Cause: Paused, Stopped: 208 * ms}},
 	} {
 		l := NewStallLedger(2*ms, ms)
 		heart(l, tc.frozen[0], func(time.Duration) int64 { return 5 })
@@ -193,32 +194,51 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// However many stalls there are: few are kept, in order and apart, and times add up.
+// However many stalls there are: few are kept, in order and apart, times add up, and nothing is counted that would not be
+// if all were kept.
 func TestStallLedgerIsBoundedAndAdditive(t *testing.T) {
-	for _, n := range []int{20, 2 * maxStalls} {
-		l := NewStallLedger(2*ms, ms)
+	for _, n := range []int{20, 3 * maxStalls} {
+		l, all := NewStallLedger(2*ms, ms), NewStallLedger(2*ms, ms)
+		all.most = n + 1
 		now := time.Duration(0)
 		for i := range n {
-			now += time.Duration(4+i*i%97) * ms
-			l.Beat(now, 0)
-			if i%7 == 0 {
-				l.Throttle(now, time.Duration(i)*ms)
+			for _, x := range []*StallLedger{l, all} {
+				at := now + time.Duration(4+i*i%97)*ms
+				x.Beat(at, int64(i%300))
+				if i%7 == 0 {
+					x.Throttle(at, time.Duration(i)*ms)
+				}
+				for k := range 30 {
+					x.Beat(at+time.Duration(k)*2*ms, int64(i%300/(k+1)))
+				}
 			}
-			for range 4 {
-				now += 2 * ms
-				l.Beat(now, 0)
-			}
+			now = l.last
 		}
-		last, sum := time.Duration(0), time.Duration(0)
-		for _, s := range l.Stalls() {
-			if s.From < last || s.To <= s.From || s.Stopped < s.Resumed-s.From && n == 20 || s.Stopped > s.To-s.From || s.Stopped <= 0 {
+		kept, stopped, drained := l.Stalls(), time.Duration(0), time.Duration(0)
+		last := time.Duration(0)
+		for _, s := range kept {
+			if s.From < last || s.Length() <= 0 || s.Stopped <= 0 || s.Drained() < 0 || s.Ran < 0 || n == 20 && s.Ran > 0 {
 				t.Fatalf("%+v after %v", s, last)
 			}
 			last = s.To
-			sum += s.To - s.From
+			stopped, drained = stopped+s.Stopped, drained+s.Drained()
 		}
-		if len(l.Stalls()) > maxStalls || l.Between(0, now) != sum || sum > now {
-			t.Fatalf("%d stalls, %v in all, their sum %v of %v", len(l.Stalls()), l.Between(0, now), sum, now)
+		for _, s := range all.Stalls() {
+			stopped, drained = stopped-s.Stopped, drained-s.To+s.From+s.Stopped
+		}
+		if stopped != 0 || drained != 0 {
+			t.Errorf("of %d stalls, %d of them kept, it stopped for %v too long, and drained for %v", len(all.stalls), len(kept), stopped, drained)
+		}
+		gotAll, gotDrained := l.until(now)
+		wantAll, wantDrained := all.until(now)
+		if len(kept) > maxStalls || (len(kept) < len(all.stalls)) != (n > maxStalls) || gotAll != wantAll || gotDrained != wantDrained || wantDrained == 0 || wantAll > now {
+			t.Fatalf("%d stalls, %v in all of %v, bursts of %v of %v", len(kept), gotAll, wantAll, gotDrained, wantDrained)
+		}
+		for _, s := range kept {
+			gotAll, gotDrained := l.until(s.To)
+			if wantAll, wantDrained := all.until(s.To); gotAll != wantAll || gotDrained != wantDrained {
+				t.Fatalf("until %v: %v in all of %v, bursts of %v of %v", s.To, gotAll, wantAll, gotDrained, wantDrained)
+			}
 		}
 		for i := range 100 {
 			a := now * time.Duration(i*37%100) / 100
@@ -226,6 +246,72 @@ func TestStallLedgerIsBoundedAndAdditive(t *testing.T) {
 			if l.Between(0, a)+l.Between(a, b) != l.Between(0, b) || l.Between(a, b) > b-a {
 				t.Fatalf("%v and %v: %v + %v, %v", a, b, l.Between(0, a), l.Between(a, b), l.Between(0, b))
 			}
+			sum := time.Duration(0)
+			for k := range kept {
+				sum += kept[k].Within(a, b)
+			}
+			if sum != l.Between(a, b) {
+				t.Fatalf("%v and %v: the stalls themselves tell of %v, the ledger of %v", a, b, sum, l.Between(a, b))
+			}
+		}
+	}
+}
+
+// A generator that now and then is two milliseconds late has stood still for as long as that took, however many times it
+// was: in all, in any stretch, and of any request.
+func TestManyStallsCountForAsLongAsTheyTook(t *testing.T) {
+	const hiccup = 2 * ms
+	for _, tc := range []struct {
+		name string
+		rate func(time.Duration) float64 // of hiccups, a second
+		to   time.Duration
+	}{
+		{"few enough to keep all", func(time.Duration) float64 { return 5 }, time.Minute},
+		{"more", func(time.Duration) float64 { return 20 }, 8 * time.Minute},
+		{"many", func(time.Duration) float64 { return 100 }, 4 * time.Minute},
+		{"in some minutes only", func(at time.Duration) float64 { return 100 * float64(at/time.Minute%2) }, 6 * time.Minute},
+	} {
+		rnd := rand.New(rand.NewSource(1))
+		l := NewStallLedger(2*ms, ms)
+		var at []time.Duration // of hiccups
+		counted := func(from, to time.Duration) (sum time.Duration) {
+			for i := len(at) - 1; i >= 0 && at[i]+hiccup > from; i-- {
+				sum += max(min(at[i]+hiccup, to)-max(at[i], from), 0)
+			}
+			return sum
+		}
+		kept := 0
+		for now := time.Duration(0); now < tc.to; {
+			if now += 2 * ms; rnd.Float64() < tc.rate(now)*.002 {
+				at = append(at, now)
+				now += hiccup
+			}
+			l.Beat(now, 5)
+			if len(l.stalls) < kept { // some have become one
+				checkLatest(t, tc.name, l, now, counted)
+			}
+			kept = len(l.stalls)
+		}
+		if got, want := l.Between(0, tc.to+time.Second), counted(0, tc.to+time.Second); got != want || want == 0 {
+			t.Errorf("%s: it stood still for %v in all, and %v are counted", tc.name, want, got)
+		}
+		for from := time.Duration(0); from < tc.to; from += time.Minute {
+			got, want := l.Between(from, from+time.Minute), counted(from, from+time.Minute)
+			if off := (got - want).Abs(); off > want/10+10*hiccup {
+				t.Errorf("%s: in the minute from %v on it stood still for %v, and %v are counted", tc.name, from, want, got)
+			}
+		}
+		checkLatest(t, tc.name, l, at[len(at)-1]+hiccup, counted)
+	}
+}
+
+// checkLatest looks at requests that end now, at the end of a hiccup: the monitor looks at each when it has just ended.
+func checkLatest(t *testing.T, name string, l *StallLedger, now time.Duration, counted func(from, to time.Duration) time.Duration) {
+	t.Helper()
+	for _, length := range []time.Duration{10 * ms, 100 * ms, time.Second, 5 * time.Second} {
+		s := &Sample{Due: now - length, Offered: now - length, Sent: now, First: now, Done: now}
+		if got, want := l.Stalled(s), counted(s.Due, s.Done); got != want {
+			t.Errorf("%s: of a request that took %v and ended at %v it stood still for %v, and %v are counted", name, length, now, want, got)
 		}
 	}
 }

@@ -28,7 +28,7 @@ type Clock struct {
 // NewClock returns a clock whose zero is the given instant of CLOCK_MONOTONIC.
 func NewClock(epoch time.Duration) Clock {
 	base := time.Now()
-	return Clock{base, Monotonic() - epoch}
+	return Clock{base, distance(func() time.Duration { return time.Since(base) }, Monotonic) - epoch}
 }
 
 // StartClock returns a clock whose zero is now.

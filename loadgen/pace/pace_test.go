@@ -87,3 +87,37 @@ func BenchmarkLate(b *testing.B) {
 		})
 	}
 }
+
+// The distance of two clocks is right, however often this process stands still between two readings of them; when it
+// always does the reading with the shortest pause counts.
+func TestTheDistanceOfTwoClocks(t *testing.T) {
+	const apart = time.Hour
+	for name, tc := range map[string]struct {
+		pauses []time.Duration // after each reading of a clock; none after the last one that is listed
+		off    time.Duration   // at the most
+	}{
+		"without a pause":                {nil, 0},
+		"a pause after the first":        {[]time.Duration{time.Second}, 0},
+		"a pause after the second":       {[]time.Duration{0, time.Second}, 0},
+		"pauses at the first two times":  {[]time.Duration{time.Second, 0, 0, time.Minute}, 0},
+		"a short pause each time":        {slices.Repeat([]time.Duration{30 * time.Microsecond}, 1000), 30 * time.Microsecond},
+		"long ones, and a short one":     {append([]time.Duration{time.Second, 0, 0, 0, time.Millisecond}, slices.Repeat([]time.Duration{time.Second}, 1000)...), time.Millisecond},
+		"a pause between two attempts":   {[]time.Duration{time.Second, 0, time.Hour}, 0},
+		"none that a clock could notice": {slices.Repeat([]time.Duration{time.Nanosecond}, 1000), time.Nanosecond},
+	} {
+		now, readings := time.Duration(0), 0
+		read := func(ahead time.Duration) func() time.Duration {
+			return func() time.Duration {
+				at := now + ahead
+				if readings < len(tc.pauses) {
+					now += tc.pauses[readings]
+				}
+				readings++
+				return at
+			}
+		}
+		if got := distance(read(0), read(apart)); (got-apart).Abs() > tc.off || readings > 100 {
+			t.Errorf("%s: %v after %d readings, want %v", name, got, readings, apart)
+		}
+	}
+}

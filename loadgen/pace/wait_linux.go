@@ -31,7 +31,7 @@ func NewWaiter(c Clock) (*Waiter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("timer: %w", err)
 	}
-	return &Waiter{clock: c, zero: Monotonic() - c.Now(), fd: fd, file: os.NewFile(uintptr(fd), "timerfd")}, nil
+	return &Waiter{clock: c, zero: distance(c.Now, Monotonic), fd: fd, file: os.NewFile(uintptr(fd), "timerfd")}, nil
 }
 
 // Wait returns when the clock shows t, or when the context has ended, with its error.

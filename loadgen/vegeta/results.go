@@ -77,18 +77,24 @@ func (r *Results) write() (err error) {
 	return errors.Join(err, r.w.Flush())
 }
 
+// result makes a result of a sample. Vegeta goes by the code alone: an answer that was not as expected must not count as a
+// success, nor one as a failure whose status was expected.
 func (r *Results) result(s *measure.Sample) *vegeta.Result {
 	x := &vegeta.Result{
 		Attack: "shakedown", Seq: s.Seq, Code: uint16(s.Status), Timestamp: time.Unix(0, r.start.Load()+int64(s.Due)), Latency: s.Response(),
 		BytesIn: uint64(s.BytesIn), BytesOut: uint64(s.BytesOut),
 	}
 	x.Method, x.URL = r.describe(s.Seq)
-	if s.Outcome != measure.Succeeded {
+	success := x.Code >= 200 && x.Code < 400
+	switch {
+	case s.Outcome == measure.Succeeded && !success:
+		x.Code = 200
+	case s.Outcome != measure.Succeeded:
 		if x.Error = s.Detail; x.Error == "" {
 			x.Error = string(s.Class)
 		}
-		if x.Code >= 200 && x.Code < 400 {
-			x.Code = 0 // vegeta goes by the code alone: an answer that was not as expected must not count as a success
+		if success {
+			x.Code = 0
 		}
 	}
 	return x

@@ -19,7 +19,8 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
 
-// samples are a run of 40 requests: each tenth refused, each tenth not as expected, one dropped, one cancelled.
+// samples are a run of 40 requests: each tenth refused, each tenth not as expected, each tenth a 404 as expected, one
+// dropped, one cancelled.
 func samples() (list []*measure.Sample) {
 	for i := range 40 {
 		at := time.Duration(i) * 25 * time.Millisecond
@@ -33,6 +34,8 @@ func samples() (list []*measure.Sample) {
 			s.Outcome, s.Class, s.Detail, s.Status = measure.Failed, measure.Refused, "connect: connection refused", 0
 		case i%10 == 4:
 			s.Outcome, s.Class, s.Detail = measure.Failed, measure.Expectation, "no header a: b, which was expected"
+		case i%10 == 5:
+			s.Status = 404
 		}
 		list = append(list, s)
 	}

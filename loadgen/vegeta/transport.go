@@ -150,6 +150,9 @@ func (t *transport) exchange(c *connection, s *measure.Sample) {
 	err := t.do(ctx, c, r, s, &check, &x)
 	s.Done = t.clock.Now()
 	stage := x.into(s, t.e.base.Scheme == "https")
+	if s.Sent == 0 {
+		s.BytesOut = 0
+	}
 	var redirects tooManyRedirects
 	failure, expected := check.Failure(s.Status)
 	class := measure.ClassOfStatus(s.Status)

@@ -145,6 +145,9 @@ func (c *conn) carryOut(j job) {
 	s := &c.sample
 	err := c.roundTrip(r, j)
 	s.Done = c.p.clock.Now()
+	if s.Sent == 0 {
+		s.BytesOut = 0
+	}
 	if err != nil {
 		c.close()
 		if s.Status == 0 {
