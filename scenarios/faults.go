@@ -31,6 +31,12 @@ func (r *faultRun) caused(s *measure.Sample) bool {
 	return s.Fault == r.ID || (s.Fault == "" && slices.Contains(r.targets, s.Target))
 }
 
+// endsWithin reports whether the plan has an end of the fault within a load of that length.
+func (r *faultRun) endsWithin(length time.Duration) bool {
+	end, ok := r.End()
+	return ok && end < length
+}
+
 func (p *player) scheduleFaults() {
 	for i := range p.s.Faults {
 		f := &p.s.Faults[i]
@@ -124,9 +130,18 @@ func (p *player) reverted(e *plan.Event) {
 			if end, ok := r.End(); ok {
 				p.late(r, "ended", e.At-end)
 			}
-			p.rec.revert(r, e.At, p.world.Now())
+			p.over(r, e.At)
 			e.Detail = fmt.Sprintf("%s reverted; it touched %d exchanges", r.Kind, e.Hits)
 		}
+	}
+}
+
+// over notes that a fault ended at an instant of which the player hears now. From now on a bin begins, unless the load has
+// ended: what drains then is looked at by nobody, and the last request ends in this very instant.
+func (p *player) over(r *faultRun, at time.Duration) {
+	p.rec.revert(r, at)
+	if !p.stopped {
+		p.rec.cut(p.world.Now())
 	}
 }
 
@@ -136,7 +151,7 @@ func (p *player) restarted(e *plan.Event) {
 		if r.down[e.Target] {
 			delete(r.down, e.Target)
 			if len(r.down) == 0 && r.ended == nil {
-				p.rec.revert(r, e.At, p.world.Now())
+				p.over(r, e.At)
 			}
 		}
 	}

@@ -126,6 +126,8 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 			}
 		case j.NoSuccess:
 			out.Note = "no request succeeded"
+		case j.Note != "":
+			out.Note = "did not happen; " + j.Note
 		default:
 			out.Note = "did not happen"
 		}

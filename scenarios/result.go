@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
@@ -125,6 +126,9 @@ func (p *player) faultResults(r *reports.Result, impacts []impact) {
 		if f.injected != nil {
 			w := reports.PeriodOf(f.ID, m.from, min(m.to, p.ended), m.tally, m.planned)
 			x.Window = &w
+		}
+		if m.Before {
+			p.warn("fault %s: %s: its recovery, its window and what it is charged with may tell of what was wrong before", f.ID, gate.BrokenBefore)
 		}
 		r.Faults = append(r.Faults, x)
 	}

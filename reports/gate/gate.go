@@ -165,7 +165,7 @@ func (g Gate) Judge(f *Facts) Judgement {
 	if j.Happened {
 		j.Passed = compare(j.Observed, g.Op, g.Limit)
 	}
-	if metric.note != nil && j.Happened {
+	if metric.note != nil && !j.Empty {
 		j.Note = metric.note(f, g)
 	}
 	if needed := metric.needed; needed > 0 && j.Happened {
