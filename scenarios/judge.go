@@ -138,6 +138,9 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 			out.Judged = false
 			p.doubt("gate %s can't be judged: %s as measured, and %s without the time in which the load generator itself was late or stood still",
 				g.Expr, observed(&j), observed(&low))
+		} else if late := p.lateFor(&g); late != "" && out.Judged {
+			out.Judged = false
+			p.doubt("gate %s can't be judged: %s", g.Expr, late)
 		}
 		if j.Few > 0 && out.Judged {
 			p.warn("gate %s is judged on %d requests: %d are needed for that percentile to be more than chance", g.Expr, j.Few, j.Needed)
@@ -148,6 +151,16 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 	failed = p.judgeTheRest(r, measured, lower) || failed
 	p.settleDoubts(r, failed)
 	r.Validity.Valid = len(r.Validity.Reasons) == 0
+}
+
+// lateFor tells what of the fault that a gate is about came late; it is empty when nothing did.
+func (p *player) lateFor(g *gate.Gate) string {
+	for _, r := range p.faults {
+		if r.late != "" && g.About(r.ID) {
+			return r.late
+		}
+	}
+	return ""
 }
 
 // observed is what a side of a gate came to.

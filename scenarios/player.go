@@ -363,6 +363,9 @@ func (p *player) event(e plan.Event) {
 	}
 	p.events = append(p.events, e)
 	p.announce(&e)
+	if e.Kind == plan.Exited {
+		p.exited(&e)
+	}
 }
 
 // clock writes a time since the load began.

@@ -200,6 +200,13 @@ func (r *record) inject(f *faultRun, now time.Duration) time.Duration {
 	return at
 }
 
+// strike notes which targets a kill really hit: nothing is charged to it on the others.
+func (r *record) strike(f *faultRun, targets []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.targets = targets
+}
+
 // revert notes that a fault ended at an instant.
 func (r *record) revert(f *faultRun, at time.Duration) {
 	r.mu.Lock()

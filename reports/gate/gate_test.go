@@ -232,6 +232,21 @@ func TestNotesOnRecovery(t *testing.T) {
 	}
 }
 
+func TestAbout(t *testing.T) {
+	for expr, want := range map[string]bool{
+		"recover(503) < 1s": true, "lost(503) < 1": true, "p99[503] < 1s": true, "status(503)[503] < 1%": true,
+		"status(503) < 1%": false, "scale_out(503) < 1s": false, "recover(504) < 1s": false, "p99[504] < 1s": false, "p99 < 1s": false,
+	} {
+		g, err := Parse(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.About("503"); got != want {
+			t.Errorf("%s is about fault 503: %v", expr, got)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	n := Names{Phases: []string{"spike"}, Faults: []string{"kill-one"}, Groups: []string{"web"}, Requests: []string{"GET /"}}
 	for expr, msg := range map[string]string{
