@@ -214,7 +214,11 @@ func (p *player) verdict(r *reports.Result) {
 		r.Reasons = []string{"the abort rule fired: " + strings.TrimPrefix(p.cause.Error(), "aborted: ")}
 	case p.cause != nil:
 		r.Verdict = reports.Interrupted
-		r.Reasons = []string{fmt.Sprintf("interrupted after %s of %s", clock(p.ended), clock(p.s.Length()))}
+		reason := fmt.Sprintf("interrupted after %s of %s", clock(p.ended), clock(p.s.Length()))
+		if p.ended == p.s.Length() {
+			reason += ", while the last requests were under way"
+		}
+		r.Reasons = []string{reason}
 	case !r.Validity.Valid:
 		r.Verdict = reports.Invalid
 		r.Reasons = append(r.Reasons, r.Validity.Reasons...)
