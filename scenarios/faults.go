@@ -85,7 +85,7 @@ func (p *player) inject(r *faultRun) {
 			p.warn("fault %s: %v", r.ID, err)
 		}
 		if end, ok := r.End(); ok {
-			p.world.At(end, func() { p.revert(r) })
+			p.world.At(end, func() { p.end(r, end) })
 		}
 		return
 	}
@@ -124,6 +124,14 @@ func (p *player) late(r *faultRun, what string, by time.Duration) {
 	if by > lateEdge {
 		r.late = fmt.Sprintf("fault %s %s %v later than the scenario says: the load generator's process stood still", r.ID, what, by.Round(time.Millisecond))
 		p.warn("%s", r.late)
+	}
+}
+
+// end reverts a fault at its planned end.
+func (p *player) end(r *faultRun, planned time.Duration) {
+	if !p.stopped {
+		p.late(r, "ended", p.world.Now()-planned)
+		p.revert(r)
 	}
 }
 
@@ -172,9 +180,6 @@ func (p *player) reverted(e *plan.Event) {
 	for _, r := range p.faults {
 		if r.ID == e.Fault && r.ended == nil {
 			r.hits = e.Hits
-			if end, ok := r.End(); ok {
-				p.late(r, "ended", e.At-end)
-			}
 			p.over(r, e.At)
 			e.Detail = fmt.Sprintf("%s reverted; it touched %d exchanges", r.Kind, e.Hits)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 // slowExits is a scripted world that hears of the exit of a killed process only after a while, and starts none that runs.
@@ -92,19 +93,48 @@ func (w *brokenStart) Do(a plan.Action) error {
 	return w.scriptedWorld.Do(a)
 }
 
-// A restart that the player was late for is told of.
-func TestALateRestartIsTold(t *testing.T) {
-	p, _ := playScaled(t, 8*s, autoscale.Config{Min: 3, Max: 3}, []chaos.Fault{kill("k", "web-1", s)}, func(w *scriptedWorld) {
-		w.late = func(nominal time.Duration) time.Duration {
-			if nominal == 2500*ms {
-				return 250 * ms
+// What the player was late for is told; that a balancer is slow to revert a fault is the system's doing.
+func TestLateEdgesAreTold(t *testing.T) {
+	wire := chaos.Fault{ID: "slow", At: 1500 * ms, For: s, Select: chaos.Selector{Group: "web", ID: "web-1"}, Choice: spec.Choice{
+		Kind: "latency", Values: spec.Values{"delay": s, "share": 1., "probes": true},
+	}}
+	for _, tc := range []struct {
+		fault   chaos.Fault
+		nominal time.Duration // the timer that is late
+		reverts time.Duration // how long the balancer takes
+		want    string
+	}{
+		{kill("k", "web-1", s), 1500 * ms, 0, "fault k was injected 250ms later than the scenario says"},
+		{kill("k", "web-1", s), 2500 * ms, 0, "fault k restarted its targets 250ms later"},
+		{wire, 2500 * ms, 0, "fault slow ended 250ms later"},
+		{wire, 0, 250 * ms, ""},
+	} {
+		p, _ := playScaled(t, 8*s, autoscale.Config{Min: 3, Max: 3}, []chaos.Fault{tc.fault}, func(w *scriptedWorld) {
+			w.late = func(nominal time.Duration) time.Duration {
+				if nominal == tc.nominal {
+					return 250 * ms
+				}
+				return 0
 			}
-			return 0
+			w.p.world = &slowBalancer{w, tc.reverts}
+		})
+		if told := strings.Join(p.warnings, "\n"); !strings.Contains(told, tc.want) || (told == "") != (tc.want == "") || p.faults[0].late != told || p.faults[0].ended == nil {
+			t.Errorf("%s: %q, late %q, ended at %v; want %q", tc.fault.ID, told, p.faults[0].late, p.faults[0].ended, tc.want)
 		}
-	})
-	if want := "fault k restarted its targets 250ms later than the scenario says"; len(p.warnings) != 1 || !strings.Contains(p.warnings[0], want) {
-		t.Errorf("%q, want %q", p.warnings, want)
 	}
+}
+
+// slowBalancer is a scripted world whose balancer takes a while to revert a fault.
+type slowBalancer struct {
+	*scriptedWorld
+	after time.Duration
+}
+
+func (w *slowBalancer) Do(a plan.Action) error {
+	if a, ok := a.(plan.WireOff); ok {
+		w.At(w.now+w.after, func() { w.p.event(plan.Event{At: w.now, Kind: plan.Reverted, Fault: a.Fault, Hits: 1}) })
+	}
+	return w.scriptedWorld.Do(a)
 }
 
 // Gates of a fault that the player began, ended or restarted late are not judged, and all others are.

@@ -229,7 +229,7 @@ func faultMetric(name, doc string, of func(Fault) *time.Duration) metric {
 
 // recoverMetric passes with 0 when the objective never broke, and says so.
 func recoverMetric() metric {
-	m := faultMetric("recover", "from injection until the objective held again for good; 0 when it never broke", func(f Fault) *time.Duration { return f.Recover })
+	m := faultMetric("recover", "from injection until the objective held again, for good if the fault ends; 0 when it never broke", func(f Fault) *time.Duration { return f.Recover })
 	m.note = func(f *Facts, g Gate) string {
 		if ft, err := f.faultOf(g); err == nil && !ft.Broken {
 			return "the objective did not break"
