@@ -20,12 +20,14 @@ type condition struct {
 	o     plan.Objective
 	ended time.Duration // of the load: beyond it nothing is asked of the system
 	after time.Duration // how long after the start of a row all is known of it and of the window that begins there
+	width time.Duration // of rows, at most
 	bins  *measure.Recorder
 
-	watches []*watch      // those that are not settled
-	rows    []stretch     // that follow each other without gaps; the first was not looked at yet
-	from    time.Duration // where the rows began
-	late    uint64        // requests that ended when their row had been looked at
+	coming  []time.Duration // when faults are to be injected that were not yet, ascending
+	watches []*watch        // those that are not settled, by their injections
+	rows    []stretch       // that follow each other without gaps; the first was not looked at yet
+	from    time.Duration   // where the rows began
+	late    uint64          // requests that ended when their row had been looked at
 }
 
 // stretch is a row: the counts of the requests of a short time. Its edges are those that bins of the first width have.
@@ -51,11 +53,18 @@ type outcome struct {
 // watch is what became of the objective after one fault, on each side.
 type watch struct {
 	from  time.Duration // the fault's injection
-	until time.Duration // the fault's end: a window that begins later tells nothing of it
-	sides [2]struct {
-		broken, held, settled bool
-		at                    time.Duration // it held again from then on, over its whole window
-	}
+	until time.Duration // the fault's end, once it has come: a window that begins later tells nothing of it
+	ends  bool          // an end is to come within the load
+	sides [2]hold
+
+	waiting outcome // requests that had waited longer than a limit at the injection, as if they had ended then
+	before  bool    // as measured, the objective was not met over the window that ends at the injection
+}
+
+// hold is whether the objective held again after a fault, on one side.
+type hold struct {
+	broken, held, settled bool
+	at                    time.Duration // it held again from then on, over its whole window
 }
 
 const (
@@ -66,21 +75,50 @@ const (
 )
 
 // newCondition looks at a load of a length, of requests that end within a timeout of their due time. width is that of
-// the recorder's first bins, which must have an edge where the objective held again.
-func newCondition(o plan.Objective, length, timeout, width time.Duration, bins *measure.Recorder) *condition {
-	return &condition{o: o, ended: length, after: o.Window + width + min(timeout+lateBy, maxDelay*width), bins: bins}
+// the recorder's first bins, which must have an edge where the objective held again. coming is when faults are to be
+// injected.
+func newCondition(o plan.Objective, length, timeout, width time.Duration, bins *measure.Recorder, coming ...time.Duration) *condition {
+	return &condition{
+		o: o, ended: length, after: o.Window + width + min(timeout+lateBy, maxDelay*width), width: width, bins: bins,
+		coming: slices.Sorted(slices.Values(coming)),
+	}
 }
 
-// watch begins to look at the objective from an edge of bins on, at which a fault is injected.
-func (c *condition) watch(from time.Duration) *watch {
+// watch begins to look at the objective from an edge of bins on, at which the next fault is injected; ends tells whether
+// an end of it is to come within the load.
+func (c *condition) watch(from time.Duration, ends bool) *watch {
+	c.open(from)
+	if len(c.rows) == 0 {
+		c.begin(from)
+	}
+	c.cut(from)
 	if len(c.watches) == 0 {
-		c.from = from
-		c.rows = []stretch{c.newRow(from, c.bins.Edge(from))}
 		c.bins.Keep(from)
 	}
-	w := &watch{from: from, until: forever}
+	if len(c.coming) > 0 {
+		c.coming = c.coming[1:]
+	}
+	w := &watch{from: from, until: forever, ends: ends, waiting: c.newRow(0, 0).sides[asMeasured].ended}
 	c.watches = append(c.watches, w)
 	return w
+}
+
+// open begins rows when the next injection is so near that the window before it has begun.
+func (c *condition) open(now time.Duration) {
+	if len(c.rows) == 0 && len(c.coming) > 0 && now >= c.opening() {
+		c.begin(c.opening())
+	}
+}
+
+// opening is the edge at which rows must begin to hold the window before the next injection, though that should come a
+// little early.
+func (c *condition) opening() time.Duration {
+	return max((c.coming[0]-c.o.Window)/c.width-1, 0) * c.width
+}
+
+func (c *condition) begin(from time.Duration) {
+	c.from = from
+	c.rows = []stretch{c.newRow(from, c.bins.Edge(from))}
 }
 
 func (c *condition) newRow(start, end time.Duration) stretch {
@@ -95,7 +133,7 @@ func (c *condition) newRow(start, end time.Duration) stretch {
 
 // cut makes a row begin at an edge of bins.
 func (c *condition) cut(at time.Duration) {
-	if len(c.watches) == 0 || at < c.rows[0].start {
+	if len(c.rows) == 0 || at < c.rows[0].start {
 		return
 	}
 	if r := c.at(at); r.start < at {
@@ -125,12 +163,16 @@ func (c *condition) add(s *measure.Sample) {
 	if s.Outcome == measure.Cancelled {
 		return
 	}
-	for len(c.watches) > 0 && s.Done >= c.rows[0].start+c.after { // one by one, however long nothing had ended
+	c.open(s.Done)
+	for len(c.rows) > 0 && s.Done >= c.rows[0].start+c.after { // one by one, however long nothing had ended
 		c.at(max(c.rows[0].end, c.rows[0].start+c.o.Window))
 		c.decide()
 	}
-	if len(c.watches) == 0 {
+	if len(c.rows) == 0 {
 		return
+	}
+	for _, w := range c.watches {
+		w.wait(&c.o, s)
 	}
 	first := c.rows[0].start
 	if s.Done >= first {
@@ -143,6 +185,14 @@ func (c *condition) add(s *measure.Sample) {
 		c.count(&r.sides[asMeasured].due, &r.sides[atBest].due, s)
 	case s.Due >= c.from:
 		c.late++
+	}
+}
+
+// wait takes in a request that was under way at the injection and had waited longer than a limit by then.
+func (w *watch) wait(o *plan.Objective, s *measure.Sample) {
+	waited := w.from - s.Due
+	if waited > 0 && s.Done >= w.from && slices.ContainsFunc(o.Quantiles, func(q plan.Quantile) bool { return !within(q.Limit, waited) }) {
+		w.waiting.count(o, true, waited)
 	}
 }
 
@@ -159,10 +209,15 @@ func (h *outcome) count(o *plan.Objective, succeeded bool, response time.Duratio
 	}
 	h.succeeded++
 	for k, q := range o.Quantiles {
-		if response.Microseconds() <= q.Limit.Microseconds() { // figures are whole microseconds
+		if within(q.Limit, response) {
 			h.within[k]++
 		}
 	}
+}
+
+// within reports whether a response time is at most a limit: figures are whole microseconds.
+func within(limit, response time.Duration) bool {
+	return response.Microseconds() <= limit.Microseconds()
 }
 
 func (h *outcome) add(o *outcome) {
@@ -204,39 +259,78 @@ func (c *condition) holds(side int) (holds, asked bool) {
 
 // decide looks at the objective from the start of the first row on, of which all is known, and lets go of it.
 func (c *condition) decide() {
+	c.lookBack()
+	if len(c.watches) > 0 && c.rows[0].start >= c.watches[0].from {
+		c.look()
+	}
+	c.watches = slices.DeleteFunc(c.watches, func(w *watch) bool { return w.sides[asMeasured].settled && w.sides[atBest].settled })
+	if c.rows = c.rows[1:]; len(c.rows) == 0 {
+		c.watches = nil
+	}
+	if len(c.watches) > 0 {
+		c.bins.Keep(max(c.rows[0].start, c.watches[0].from))
+		return
+	}
+	c.bins.KeepNone()
+	if n := len(c.rows); n > 0 && (len(c.coming) == 0 || c.opening() >= c.rows[n-1].end) {
+		c.rows = nil
+	}
+}
+
+// look tells the watches whether the objective holds from the start of the first row on, and lets the recorder keep the
+// edges where it held again, and only these.
+func (c *condition) look() {
 	at := c.rows[0].start
 	for side := range c.rows[0].sides {
 		holds, asked := c.holds(side)
 		for _, w := range c.watches {
-			if w.see(side, at, holds, asked && at+c.o.Window <= c.ended, at < c.ended) {
+			x := &w.sides[side]
+			was := *x
+			w.see(side, at, holds, asked && at+c.o.Window <= c.ended, at < c.ended)
+			switch {
+			case x.held && !was.held:
 				c.bins.Mark(at)
+			case was.held && !x.held:
+				c.bins.Unmark(was.at)
 			}
 		}
 	}
-	c.watches = slices.DeleteFunc(c.watches, func(w *watch) bool { return w.sides[asMeasured].settled && w.sides[atBest].settled })
-	if c.rows = c.rows[1:]; len(c.watches) == 0 || len(c.rows) == 0 {
-		c.watches, c.rows = nil, nil
-		c.bins.KeepNone()
-		return
-	}
-	c.bins.Keep(c.rows[0].start)
 }
 
-// see takes in whether the objective holds from an instant on, whether that proves that it does, and whether the load
-// goes on. It reports whether the objective holds again there.
-func (w *watch) see(side int, at time.Duration, holds, proven, loaded bool) bool {
+// lookBack finds out for the faults whose window before the injection begins in the first row whether the objective was
+// met over it. It goes by what could be seen at the injection, so that nothing that the fault does counts; what lies before
+// the load proves nothing.
+func (c *condition) lookBack() {
+	for _, w := range c.watches {
+		if begin := w.from - c.o.Window; begin < c.rows[0].start || begin >= c.rows[0].end {
+			continue
+		}
+		seen := c.newRow(0, 0).sides[asMeasured].ended
+		seen.add(&w.waiting)
+		for i := 0; c.rows[i].start < w.from; i++ {
+			seen.add(&c.rows[i].sides[asMeasured].ended)
+		}
+		w.before = !seen.meets(&c.o)
+	}
+}
+
+// see takes in whether the objective holds over the window that begins at an instant, whether that proves that it does,
+// and whether the load goes on.
+//
+// That it holds again is withdrawn when it breaks over a later window that begins before the fault ends or just then. Of a
+// fault without an end within the load the first hold counts: otherwise what is said of it would depend on how long the
+// load goes on.
+func (w *watch) see(side int, at time.Duration, holds, proven, loaded bool) {
 	x := &w.sides[side]
 	switch {
 	case x.settled || at < w.from:
-	case !x.broken && (at > w.until || !loaded):
+	case (at > w.until || !loaded) && (x.held || !x.broken):
 		x.settled = true
-	case !x.broken:
-		x.broken = !holds
-	case holds && proven:
-		x.held, x.settled, x.at = true, true, at
-		return true
+	case !holds:
+		x.broken, x.held = true, false
+	case x.broken && !x.held && proven:
+		x.held, x.at, x.settled = true, at, !w.ends
 	}
-	return false
 }
 
 // finish decides what is left when the last request of a load has ended that lasted until the given time.
@@ -255,8 +349,8 @@ type recovery struct {
 }
 
 // recovery looks at the objective after a fault, from its injection on. A breach is the fault's when the objective does not
-// hold over a window that begins before the fault's end, so that what goes wrong more than a window later is another's;
-// without a breach the system is recovered at the injection.
+// hold over a window that begins at the fault's end or earlier, so that what goes wrong more than a window later is
+// another's; without a breach the system is recovered at the injection.
 func (w *watch) recovery(side int) recovery {
 	switch x := &w.sides[side]; {
 	case !x.broken:

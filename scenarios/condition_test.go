@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -76,7 +77,7 @@ func TestWatchingTakesNoMoreMemoryTheLongerItLasts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := measure.NewRecorder([]measure.Phase{{End: 10 * time.Hour}}, 250*ms)
 			c := newCondition(plan.Objective{ErrorRate: .1, Window: 2 * s}, 10*time.Hour, 10*s, 250*ms, r)
-			w := c.watch(r.Cut(s))
+			w := c.watch(r.Cut(s), true)
 			most := 0
 			ask := func(from, to time.Duration, o measure.Outcome) {
 				for at := from; at < to; at += s / 2 {
@@ -111,11 +112,85 @@ func TestWatchingTakesNoMoreMemoryTheLongerItLasts(t *testing.T) {
 	}
 }
 
+// An objective that breaks and holds again for hours, while a fault is in force, takes no more memory than a quiet one: only
+// the edge where it held again in the end is kept.
+func TestAFlappingObjectiveTakesNoMoreMemory(t *testing.T) {
+	const length, turn = 6 * time.Hour, 10 * s
+	r := measure.NewRecorder([]measure.Phase{{End: length}}, 250*ms)
+	c := newCondition(plan.Objective{ErrorRate: .1, Window: 2 * s}, length, 10*s, 250*ms, r, s)
+	c.cut(r.Cut(s))
+	w := c.watch(s, true)
+	most, held, turns := 0, false, 0
+	for at := s; at < length; at += s / 2 {
+		x := measure.Sample{Due: at, Done: at + 10*ms, Class: measure.Refused}
+		if at < length-time.Hour && at/turn%2 == 0 {
+			x.Outcome = measure.Failed
+		}
+		if at == length-time.Minute {
+			w.until = at
+		}
+		c.add(&x)
+		r.Add(&x)
+		most = max(most, len(r.Bins()), len(c.rows))
+		if now := w.sides[asMeasured].held; now != held {
+			held = now
+			turns++
+		}
+	}
+	if most > 1000 { // a quiet one takes up to 900
+		t.Errorf("%d bins or rows", most)
+	}
+	last := length - time.Hour - turn - 250*ms // the last failure ended before that
+	if got, want := w.recovery(asMeasured), (recovery{at: last, broken: true, known: true}); got != want || turns < 500 {
+		t.Errorf("%+v after it turned %d times, want %+v", got, turns, want)
+	}
+	r.Finish()
+	if !slices.ContainsFunc(r.Bins(), func(b *measure.Bin) bool { return b.Start == last }) {
+		t.Errorf("no bin begins at %v", last)
+	}
+}
+
+// Nothing is counted before a window before an injection, and no more than is needed while that is late.
+func TestNothingIsCountedLongBeforeAnInjection(t *testing.T) {
+	const coming = time.Hour
+	r := measure.NewRecorder([]measure.Phase{{End: 5 * time.Hour}}, 250*ms)
+	c := newCondition(plan.Objective{ErrorRate: .1, Window: 2 * s}, 5*time.Hour, 10*s, 250*ms, r, 4*time.Hour, coming)
+	ask := func(from, to time.Duration) (most int) {
+		for at := from; at < to; at += s / 2 {
+			x := measure.Sample{Due: at, Done: at + 10*ms}
+			c.add(&x)
+			r.Add(&x)
+			most = max(most, len(c.rows))
+		}
+		return most
+	}
+	if rows := ask(0, coming-2250*ms); rows > 0 {
+		t.Errorf("%d rows a while before the first injection", rows)
+	}
+	few := int(c.after/(250*ms)) + 2
+	if rows := ask(coming-2*s, 3*time.Hour); rows == 0 || rows > few {
+		t.Errorf("%d rows while the first injection is late", rows)
+	}
+	at := r.Cut(3 * time.Hour)
+	c.cut(at)
+	w := c.watch(at, true)
+	if first := c.rows[0].start; first > at-2*s {
+		t.Errorf("rows begin at %v only", first)
+	}
+	w.until = 3*time.Hour + s
+	if rows := ask(3*time.Hour, 3*time.Hour+time.Minute); rows > few+1 {
+		t.Errorf("%d rows of the first fault", rows)
+	}
+	if rows := ask(3*time.Hour+time.Minute, 4*time.Hour-3*s); rows > 0 {
+		t.Errorf("%d rows between the faults", rows)
+	}
+}
+
 // A request that ends later than any should is counted as such, and changes nothing that is decided.
 func TestLateRequestsAreTold(t *testing.T) {
 	r := measure.NewRecorder([]measure.Phase{{End: time.Minute}}, 250*ms)
 	c := newCondition(plan.Objective{ErrorRate: .1, Window: 2 * s}, time.Minute, s, 250*ms, r)
-	w := c.watch(r.Cut(s))
+	w := c.watch(r.Cut(s), true)
 	for at := s / 2; at < 30*s; at += s / 2 {
 		x := measure.Sample{Due: at, Done: at + 10*ms}
 		if at == 20*s {

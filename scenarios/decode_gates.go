@@ -112,7 +112,7 @@ func checkEnd(g gate.Gate, s *plan.Scenario) error {
 			from, what = end, "ends"
 		}
 		if left := s.Length() - from; left < s.Objective.Window {
-			return fmt.Errorf("%s: fault %s %s %v before the load does, and whether the objective holds is known after its window of %v: make the last phase longer, or the fault earlier", g.Expr, f.ID, what, max(left, 0), s.Objective.Window)
+			return fmt.Errorf("%s: fault %s %s %v before the load ends, and whether the objective holds is known after its window of %v: make the last phase longer, or the fault earlier", g.Expr, f.ID, what, max(left, 0), s.Objective.Window)
 		}
 	}
 	return nil

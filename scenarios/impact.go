@@ -65,9 +65,10 @@ func (p *player) measureFault(f *faultRun, side int) impact {
 	m := impact{from: t0, to: forever}
 	p.measureTargets(f, &m, tr)
 	bins, r := p.rec.recorder.Bins(), f.watch.recovery(side)
+	m.Broken, m.Before = r.broken, r.broken && f.watch.before
 	if r.known {
 		d := r.at - t0
-		m.Recover, m.Broken = &d, r.broken
+		m.Recover = &d
 		if ends {
 			residual := max(r.at-tr, 0)
 			m.Residual = &residual

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
@@ -16,18 +18,27 @@ const s = time.Second
 
 // course plays half seconds from letters: "." a good one, "e" one with errors, "l" a late one, " " one in which no
 // request ended, "d" one whose requests were late because the generator was. In each 100 requests end. A fault is in
-// force from t0 to tr.
+// force from t0 to tr, or to the end of the load when tr is forever.
 func course(letters string, t0, tr time.Duration, side int) recovery {
+	w := watchCourse(letters, t0, tr)
+	return w.recovery(side)
+}
+
+func watchCourse(letters string, t0, tr time.Duration) *watch {
 	width, length := s/2, time.Duration(len(letters))*s/2
 	r := measure.NewRecorder([]measure.Phase{{End: length}}, width)
 	c := newCondition(plan.Objective{
 		Quantiles: []plan.Quantile{{Q: .99, Limit: 100 * time.Millisecond}}, ErrorRate: .01, Window: s,
-	}, length, s, width, r)
+	}, length, s, width, r, t0)
 	var w *watch
 	for i, letter := range letters {
-		if at := time.Duration(i) * width; at == t0 {
-			w = c.watch(r.Cut(at))
-			w.until = tr + s
+		switch time.Duration(i) * width {
+		case t0:
+			at := r.Cut(t0)
+			c.cut(at)
+			w = c.watch(at, tr < length)
+		case tr:
+			w.until = tr
 		}
 		for n := range 100 {
 			at := time.Duration(i)*width + 200*time.Millisecond
@@ -47,7 +58,7 @@ func course(letters string, t0, tr time.Duration, side int) recovery {
 		}
 	}
 	c.finish(length)
-	return w.recovery(side)
+	return w
 }
 
 func TestRecovery(t *testing.T) {
@@ -67,6 +78,17 @@ func TestRecovery(t *testing.T) {
 		{"another fault's breach does not", "........e.........", 1 * s, 2 * s, 1 * s, false, true},
 		{"no requests prove nothing", "..ee      ", 1 * s, 2 * s, 0, true, false},
 		{"until there are some", "..ee   ...", 1 * s, 2 * s, 3 * s, true, true},
+		{"broken again in force", "..ee....ee......", 1 * s, 6 * s, 5 * s, true, true},
+		{"broken again and again", "..e...l...e.........", 1 * s, 7 * s, 11 * s / 2, true, true},
+		{"broken at once, at its end and after it", "..e.....ee......", 1 * s, 4 * s, 5 * s, true, true},
+		{"broken again in a window that begins at its end", "..ee.....e......", 1 * s, 4 * s, 5 * s, true, true},
+		{"broken again in a later window only", "..ee.....e......", 1 * s, 7 * s / 2, 2 * s, true, true},
+		{"first broken in a window that begins at its end", ".........e......", 1 * s, 4 * s, 5 * s, true, true},
+		{"first broken in a later window", ".........e......", 1 * s, 7 * s / 2, 1 * s, false, true},
+		{"broken again and never good again", "..ee....eeeeeeee", 1 * s, 4 * s, 0, true, false},
+		{"broken again, and the load ends first", "..ee..........e.", 1 * s, 7 * s, 0, true, false},
+		{"without an end the first hold is the last", "..ee....ee......", 1 * s, forever, 2 * s, true, true},
+		{"in force when no request ends for a while", "..ee..    ......", 1 * s, 4 * s, 2 * s, true, true},
 	} {
 		got := course(tc.letters, tc.t0, tc.tr, asMeasured)
 		if got != (recovery{tc.ts, tc.broken, tc.known}) {
@@ -82,6 +104,65 @@ func TestRecoveryWithoutTheGeneratorsOwnDelays(t *testing.T) {
 	}
 	if got := course("..dd......", 1*s, 2*s, atBest); got != (recovery{1 * s, false, true}) {
 		t.Errorf("without them: %+v", got)
+	}
+}
+
+// Whether the objective was met already before the injection goes by what could be seen at it: by the requests that had
+// ended in the window before it, and by those that had waited too long by then.
+func TestTheObjectiveBeforeTheInjection(t *testing.T) {
+	for _, tc := range []struct {
+		name, letters string
+		t0            time.Duration
+		broken        bool
+	}{
+		{"met", "..........", 2 * s, false},
+		{"broken long before", "e.........", 2 * s, false},
+		{"broken when the window before it begins", "..e.......", 2 * s, true},
+		{"broken until it", "eeeeee....", 2 * s, true},
+		{"broken in the last half second", "...e......", 2 * s, true},
+		{"broken from it on", "....eee...", 2 * s, false},
+		{"late answers before it", "..ll......", 2 * s, true},
+		{"late answers after it to requests that waited already", "....ll....", 2 * s, true},
+		{"late answers after it to later ones", "......l...", 2 * s, false},
+		{"no requests prove nothing", "    ee....", 2 * s, false},
+		{"sooner after the begin than a window", "e.........", s / 2, false},
+		{"a window after the begin", "e.........", 1 * s, true},
+		{"the generator's doing counts as measured", "..dd......", 2 * s, true},
+	} {
+		if got := watchCourse(tc.letters, tc.t0, tc.t0+s).before; got != tc.broken {
+			t.Errorf("%s: broken before %v", tc.name, got)
+		}
+	}
+}
+
+// A fault that is blamed for what was wrong before it carries a word about it, in its gates and in a warning.
+func TestAFaultIsNotBlamedForWhatWasBefore(t *testing.T) {
+	for _, tc := range []struct {
+		fails         time.Duration // until then all requests fail
+		recover       string
+		note, warning bool
+	}{
+		{11 * s, "1.00 s", true, true},
+		{9500 * ms, "0 ms", false, false}, // nothing is wrong at the injection any more, but for the window before it
+		{8 * s, "0 ms", false, false},
+		{20 * s, "", true, true}, // it never holds again
+	} {
+		r := rehearse(plan.Phase{Name: "a", End: 20 * s})
+		r.s.Faults = []chaos.Fault{{ID: "slow", At: 10 * s, For: s}}
+		r.rec = newRecord(r.s, r.sched, 125*ms, false, nil)
+		failing := int(tc.fails / (100 * ms))
+		r.ask(min(100, failing), 0, 100*ms, 10*ms, failed)
+		r.ask(100-min(100, failing), time.Duration(min(100, failing))*100*ms, 100*ms, 10*ms, ok)
+		r.fault("slow", 10*s, 11*s, "web-1")
+		r.ask(max(failing-100, 0), 10*s, 100*ms, 10*ms, failed)
+		r.ask(200-max(failing, 100), max(tc.fails, 10*s), 100*ms, 10*ms, ok)
+		r.rec.planned[0] = 200
+		got := r.judged(t, "recover(slow) < 60s", "residual(slow) < 60s")
+		warned := strings.Contains(strings.Join(got.Warnings, "\n"), "fault slow: the objective was not met already before its injection")
+		noted := strings.Contains(got.Gates[0].Note, gate.BrokenBefore) && strings.Contains(got.Gates[1].Note, gate.BrokenBefore)
+		if text := got.Gates[0].ObservedText(); warned != tc.warning || noted != tc.note || !strings.HasPrefix(text, tc.recover) {
+			t.Errorf("failing until %v: %s, noted %v, warned %v: %+v %q", tc.fails, text, noted, warned, got.Gates, got.Warnings)
+		}
 	}
 }
 
@@ -106,9 +187,9 @@ func rehearseIn(window time.Duration, phases ...plan.Phase) *rehearsal {
 }
 
 func (r *rehearsal) fault(id string, at, end time.Duration, targets ...string) {
-	f := &faultRun{Fault: &chaos.Fault{ID: id}, targets: targets}
+	f := &faultRun{Fault: &chaos.Fault{ID: id, At: at, For: end - at}, targets: targets}
 	r.rec.inject(f, at)
-	r.rec.revert(f, end, at)
+	r.rec.revert(f, end)
 	r.faults = append(r.faults, f)
 	for _, id := range targets {
 		r.fleet.member(plan.Target{ID: id})

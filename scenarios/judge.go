@@ -126,6 +126,8 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 			}
 		case j.NoSuccess:
 			out.Note = "no request succeeded"
+		case j.Note != "":
+			out.Note = "did not happen; " + j.Note
 		default:
 			out.Note = "did not happen"
 		}
@@ -136,6 +138,9 @@ func (p *player) judge(r *reports.Result, measured, lower *figures) {
 			out.Judged = false
 			p.doubt("gate %s can't be judged: %s as measured, and %s without the time in which the load generator itself was late or stood still",
 				g.Expr, observed(&j), observed(&low))
+		} else if late := p.lateFor(&g); late != "" && out.Judged {
+			out.Judged = false
+			p.doubt("gate %s can't be judged: %s", g.Expr, late)
 		}
 		if d := p.scaledLate(&g); out.Judged && d > 0 {
 			out.Judged = false
@@ -161,6 +166,16 @@ func (p *player) scaledLate(g *gate.Gate) (late time.Duration) {
 		}
 	}
 	return late
+}
+
+// lateFor tells what of the fault that a gate is about came late; it is empty when nothing did.
+func (p *player) lateFor(g *gate.Gate) string {
+	for _, r := range p.faults {
+		if r.late != "" && g.About(r.ID) {
+			return r.late
+		}
+	}
+	return ""
 }
 
 // observed is what a side of a gate came to.

@@ -290,15 +290,14 @@ func (p *player) play(ctx context.Context) error {
 	}
 	var err error
 	p.played, err = p.world.Play(ctx, p.sched, p.rec.sample)
-	p.ended = p.world.Now()
 	p.stopped = true
+	p.ended = p.s.Length() // what comes after belongs to requests that were due before
 	if ctx.Err() != nil {
 		if p.cause == nil {
 			p.cause = errInterrupted
 		}
+		p.ended = min(max(p.world.Now(), 0), p.ended)
 		p.rec.cut(p.ended)
-	} else {
-		p.ended = p.s.Length() // what came after belongs to requests that were due before
 	}
 	p.revertFaults()
 	return err
@@ -367,6 +366,9 @@ func (p *player) event(e plan.Event) {
 	}
 	p.events = append(p.events, e)
 	p.announce(&e)
+	if e.Kind == plan.Exited {
+		p.exited(&e)
+	}
 }
 
 // clock writes a time since the load began.

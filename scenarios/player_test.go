@@ -10,7 +10,9 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
+	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -68,6 +70,44 @@ func TestDiscardedRequests(t *testing.T) {
 	p := newPlayer(s, sched, Options{World: "sim", Say: func(text string) { t.Error(text) }})
 	if got, err := p.discarded(t.Context()); err != nil || !slices.Equal(got, []balancer.Span{{From: 150, To: 200}}) {
 		t.Error(got, err)
+	}
+}
+
+// drainingWorld is a scripted world that is interrupted at an instant.
+type drainingWorld struct {
+	*scriptedWorld
+	at        time.Duration
+	interrupt func()
+}
+
+func (w *drainingWorld) Play(context.Context, profile.Schedule, func(*measure.Sample)) (plan.Played, error) {
+	w.now = w.at
+	w.interrupt()
+	return plan.Played{}, nil
+}
+
+// The load of a run that is interrupted while its last requests are under way lasted as long as planned, and not until then.
+func TestAnInterruptAfterTheLoad(t *testing.T) {
+	for _, tc := range []struct {
+		at, ended time.Duration
+		drain     float64
+		reason    string
+	}{
+		{2 * s, 2 * s, 3000, "interrupted after 2.00s of 3.00s"},
+		{6960 * ms, 3 * s, 2000, "interrupted after 3.00s of 3.00s, while the last requests were under way"},
+		{-10 * ms, 0, 5000, "interrupted after 0.00s of 3.00s"},
+	} {
+		r := rehearse(plan.Phase{Name: "a", End: 3 * s})
+		ctx, interrupt := context.WithCancel(t.Context())
+		r.world = &drainingWorld{&scriptedWorld{p: r.player}, tc.at, interrupt}
+		r.ask(1, 1*s, 0, 4*s, ok)
+		if err := r.play(ctx); err != nil {
+			t.Fatal(err)
+		}
+		got := r.judged(t)
+		if r.ended != tc.ended || got.DrainMS != tc.drain || got.Verdict != reports.Interrupted || !slices.Equal(got.Reasons, []string{tc.reason}) {
+			t.Errorf("at %v: ended at %v, drained for %v ms, %s: %q", tc.at, r.ended, got.DrainMS, got.Verdict, got.Reasons)
+		}
 	}
 }
 

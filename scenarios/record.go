@@ -65,7 +65,11 @@ func newRecord(s *plan.Scenario, sched profile.Schedule, width time.Duration, tr
 		s: s, rows: rows, recorder: measure.NewRecorder(phases, width), planned: make([]uint64, len(phases)), never: make([]uint64, len(phases)),
 		groups: newDestinations(s), walk: sched.Walk(), traced: traced, waiting: map[uint64]*measure.Sample{}, early: map[uint64]told{},
 	}
-	r.health = newCondition(s.Objective, s.Length(), s.Client.Timeout, width, r.recorder)
+	var coming []time.Duration
+	for i := range s.Faults {
+		coming = append(coming, s.Faults[i].At)
+	}
+	r.health = newCondition(s.Objective, s.Length(), s.Client.Timeout, width, r.recorder, coming...)
 	for _, a := range s.Abort {
 		r.trailing = append(r.trailing, measure.NewTrailing(a.Over))
 	}
@@ -191,18 +195,24 @@ func (r *record) inject(f *faultRun, now time.Duration) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at := r.cutBins(now)
-	f.injected, f.carried, f.watch = &at, &measure.Tally{}, r.health.watch(at)
+	f.injected, f.carried, f.watch = &at, &measure.Tally{}, r.health.watch(at, f.endsWithin(r.s.Length()))
 	r.faults = append(r.faults, f)
 	return at
 }
 
-// revert notes that a fault ended at an instant of which the player hears now; from now on a bin begins.
-func (r *record) revert(f *faultRun, at, now time.Duration) {
+// strike notes which targets a kill really hit: nothing is charged to it on the others.
+func (r *record) strike(f *faultRun, targets []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.targets = targets
+}
+
+// revert notes that a fault ended at an instant.
+func (r *record) revert(f *faultRun, at time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f.ended = &at
 	f.watch.until = at
-	r.cutBins(now)
 }
 
 // cut makes a bin begin now.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
@@ -127,6 +128,9 @@ func (p *player) faultResults(r *reports.Result, impacts []impact) {
 			w := reports.PeriodOf(f.ID, m.from, min(m.to, p.ended), m.tally, m.planned)
 			x.Window = &w
 		}
+		if m.Before {
+			p.warn("fault %s: %s: its recovery, its window and what it is charged with may tell of what was wrong before", f.ID, gate.BrokenBefore)
+		}
 		r.Faults = append(r.Faults, x)
 	}
 }
@@ -211,7 +215,11 @@ func (p *player) verdict(r *reports.Result) {
 		r.Reasons = []string{"the abort rule fired: " + strings.TrimPrefix(p.cause.Error(), "aborted: ")}
 	case p.cause != nil:
 		r.Verdict = reports.Interrupted
-		r.Reasons = []string{fmt.Sprintf("interrupted after %s of %s", clock(p.ended), clock(p.s.Length()))}
+		reason := fmt.Sprintf("interrupted after %s of %s", clock(p.ended), clock(p.s.Length()))
+		if p.ended == p.s.Length() {
+			reason += ", while the last requests were under way"
+		}
+		r.Reasons = []string{reason}
 	case !r.Validity.Valid:
 		r.Verdict = reports.Invalid
 		r.Reasons = append(r.Reasons, r.Validity.Reasons...)

@@ -159,11 +159,11 @@ func (p *player) lost(sc *scaler, m *memberState, now time.Duration) bool {
 	if m.Group != sc.cfg.Group || m.ended == nil || m.running || m.retiring {
 		return false
 	}
-	for i := range p.s.Faults {
+	for _, f := range p.faults {
 		// One that could not be started again within its time is lost too.
-		if f := &p.s.Faults[i]; f.ID == m.endedBy {
-			after := f.Values.Duration("restart_after")
-			return after == 0 || now > f.At+after+sc.group.Targets.StartTimeout
+		if f.ID == m.endedBy {
+			after := f.kind.Process.RestartAfter
+			return after == 0 || now > *f.injected+after+sc.group.Targets.StartTimeout
 		}
 	}
 	return true

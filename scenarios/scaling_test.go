@@ -26,6 +26,7 @@ type scriptedWorld struct {
 	late    func(nominal time.Duration) time.Duration // by how much a timer misses its instant
 	frozen  [2]time.Duration                          // nothing happens meanwhile: no load, and no timer
 	timers  []timer
+	round   time.Duration // of the instants of actions
 	actions []string
 	busy    float64 // share of the slots, of every target
 	total   map[string]time.Duration
@@ -46,7 +47,7 @@ func (w *scriptedWorld) At(t time.Duration, f func()) func() bool {
 func (w *scriptedWorld) Do(a plan.Action) error {
 	switch a := a.(type) {
 	case plan.Start:
-		w.actions = append(w.actions, fmt.Sprintf("%v start %s", w.now.Round(time.Second), a.Target.ID))
+		w.actions = append(w.actions, fmt.Sprintf("%v start %s", w.now.Round(w.round), a.Target.ID))
 		w.p.event(plan.Event{At: w.now, Kind: plan.Launched, Group: a.Target.Group, Target: a.Target.ID, Generation: 1})
 		w.p.event(plan.Event{At: w.now, Kind: plan.Changed, Group: a.Target.Group, Target: a.Target.ID, From: "initial", To: "healthy"})
 	case plan.Kill:
@@ -54,11 +55,11 @@ func (w *scriptedWorld) Do(a plan.Action) error {
 		w.p.event(plan.Event{At: w.now, Kind: plan.Exited, Group: m.Group, Target: m.ID, Fault: a.Fault})
 		w.p.event(plan.Event{At: w.now, Kind: plan.Changed, Group: m.Group, Target: m.ID, From: "healthy", To: "unhealthy"})
 	case plan.Retire:
-		w.actions = append(w.actions, fmt.Sprintf("%v retire %s", w.now.Round(time.Second), a.Target))
+		w.actions = append(w.actions, fmt.Sprintf("%v retire %s", w.now.Round(w.round), a.Target))
 		w.p.event(plan.Event{At: w.now, Kind: plan.Changed, Group: a.Group, Target: a.Target, From: "healthy", To: "gone"})
 		w.p.event(plan.Event{At: w.now, Kind: plan.Exited, Group: a.Group, Target: a.Target})
 	case plan.WireOn:
-		w.actions = append(w.actions, fmt.Sprintf("%v %s on %v", w.now.Round(time.Second), a.Fault.ID, a.Targets))
+		w.actions = append(w.actions, fmt.Sprintf("%v %s on %v", w.now.Round(w.round), a.Fault.ID, a.Targets))
 	}
 	return nil
 }
@@ -122,7 +123,7 @@ func playScaled(t *testing.T, length time.Duration, policy autoscale.Config, fau
 		t.Fatal(err)
 	}
 	p := newPlayer(s, sched, Options{})
-	w := &scriptedWorld{p: p, late: func(time.Duration) time.Duration { return 0 }, total: map[string]time.Duration{}}
+	w := &scriptedWorld{p: p, round: time.Second, late: func(time.Duration) time.Duration { return 0 }, total: map[string]time.Duration{}}
 	p.world = w
 	for n := range 3 {
 		if err := w.Do(plan.Start{Target: s.Topology.Groups[0].Target(n)}); err != nil {

@@ -14,7 +14,7 @@ import (
 // are decoded.
 type document map[string]any
 
-// readDocument reads result.json. The scenario as resolved is left out: it is the plan, not a figure.
+// readDocument reads result.json. The scenario as resolved is left out but for its faults: it is the plan, not a figure.
 func readDocument(path string) (document, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -24,7 +24,9 @@ func readDocument(path string) (document, error) {
 	if err := json.Unmarshal(b, &whole); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	delete(whole, "scenario")
+	if plan, ok := whole["scenario"].(map[string]any); ok {
+		whole["scenario"] = map[string]any{"faults": plan["faults"]}
+	}
 	d := document{}
 	d.add("", whole)
 	return d, nil

@@ -208,33 +208,62 @@ func (x *played) edges() []time.Duration {
 // ends reports whether the fault ended before the load did. What is reverted after that has no end within it.
 func (f *injectedFault) ends(load time.Duration) bool { return f.reverted.set && f.reverted.at < load }
 
-// recovery returns when the objective held again for a window of its own after it had broken. A breach counts in a
-// window that begins before the fault's end, and what the load's end cuts off can't be said.
-func (x *played) recovery(f *injectedFault) (broke bool, held stamp) {
+// planned reports whether the scenario has an end of the fault that comes before the load's.
+func (x *played) planned(f *injectedFault) bool {
+	for _, p := range x.d.each("scenario.faults") {
+		for _, key := range []string{".for", ".restart_after"} {
+			if length, err := time.ParseDuration(x.d.text(p + key)); err == nil && x.d.text(p+".id") == f.id {
+				return f.injected+length < x.d.instant("planned_duration_ms")
+			}
+		}
+	}
+	return false
+}
+
+// looked is what the objective is over the window that begins at an instant.
+type looked struct {
+	at             time.Duration
+	broken, proven bool
+}
+
+// looks returns what the objective is from the fault's injection on: over the window from each edge, up to the next edge
+// after it. It proves something when a request was due in it, and it lies within the load.
+func (x *played) looks(f *injectedFault) func(yield func(looked) bool) {
 	o, edges, end := x.objective(), x.edges(), x.d.instant("duration_ms")
-	over := end
+	return func(yield func(looked) bool) {
+		for i, at := range edges {
+			p := period{at, noEnd}
+			if until := slices.IndexFunc(edges[i:], func(e time.Duration) bool { return e >= at+o.window }); until >= 0 {
+				p.end = edges[i+until]
+			}
+			if at < f.injected {
+				continue
+			}
+			asked := slices.ContainsFunc(x.rows, func(r sampleRow) bool { return r.finished() && p.holds(r.due) })
+			if !yield(looked{at, o.broken(x.rows, p), asked && at+o.window <= end}) {
+				return
+			}
+		}
+	}
+}
+
+// recovery returns whether the objective broke over a window that began by the fault's end, and from when on it held again
+// after the last of these; of a fault that was to last as long as the load, after the first.
+func (x *played) recovery(f *injectedFault) (broke bool, held stamp) {
+	end := x.d.instant("duration_ms")
+	over, first := end, !x.planned(f)
 	if f.ends(end) {
 		over = f.reverted.at
 	}
-	for i, at := range edges {
-		if at < f.injected {
-			continue
-		}
-		until := i
-		for until < len(edges) && edges[until] < at+o.window {
-			until++
-		}
-		last := noEnd
-		if until < len(edges) {
-			last = edges[until]
-		}
-		bad := o.broken(x.rows, period{at, last})
-		asked := countRows(x.rows, func(r *sampleRow) bool { return r.finished() && period{at, last}.holds(r.due) }) > 0
+	for l := range x.looks(f) {
 		switch {
-		case bad && at <= over && at < end:
-			broke = true
-		case !bad && asked && broke && at+o.window <= end:
-			return true, stamp{at, true}
+		case l.broken && l.at <= over && l.at < end && !(first && held.set):
+			broke, held = true, stamp{}
+		case !l.broken && l.proven && broke && !held.set:
+			held = stamp{l.at, true}
+		}
+		if l.at > over && (held.set || !broke) {
+			break
 		}
 	}
 	return broke, held

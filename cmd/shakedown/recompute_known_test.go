@@ -20,6 +20,7 @@ func (k *known) is(x *played, path string) bool {
 // elsewhere lists what does not follow from the requests.
 var elsewhere = []known{
 	{regexp.MustCompile(`^(schema|name|about|world|seed|reasons|warnings|environment|events|timeline|scaling)\b`), "names, texts and what the player did", nil},
+	{regexp.MustCompile(`^scenario\b`), "the plan", nil},
 	{regexp.MustCompile(`^(duration_ms|objective\..*|validity\.lag_limit_ms)$`), "recomputed from, not recomputed", nil},
 	{regexp.MustCompile(`^(phases|windows|gates|faults)\.length$|^phases\[\d+\]\.(name|end_ms|discarded)$|^windows\[\d+\]\.(end_ms|discarded)$|^requests\[\d+\]\.name$`), "recomputed from, not recomputed", nil},
 	{regexp.MustCompile(`^gates\[\d+\]\.(expr|limit|unit|note)$`), "recomputed from, not recomputed", nil},

@@ -188,6 +188,31 @@ faults:
 gates: ["recover(slow) < 60s", "rate[slow] > 1/s", "p99[slow] < 60s", "error_rate[slow] < 90%"]
 `
 
+// againScenario breaks its objective, meets it, and breaks it again while a fault is in force, and again when another one
+// without an end is: of the first one the last recovery counts, of the second one the first.
+const againScenario = `
+version: 1
+name: again
+seed: 1
+objective: {p99: 300ms, error_rate: 1%, window: 400ms}
+topology:
+  groups:
+    web:
+      strategy: round_robin
+      health: off
+      outliers: {consecutive: 1, eject_for: 900ms, max_eject_for: 900ms}
+      targets: {count: 2}
+      service: {time: 5ms}
+client: {timeout: 1s}
+load:
+  arrivals: even
+  phases: [{name: main, rate: 200/s, for: 12s}]
+faults:
+  - {id: ends, at: 1s, for: 3s, kind: error, status: 503, probes: false, target: {group: web, id: web-1}}
+  - {id: stays, at: 6030ms, kind: error, status: 503, probes: false, target: {group: web, id: web-1}}
+gates: [recover(ends) > 2s, residual(ends) < 1s, recover(stays) < 1s]
+`
+
 // haltedScenario is stopped in the midst of a fault.
 const haltedScenario = `
 version: 1
@@ -269,6 +294,7 @@ func rehearsals() []rehearsal {
 		{"simulated edge", sim(edgeScenario), []string{"totals.succeeded"}},
 		{"simulated halves", sim(halvesScenario), []string{"totals.succeeded"}},
 		{"simulated long run", sim(longScenario), []string{"faults[0].charged", "faults[1].recover_ms"}},
+		{"simulated again", sim(againScenario), []string{"faults[0].recover_ms", "faults[0].charged", "faults[1].recover_ms"}},
 		{"simulated backlog", sim(backlogScenario), []string{"faults[0].recover_ms", "faults[0].residual_ms"}},
 		{"live overlap", live(overlapScenario, nil), []string{"faults[0].charged", "faults[1].charged", "faults[2].charged", "parts.connect.count"}},
 		{"live closed loop", file("closed.yaml"), []string{"totals.succeeded"}},

@@ -103,7 +103,7 @@ type bins struct {
 	limit int             // of bins that are not in detail
 	next  int             // number of bins at which neighbours are merged again
 	cuts  []time.Duration // ascending
-	marks []time.Duration // ascending
+	marks []time.Duration // ascending; an edge stands there as often as it is marked
 	keep  time.Duration   // what begins from there on is in detail
 	seen  time.Duration   // the latest instant asked for
 }
@@ -201,6 +201,17 @@ func insert(list []time.Duration, t time.Duration) []time.Duration {
 		return list
 	}
 	return slices.Insert(list, i, t)
+}
+
+func (b *bins) mark(t time.Duration) {
+	i, _ := slices.BinarySearch(b.marks, t)
+	b.marks = slices.Insert(b.marks, i, t)
+}
+
+func (b *bins) unmark(t time.Duration) {
+	if i, found := slices.BinarySearch(b.marks, t); found {
+		b.marks = slices.Delete(b.marks, i, i+1)
+	}
 }
 
 // compact merges neighbours that are not in detail, up to the present width; when too many are left, up to twice that.

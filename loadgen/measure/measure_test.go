@@ -116,6 +116,11 @@ func TestMarginalsAgree(t *testing.T) {
 				keptBins += len(kept)
 				marks = append(marks, kept[at].Start)
 				r.Mark(kept[at].Start)
+				if rapid.IntRange(0, 2).Draw(t, "unmark") == 0 {
+					gone := rapid.IntRange(0, len(marks)-1).Draw(t, "gone")
+					r.Unmark(marks[gone])
+					marks = slices.Delete(marks, gone, gone+1)
+				}
 				if keep = kept[at].Start; rapid.Bool().Draw(t, "none") {
 					keep = noDetail
 					r.KeepNone()
@@ -234,6 +239,24 @@ func TestBinsStayFewAndFineAfterACut(t *testing.T) {
 	}
 	if count := len(r.Bins()); count > 2*maxBins || fine != detailBins || n != 24*3600 {
 		t.Errorf("%d bins, %d of them fine after the cut, %d failures", count, fine, n)
+	}
+}
+
+// An edge that was marked twice is kept until it is unmarked twice.
+func TestBinsMergeOverAnEdgeThatIsUnmarked(t *testing.T) {
+	for unmarked, kept := range []bool{true, true, false} {
+		r := NewRecorder([]Phase{{End: 24 * time.Hour}}, 250*ms)
+		r.Add(sample(10*time.Second, 10*time.Second+ms, Succeeded))
+		const edge = 5*time.Second + 250*ms
+		r.Mark(edge)
+		r.Mark(edge)
+		for range unmarked {
+			r.Unmark(edge)
+		}
+		r.Add(sample(12*time.Hour, 12*time.Hour+ms, Succeeded))
+		if got := slices.ContainsFunc(r.Bins(), func(b *Bin) bool { return b.Start == edge }); got != kept {
+			t.Errorf("unmarked %d times: an edge at %v is %v", unmarked, edge, got)
+		}
 	}
 }
 

@@ -73,8 +73,11 @@ func (r *Recorder) Keep(from time.Duration) { r.bins.keep = from }
 // KeepNone lets bins merge as the run becomes longer.
 func (r *Recorder) KeepNone() { r.bins.keep = noDetail }
 
-// Mark keeps an edge of bins for good: those on its sides never merge.
-func (r *Recorder) Mark(edge time.Duration) { r.bins.marks = insert(r.bins.marks, edge) }
+// Mark keeps an edge of bins: those on its sides do not merge, until it is unmarked as often as it was marked.
+func (r *Recorder) Mark(edge time.Duration) { r.bins.mark(edge) }
+
+// Unmark takes a mark back.
+func (r *Recorder) Unmark(edge time.Duration) { r.bins.unmark(edge) }
 
 // Add counts a sample.
 func (r *Recorder) Add(s *Sample) {

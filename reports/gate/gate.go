@@ -134,6 +134,12 @@ func (g Gate) Check(n Names) error {
 	return nil
 }
 
+// About reports whether the gate asks about the fault of that id, or about its window.
+func (g Gate) About(fault string) bool {
+	metric, err := find(g.Metric)
+	return g.Window == fault || (err == nil && metric.of == "fault" && g.ID == fault)
+}
+
 // Judgement is what became of a gate.
 type Judgement struct {
 	Gate
@@ -165,7 +171,7 @@ func (g Gate) Judge(f *Facts) Judgement {
 	if j.Happened {
 		j.Passed = compare(j.Observed, g.Op, g.Limit)
 	}
-	if metric.note != nil && j.Happened {
+	if metric.note != nil && !j.Empty {
 		j.Note = metric.note(f, g)
 	}
 	if needed := metric.needed; needed > 0 && j.Happened {

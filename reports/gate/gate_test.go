@@ -102,7 +102,7 @@ func facts(ok, failed int) *Facts {
 	return &Facts{
 		Window: func(name string) (Window, bool) { return Window{tally, 10}, name != "never" },
 		Fault: func(id string) (Fault, bool) {
-			return Fault{Recover: &d, Lost: 4, Broken: id != "harmless", Empty: id == "idle"}, id != "later"
+			return Fault{Recover: &d, Residual: &d, Lost: 4, Broken: id != "harmless", Before: id == "second", Empty: id == "idle"}, id != "later"
 		},
 		Imbalance: func() (float64, bool) { return .1, true },
 		ScaleOut:  func(string) (time.Duration, bool) { return 0, false },
@@ -204,14 +204,45 @@ func TestPercentilesOfFewRequestsAreMarked(t *testing.T) {
 	}
 }
 
-func TestRecoveryFromNothingSaysSo(t *testing.T) {
-	for id, want := range map[string]string{"harmless": "the objective did not break", "kill": ""} {
-		g, err := Parse("recover(" + id + ") < 6s")
+func TestNotesOnRecovery(t *testing.T) {
+	for expr, want := range map[string]string{
+		"recover(harmless) < 6s":  "the objective did not break",
+		"recover(kill) < 6s":      "",
+		"recover(second) < 6s":    "the objective was not met already before its injection",
+		"residual(second) < 6s":   "the objective was not met already before its injection",
+		"residual(harmless) < 6s": "",
+		"lost(second) < 6":        "",
+	} {
+		g, err := Parse(expr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if j := g.Judge(facts(1, 0)); !j.Passed || j.Note != want {
-			t.Errorf("%s: %+v", id, j)
+			t.Errorf("%s: %+v, want the note %q", expr, j, want)
+		}
+	}
+	never := facts(1, 0)
+	never.Fault = func(string) (Fault, bool) { return Fault{Broken: true, Before: true}, true }
+	g, err := Parse("recover(kill) < 6s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j := g.Judge(never); j.Passed || j.Happened || j.Note != BrokenBefore {
+		t.Errorf("without a recovery: %+v", j)
+	}
+}
+
+func TestAbout(t *testing.T) {
+	for expr, want := range map[string]bool{
+		"recover(503) < 1s": true, "lost(503) < 1": true, "p99[503] < 1s": true, "status(503)[503] < 1%": true,
+		"status(503) < 1%": false, "scale_out(503) < 1s": false, "recover(504) < 1s": false, "p99[504] < 1s": false, "p99 < 1s": false,
+	} {
+		g, err := Parse(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.About("503"); got != want {
+			t.Errorf("%s is about fault 503: %v", expr, got)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type Fault struct {
 	Detect, Eject, Recover, Residual *time.Duration
 	Lost                             float64
 	Broken                           bool // the objective broke at all
+	Before                           bool // and was not met already over the window that ends at the injection
 	Empty                            bool // its window holds no request: nothing can be said
 }
 
@@ -91,7 +92,7 @@ func metrics() []metric {
 		faultMetric("detect", "from injection to the first failed probe or error that the balancer saw", func(f Fault) *time.Duration { return f.Detect }),
 		faultMetric("eject", "from injection until the last of its targets was taken out of service", func(f Fault) *time.Duration { return f.Eject }),
 		recoverMetric(),
-		faultMetric("residual", "from the fault's end until the objective held again", func(f Fault) *time.Duration { return f.Residual }),
+		residualMetric(),
 		{Entry: spec.Entry{Name: "lost", Doc: "failed requests charged to the fault, less those that would have failed anyway"}, of: "fault", value: func(f *Facts, g Gate) (float64, error) {
 			ft, err := f.faultOf(g)
 			return ft.Lost, err
@@ -228,12 +229,28 @@ func faultMetric(name, doc string, of func(Fault) *time.Duration) metric {
 
 // recoverMetric passes with 0 when the objective never broke, and says so.
 func recoverMetric() metric {
-	m := faultMetric("recover", "from injection until the objective held again; 0 when it never broke", func(f Fault) *time.Duration { return f.Recover })
+	m := faultMetric("recover", "from injection until the objective held again, for good if the fault ends; 0 when it never broke", func(f Fault) *time.Duration { return f.Recover })
 	m.note = func(f *Facts, g Gate) string {
 		if ft, err := f.faultOf(g); err == nil && !ft.Broken {
 			return "the objective did not break"
 		}
-		return ""
+		return noteBefore(f, g)
 	}
 	return m
+}
+
+func residualMetric() metric {
+	m := faultMetric("residual", "from the fault's end until the objective held again for good", func(f Fault) *time.Duration { return f.Residual })
+	m.note = noteBefore
+	return m
+}
+
+// BrokenBefore says that a fault may not be to blame for its recovery.
+const BrokenBefore = "the objective was not met already before its injection"
+
+func noteBefore(f *Facts, g Gate) string {
+	if ft, err := f.faultOf(g); err == nil && ft.Before {
+		return BrokenBefore
+	}
+	return ""
 }
