@@ -23,6 +23,7 @@ type faultRun struct {
 
 	watch   *watch         // nil until it is injected
 	carried *measure.Tally // requests under way at its injection that failed after it by its doing
+	missed  missed
 }
 
 // caused reports whether a request's failure is the fault's doing: it shaped the final attempt, or that went to
@@ -40,6 +41,7 @@ func (p *player) scheduleFaults() {
 		}
 		r := &faultRun{Fault: f, kind: kind, down: map[string]bool{}}
 		p.faults = append(p.faults, r)
+		p.rec.scheduled = p.faults
 		p.world.At(f.At, func() { p.inject(r) })
 	}
 }
