@@ -20,7 +20,7 @@ type Tally struct {
 	// failures.
 	MayBeGood, MayBeBad uint64
 
-	Response Hist // of succeeded requests, from the due time: what gates judge; Lower knows that of dropped ones not
+	Response Hist // of succeeded requests, from the due time: what gates judge; Lower leaves out those that were never sent
 	Bad      Hist // of failed and dropped ones, until the client gave up
 	Service  Hist // of succeeded requests, from the first byte sent: what a naive tool would say
 	Lag      Hist // the generator's lateness, of every request offered
