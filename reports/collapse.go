@@ -12,7 +12,7 @@ const collapse = 50
 // Collapse is the reason why a run with such requests has failed, unless a gate on error_rate passes; it is empty when
 // at most half of them failed.
 func Collapse(t *measure.Tally) string {
-	rate := 100 * t.ErrorRate()
+	rate := measure.Percent(t.Failed+t.Dropped, t.Finished())
 	if rate <= collapse {
 		return ""
 	}

@@ -92,7 +92,7 @@ func overlap(from, to, end float64) float64 { return max(0, min(to, end)-from) /
 
 func (c *column) add(w *Period, byEnd bool) {
 	c.planned += w.Totals.Planned
-	c.offered += w.Totals.Sent + w.Totals.Dropped
+	c.offered += uint64(math.Round(w.Rates.Offered * (w.EndMS - w.StartMS) / 1000)) // what was offered too late to be of use is dropped, too
 	c.cut = c.cut || w.Totals.Cancelled > 0
 	errors, response := w.Errors, &w.Histograms.Response
 	switch e := w.Ended; {

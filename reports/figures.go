@@ -74,7 +74,7 @@ func RatesOf(t *measure.Tally, planned uint64, length time.Duration) Rates {
 	if seconds <= 0 {
 		return Rates{}
 	}
-	return Rates{float64(planned) / seconds, float64(t.Finished()) / seconds, float64(t.Within) / seconds}
+	return Rates{float64(planned) / seconds, float64(t.Offered) / seconds, float64(t.Within) / seconds}
 }
 
 // WindowOf makes a window of a bin: the requests due in it, and apart from them those that ended in it. Its

@@ -87,6 +87,7 @@ func addFaults(r *Result) {
 				t.Response.Merge(&w.Histograms.Response)
 			}
 		}
+		t.Offered = t.Finished()
 		t.Pack()
 		p := PeriodOf(f.ID, time.Duration(*f.InjectedMS)*time.Millisecond, time.Duration(*f.RevertedMS)*time.Millisecond, &t, t.Finished())
 		last, recovered, residual := 12.5, 640., 40.

@@ -21,6 +21,8 @@ func (r *Result) whyUnjudged(g *Gate) string {
 	switch {
 	case r.Verdict == Interrupted || r.Verdict == Aborted:
 		return "the run was stopped early"
+	case g.Why != "":
+		return g.Why
 	case g.Observed != nil || g.Lower != nil:
 		return side(g.Observed) + " as measured, but " + side(g.Lower) + " without what the load generator itself delayed"
 	case g.Note != "":
@@ -59,12 +61,18 @@ func (g *Gate) ObservedText() string {
 	}
 	s := Quantity(*g.Observed, g.Unit)
 	if g.bracketed() {
-		s = "between " + Quantity(*g.Lower, g.Unit) + " and " + s + ": the load generator was late or stood still"
+		s = g.between()
 	}
 	if g.Note != "" {
 		s += " (" + g.Note + ")"
 	}
 	return s
+}
+
+// between tells both values of a gate that is bracketed, the smaller one first.
+func (g *Gate) between() string {
+	from, to := min(*g.Lower, *g.Observed), max(*g.Lower, *g.Observed)
+	return "between " + Quantity(from, g.Unit) + " and " + Quantity(to, g.Unit) + ": the load generator was late or stood still"
 }
 
 // bracketed reports whether the truth lies between two values that a person can tell apart, because the load generator

@@ -41,18 +41,19 @@ func TestGatesThatWereNotJudged(t *testing.T) {
 	for why, tc := range map[string]struct {
 		verdict         Verdict
 		observed, lower *float64
-		note            string
+		note, why       string
 	}{
-		"the run was stopped early": {Aborted, &upper, nil, ""},
-		"400 ms as measured, but 20 ms without what the load generator itself delayed":     {Invalid, &upper, &lower, ""},
-		"no figure as measured, but 20 ms without what the load generator itself delayed":  {Invalid, nil, &lower, "no request succeeded"},
-		"400 ms as measured, but no figure without what the load generator itself delayed": {Invalid, &upper, nil, ""},
-		"no request in its window": {Invalid, nil, nil, "no request in its window"},
+		"the run was stopped early":          {Aborted, &upper, nil, "", "100 requests missed fault err"},
+		"400 ms as measured, and 100 missed": {Invalid, &upper, &lower, "", "400 ms as measured, and 100 missed"},
+		"400 ms as measured, but 20 ms without what the load generator itself delayed":     {Invalid, &upper, &lower, "", ""},
+		"no figure as measured, but 20 ms without what the load generator itself delayed":  {Invalid, nil, &lower, "no request succeeded", ""},
+		"400 ms as measured, but no figure without what the load generator itself delayed": {Invalid, &upper, nil, "", ""},
+		"no request in its window": {Invalid, nil, nil, "no request in its window", ""},
 	} {
 		for _, passed := range []bool{false, true} {
 			r := fixture(t)
 			r.Verdict, r.Reasons = tc.verdict, []string{"because of that"}
-			r.Gates = []Gate{{Expr: "p99[x] < 200ms", Metric: "p99", Window: "x", Op: "<", Limit: 200, Unit: "ms", Observed: tc.observed, Lower: tc.lower, Passed: passed, Note: tc.note}}
+			r.Gates = []Gate{{Expr: "p99[x] < 200ms", Metric: "p99", Window: "x", Op: "<", Limit: 200, Unit: "ms", Observed: tc.observed, Lower: tc.lower, Passed: passed, Note: tc.note, Why: tc.why}}
 			texts := outputs(t, r)
 			var b bytes.Buffer
 			if err := WriteJUnit(&b, r); err != nil {

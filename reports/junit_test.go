@@ -83,6 +83,7 @@ func TestJUnitTellsNotesAndBrackets(t *testing.T) {
 		{Expr: "p50 < 100ms", Metric: "p50", Unit: "ms", Observed: &upper, Lower: &lower, Judged: true},
 		{Expr: "p50 < 100ms", Metric: "p50", Unit: "ms", Observed: &upper, Lower: &nearly, Judged: true},
 		{Expr: "eject(kill) < 3s", Unit: "ms", Judged: true},
+		{Expr: "rate > 200/s", Unit: "/s", Observed: &lower, Lower: &upper, Judged: true},
 	}, Latency: Latency{Response: Figures{Count: 39}}}
 	s := junitOf(t, r)
 	if got := s.Cases[1].Output; got != "observed 0 ms (the objective never broke)" {
@@ -92,6 +93,7 @@ func TestJUnitTellsNotesAndBrackets(t *testing.T) {
 		2: "p50 < 100ms: observed between 90 ms and 140 ms: the load generator was late or stood still (of 39 requests)",
 		3: "p50 < 100ms: observed 140 ms (of 39 requests)",
 		4: "eject(kill) < 3s: did not happen",
+		5: "rate > 200/s: observed between 90.0/s and 140.0/s: the load generator was late or stood still",
 	} {
 		if got := s.Cases[i].Failure; got == nil || got.Text != want || got.Message != want {
 			t.Errorf("%+v, want %q", got, want)

@@ -181,7 +181,7 @@ func TestThePercentileCurveEndsAtTheMaximum(t *testing.T) {
 
 // window is a window with so many requests due, all of which succeeded unless they were cancelled.
 func window(from, to float64, planned, cancelled uint64) Period {
-	p := Period{StartMS: from, EndMS: to, Totals: Totals{Planned: planned, Sent: planned - cancelled, Succeeded: planned - cancelled, Cancelled: cancelled}}
+	p := Period{StartMS: from, EndMS: to, Totals: Totals{Planned: planned, Sent: planned - cancelled, Succeeded: planned - cancelled, Cancelled: cancelled}, Rates: Rates{Offered: float64(planned-cancelled) / (to - from) * 1000}}
 	for range planned - cancelled {
 		p.Histograms.Response.Record(time.Millisecond)
 	}

@@ -83,7 +83,7 @@ func (r *Result) gateNotes(g *Gate) (notes []string) {
 		notes = append(notes, g.ObservedText())
 	}
 	if g.bracketed() {
-		notes = append(notes, fmt.Sprintf("between %s and %s: the load generator was late or stood still", Quantity(*g.Lower, g.Unit), Quantity(*g.Observed, g.Unit)))
+		notes = append(notes, g.between())
 	}
 	if n, few := r.fewFor(g); few && g.Observed != nil {
 		notes = append(notes, fmt.Sprintf("of only %s", Plural(n, "request")))

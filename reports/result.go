@@ -358,6 +358,7 @@ type Gate struct {
 	Passed   bool     `json:"passed"`
 	Judged   bool     `json:"judged"` // false: the run was stopped, no request was in the window, or both sides disagree; Passed means nothing then
 	Note     string   `json:"note,omitempty"`
+	Why      string   `json:"why,omitempty"` // why it was not judged, where observed and lower do not tell
 }
 
 // SampleRow is one planned request, as the format "samples" writes it.

@@ -33,13 +33,14 @@ type condition struct {
 // stretch is a row: the counts of the requests of a short time. Its edges are those that bins of the first width have.
 type stretch struct {
 	start, end time.Duration
-	sides      [2]struct{ ended, due outcome } // as measured, and at best
+	sides      [3]struct{ ended, due outcome } // as measured, at best and at worst
 }
 
-// The sides of what is known; see measure.Tally.Lower.
+// The sides of what is known; see measure.Tally.Lower and Worst.
 const (
 	asMeasured = 0
 	atBest     = 1
+	atWorst    = 2
 )
 
 // outcome is what the objective asks of some requests.
@@ -55,7 +56,7 @@ type watch struct {
 	from  time.Duration // the fault's injection
 	until time.Duration // the fault's end, once it has come: a window that begins later tells nothing of it
 	ends  bool          // an end is to come within the load
-	sides [2]hold
+	sides [3]hold
 
 	waiting outcome // requests that had waited longer than a limit at the injection, as if they had ended then
 	before  bool    // as measured, the objective was not met over the window that ends at the injection
@@ -123,7 +124,7 @@ func (c *condition) begin(from time.Duration) {
 
 func (c *condition) newRow(start, end time.Duration) stretch {
 	r, n := stretch{start: start, end: end}, len(c.o.Quantiles)
-	within := make([]uint64, 4*n)
+	within := make([]uint64, 2*n*len(r.sides))
 	for i := range r.sides {
 		r.sides[i].ended.within, r.sides[i].due.within = within[:n:n], within[n:2*n:2*n]
 		within = within[2*n:]
@@ -176,13 +177,15 @@ func (c *condition) add(s *measure.Sample) {
 	}
 	first := c.rows[0].start
 	if s.Done >= first {
-		r := c.at(s.Done)
-		c.count(&r.sides[asMeasured].ended, &r.sides[atBest].ended, s)
+		for side, r := 0, c.at(s.Done); side < len(r.sides); side++ {
+			r.sides[side].ended.countOn(side, &c.o, s)
+		}
 	}
 	switch {
 	case s.Due >= first:
-		r := c.at(s.Due)
-		c.count(&r.sides[asMeasured].due, &r.sides[atBest].due, s)
+		for side, r := 0, c.at(s.Due); side < len(r.sides); side++ {
+			r.sides[side].due.countOn(side, &c.o, s)
+		}
 	case s.Due >= c.from:
 		c.late++
 	}
@@ -196,9 +199,16 @@ func (w *watch) wait(o *plan.Objective, s *measure.Sample) {
 	}
 }
 
-func (c *condition) count(upper, low *outcome, s *measure.Sample) {
-	upper.count(&c.o, s.Outcome == measure.Succeeded, s.Response())
-	low.count(&c.o, s.Outcome == measure.Succeeded || s.MayBeTurned(), s.Response()-s.Stalled)
+// countOn counts a sample as a side sees it.
+func (h *outcome) countOn(side int, o *plan.Objective, s *measure.Sample) {
+	succeeded, response := s.Outcome == measure.Succeeded, s.Response()
+	switch side {
+	case atBest:
+		succeeded, response = succeeded || s.MayBeTurned(), response-s.Stalled
+	case atWorst:
+		succeeded = succeeded && !s.MayHaveFailed
+	}
+	h.count(o, succeeded, response)
 }
 
 func (h *outcome) count(o *plan.Objective, succeeded bool, response time.Duration) {
@@ -231,7 +241,7 @@ func (h *outcome) add(o *outcome) {
 
 // meets reports whether the requests meet the objective; where there are none nobody waits, and they do.
 func (h *outcome) meets(o *plan.Objective) bool {
-	if float64(h.bad) > o.ErrorRate*float64(h.finished) {
+	if measure.Share(h.bad, h.finished) > o.ErrorRate {
 		return false
 	}
 	for k, q := range o.Quantiles {
@@ -263,7 +273,9 @@ func (c *condition) decide() {
 	if len(c.watches) > 0 && c.rows[0].start >= c.watches[0].from {
 		c.look()
 	}
-	c.watches = slices.DeleteFunc(c.watches, func(w *watch) bool { return w.sides[asMeasured].settled && w.sides[atBest].settled })
+	c.watches = slices.DeleteFunc(c.watches, func(w *watch) bool {
+		return w.sides[asMeasured].settled && w.sides[atBest].settled && w.sides[atWorst].settled
+	})
 	if c.rows = c.rows[1:]; len(c.rows) == 0 {
 		c.watches = nil
 	}

@@ -187,7 +187,7 @@ func (d *decoder) abort(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		case g.Op != ">" && g.Op != ">=":
 			d.fail(b.value("when"), "an abort rule fires when the error rate is too high: write error_rate > %v%%", g.Limit)
 		default:
-			s.Abort = append(s.Abort, plan.Abort{When: g.Expr, ErrorRate: g.Limit / 100, OrEqual: g.Op == ">=", Over: v.Duration("over")})
+			s.Abort = append(s.Abort, plan.Abort{When: g.Expr, Percent: g.Limit, OrEqual: g.Op == ">=", Over: v.Duration("over")})
 		}
 	}
 }

@@ -26,6 +26,7 @@ type faultRun struct {
 
 	watch   *watch         // nil until it is injected
 	carried *measure.Tally // requests under way at its injection that failed after it by its doing
+	missed  missed
 }
 
 // revival is how far a killed target is on its way back.
@@ -58,6 +59,7 @@ func (p *player) scheduleFaults() {
 		}
 		r := &faultRun{Fault: f, kind: kind, down: map[string]revival{}}
 		p.faults = append(p.faults, r)
+		p.rec.scheduled = p.faults
 		p.world.At(f.At, func() { p.inject(r) })
 	}
 }

@@ -188,6 +188,7 @@ func rehearseIn(window time.Duration, phases ...plan.Phase) *rehearsal {
 
 func (r *rehearsal) fault(id string, at, end time.Duration, targets ...string) {
 	f := &faultRun{Fault: &chaos.Fault{ID: id, At: at, For: end - at}, targets: targets}
+	r.rec.scheduled = append(r.rec.scheduled, f)
 	r.rec.inject(f, at)
 	r.rec.revert(f, end)
 	r.faults = append(r.faults, f)

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -11,17 +12,21 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
-// figures are what gates are judged on: as measured, or the lower side, without what the generator itself delayed.
+// figures are what gates are judged on, on one side: as measured; at best, without what the generator itself delayed; or at
+// worst, had each request failed that missed a fault because the generator was late.
 type figures struct {
 	p       *player
 	judged  *measure.Tally
 	impacts []impact
-	lower   bool
+	on      int
 }
 
 func (f *figures) side(t *measure.Tally) *measure.Tally {
-	if f.lower {
+	switch f.on {
+	case atBest:
 		return t.Lower()
+	case atWorst:
+		return t.Worst()
 	}
 	return t
 }
@@ -34,7 +39,7 @@ func (f *figures) window(name string) (gate.Window, bool) {
 	}
 	for i, ph := range p.s.Load.Phases {
 		if ph.Name == name {
-			return gate.Window{Tally: f.side(p.rec.recorder.Phase(i)), Seconds: f.seconds(ph.Start, ph.Start+p.lengthOf(ph), ph.Users > 0)}, true
+			return gate.Window{Tally: f.side(p.rec.recorder.Phase(i)), Seconds: f.length(ph.Start, ph.Start+p.lengthOf(ph), ph.Users > 0).Seconds()}, true
 		}
 	}
 	for i, r := range p.faults {
@@ -42,7 +47,7 @@ func (f *figures) window(name string) (gate.Window, bool) {
 			m := &f.impacts[i]
 			from, to := m.from, min(m.to, p.ended)
 			closed := slices.ContainsFunc(p.s.Load.Phases, func(ph plan.Phase) bool { return ph.Users > 0 && ph.Start < to && ph.End > from })
-			return gate.Window{Tally: m.tally, Seconds: f.seconds(from, to, closed)}, true
+			return gate.Window{Tally: m.tally, Seconds: f.length(from, to, closed).Seconds()}, true
 		}
 	}
 	if t := p.rec.recorder.Requests()[name]; t != nil {
@@ -51,23 +56,24 @@ func (f *figures) window(name string) (gate.Window, bool) {
 	return gate.Window{}, false
 }
 
-func (f *figures) judgedSeconds() (sum float64) {
+func (f *figures) judgedSeconds() float64 {
+	var sum time.Duration
 	for _, ph := range f.p.s.Load.Phases {
 		if !ph.Discard {
-			sum += f.seconds(ph.Start, ph.Start+f.p.lengthOf(ph), ph.Users > 0)
+			sum += f.length(ph.Start, ph.Start+f.p.lengthOf(ph), ph.Users > 0)
 		}
 	}
-	return sum
+	return sum.Seconds()
 }
 
-// seconds is the length of a stretch. A closed loop that stands still sends nothing, so on the lower side only the
+// length is how long a stretch is. A closed loop that stands still sends nothing, so on the lower side only the
 // time in which it ran counts.
-func (f *figures) seconds(from, to time.Duration, closed bool) float64 {
+func (f *figures) length(from, to time.Duration, closed bool) time.Duration {
 	d := to - from
-	if f.lower && closed {
+	if f.on == atBest && closed {
 		d = max(d-f.p.stalledBetween(from, to), time.Millisecond)
 	}
-	return d.Seconds()
+	return d
 }
 
 func (f *figures) fault(id string) (gate.Fault, bool) {
@@ -92,7 +98,7 @@ func (f *figures) scaleOut(group string) (slowest time.Duration, ok bool) {
 				until, ok = *m.inServiceAt, true
 			}
 			d := until - st.breach
-			if f.lower {
+			if f.on == atBest {
 				d = max(d-f.p.stalledBetween(st.breach, until), 0)
 			}
 			slowest = max(slowest, d)
@@ -108,64 +114,42 @@ func (f *figures) facts() *gate.Facts {
 	}
 }
 
-// judge decides the gates on both sides of what is known: where they disagree the run can't be trusted, unless it has
-// failed on both sides by something else. When the run was stopped early they are judged on what there is.
-func (p *player) judge(r *reports.Result, measured, lower *figures) {
-	upperFacts, lowerFacts := measured.facts(), lower.facts()
-	failed := false // for certain
+// sides are all figures that gates are judged on: as measured, at best and at worst.
+type sides [3]*figures
+
+// judge decides the gates on all sides of what is known: where they disagree the run can't be trusted, unless it has
+// failed on all of them by something else. When the run was stopped early they are judged on what there is.
+func (p *player) judge(r *reports.Result, all *sides) {
+	failed := len(p.broken) > 0 // for certain
+	excused := [len(sides{})]bool{}
 	for _, g := range p.s.Gates {
-		j, low := g.Judge(upperFacts), g.Judge(lowerFacts)
-		out := reports.Gate{Expr: g.Expr, Metric: g.Metric, Window: g.Window, Limit: g.Limit, Op: g.Op, Unit: string(j.Unit), Passed: j.Passed, Judged: p.cause == nil, Note: j.Note}
-		switch {
-		case j.Happened:
-			out.Observed = &j.Observed
-		case j.Empty:
-			out.Judged = false
-			if p.cause == nil {
-				p.distrust(r, "gate %s has nothing to judge: %s", g.Expr, j.Note)
-			}
-		case j.NoSuccess:
-			out.Note = "no request succeeded"
-		case j.Note != "":
-			out.Note = "did not happen; " + j.Note
-		default:
-			out.Note = "did not happen"
+		var on [len(sides{})]gate.Judgement
+		for i, f := range all {
+			on[i] = g.Judge(f.facts())
+			excused[i] = excused[i] || (g.Metric == "error_rate" && g.Window == "" && on[i].Passed)
 		}
-		if low.Happened && (!j.Happened || low.Observed != j.Observed) {
-			out.Lower = &low.Observed
-		}
-		if p.cause == nil && low.Passed != j.Passed {
-			out.Judged = false
-			p.doubt("gate %s can't be judged: %s as measured, and %s without the time in which the load generator itself was late or stood still",
-				g.Expr, observed(&j), observed(&low))
-		} else if late := p.lateFor(&g); late != "" && out.Judged {
-			out.Judged = false
-			p.doubt("gate %s can't be judged: %s", g.Expr, late)
-		}
-		if d := p.scaledLate(&g); out.Judged && d > 0 {
-			out.Judged = false
-			p.doubt("gate %s can't be judged: the load generator's process stood still, and looked at the group up to %v late", g.Expr, d.Round(time.Millisecond))
-		}
-		if j.Few > 0 && out.Judged {
-			p.warn("gate %s is judged on %d requests: %d are needed for that percentile to be more than chance", g.Expr, j.Few, j.Needed)
-		}
+		out := p.judgeGate(g, &on, all)
 		failed = failed || (out.Judged && !out.Passed)
 		r.Gates = append(r.Gates, out)
 	}
-	failed = p.judgeTheRest(r, measured, lower) || failed
+	failed = p.judgeTheRest(r, all, &excused) || failed
 	p.settleDoubts(r, failed)
 	r.Validity.Valid = len(r.Validity.Reasons) == 0
 }
 
-// scaledLate is by how much the scaling that a gate asks about may have come late by this process's own doing; 0 for other
-// gates.
-func (p *player) scaledLate(g *gate.Gate) (late time.Duration) {
+// scaledLate tells that the scaling that a gate asks about may have come late by this process's own doing; it is empty when it
+// has not.
+func (p *player) scaledLate(g *gate.Gate) string {
+	var late time.Duration
 	for _, sc := range p.scalers {
 		if g.Metric == "scale_out" && g.ID == sc.cfg.Group {
-			late = max(late, p.stoodStill(sc))
+			late = max(late, p.lookedLate(sc))
 		}
 	}
-	return late
+	if late == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the load generator's process stood still, and looked at the group up to %v late", late.Round(time.Millisecond))
 }
 
 // lateFor tells what of the fault that a gate is about came late; it is empty when nothing did.
@@ -178,33 +162,87 @@ func (p *player) lateFor(g *gate.Gate) string {
 	return ""
 }
 
+// judgeGate makes a gate's result of what it came to on each side, and notes why it is not judged.
+func (p *player) judgeGate(g gate.Gate, on *[len(sides{})]gate.Judgement, all *sides) reports.Gate {
+	j, low, worst := &on[asMeasured], &on[atBest], &on[atWorst]
+	out := reports.Gate{Expr: g.Expr, Metric: g.Metric, Window: g.Window, Limit: g.Limit, Op: g.Op, Unit: string(j.Unit), Passed: j.Passed, Judged: p.cause == nil && !j.Empty, Note: j.Note}
+	switch {
+	case j.Happened:
+		out.Observed = &j.Observed
+	case j.Note == "":
+		out.Note = "did not happen"
+	case j.Note == gate.BrokenBefore:
+		out.Note = "did not happen; " + j.Note
+	}
+	if low.Happened && (!j.Happened || low.Observed != j.Observed) {
+		out.Lower = &low.Observed
+	}
+	if p.cause != nil {
+		return out
+	}
+	why := ""
+	switch {
+	case !agree(j, low):
+		why = fmt.Sprintf("%s as measured, and %s without the time in which the load generator itself was late or stood still", observed(j), observed(low))
+	case !agree(j, worst):
+		why = fmt.Sprintf("%s as measured, and %s if %s", observed(j), observed(worst), p.whatMissedFaults(&g, all[atWorst]))
+		out.Why = why
+	case j.Empty:
+		p.doubt("gate %s has nothing to judge: %s", g.Expr, j.Note)
+	default:
+		why = cmp.Or(p.unseenByUsers(&g, j.Passed, all[asMeasured]), p.lateFor(&g), p.scaledLate(&g))
+		out.Why = why
+	}
+	if why != "" {
+		out.Judged = false
+		p.doubt("gate %s can't be judged: %s", g.Expr, why)
+	}
+	if !j.Happened && !low.Happened { // no figures tell it
+		out.Why = why
+	}
+	if j.Few > 0 && out.Judged {
+		p.warn("gate %s is judged on %s: %d are needed for that percentile to be more than chance", g.Expr, reports.Plural(int64(j.Few), "request"), j.Needed)
+	}
+	return out
+}
+
+// agree reports whether a gate comes out the same on two sides.
+func agree(a, b *gate.Judgement) bool { return a.Passed == b.Passed && a.Empty == b.Empty }
+
 // observed is what a side of a gate came to.
 func observed(j *gate.Judgement) string {
-	if !j.Happened {
+	switch {
+	case j.Happened:
+	case j.Empty:
 		return "no figure"
+	case j.Note == "":
+		return "did not happen"
+	default:
+		return j.Note
 	}
 	return reports.Quantity(j.Observed, string(j.Unit))
 }
 
-// judgeTheRest judges what no gate asks: that the system did not collapse and, where nothing is asked at all, that
-// the figures are right. It reports whether the run has failed for certain.
-func (p *player) judgeTheRest(r *reports.Result, measured, lower *figures) (failed bool) {
-	asked, passed := false, false
-	for _, g := range r.Gates {
-		if g.Metric == "error_rate" && g.Window == "" {
-			asked, passed = true, passed || g.Passed
+// judgeTheRest judges what no gate asks: that the system did not collapse, unless a gate on the error rate excuses it on
+// that side, and, where nothing is asked at all, that the figures are right. It reports whether the run has failed for
+// certain.
+func (p *player) judgeTheRest(r *reports.Result, all *sides, excused *[len(sides{})]bool) (failed bool) {
+	asked := slices.ContainsFunc(r.Gates, func(g reports.Gate) bool { return g.Metric == "error_rate" && g.Window == "" })
+	collapsed := 0
+	for i, f := range all {
+		if reports.Collapse(f.judged) != "" && !excused[i] {
+			collapsed++
 		}
 	}
-	if reason := reports.Collapse(measured.judged); reason != "" && !passed {
-		p.collapsed = reason
-		failed = reports.Collapse(lower.judged) != ""
-		if !failed && p.cause == nil && !asked { // a gate that asks for it is judged by itself
-			p.doubt("%.1f %% of the requests failed as measured, and %.1f %% without failures that may be the generator's own doing",
-				100*measured.judged.ErrorRate(), 100*lower.judged.ErrorRate())
-		}
+	switch failed = collapsed == len(all); {
+	case failed:
+		p.collapsed = reports.Collapse(all[asMeasured].judged)
+	case collapsed > 0 && p.cause == nil && !asked: // a gate that asks for it is judged by itself
+		p.doubt("%.1f %% of the requests failed as measured, %.1f %% without failures that may be the generator's own doing, and %.1f %% with successes that may be",
+			100*all[asMeasured].judged.ErrorRate(), 100*all[atBest].judged.ErrorRate(), 100*all[atWorst].judged.ErrorRate())
 	}
 	if len(p.s.Gates) == 0 && p.cause == nil {
-		p.distrustFigures(r, measured, lower)
+		p.distrustFigures(r, all)
 	}
 	return failed
 }
@@ -240,7 +278,7 @@ func imbalance(stats *plan.Stats) (worst float64, ok bool) {
 	}
 	for _, x := range stats.Targets {
 		if x.Expected >= leastExpected {
-			worst, ok = max(worst, float64(x.Requests)/x.Expected-1), true
+			worst, ok = max(worst, (float64(x.Requests)-x.Expected)/x.Expected), true
 		}
 	}
 	return worst, ok

@@ -329,8 +329,9 @@ func (p *player) checkAbort() {
 	defer p.rec.mu.Unlock()
 	now := p.world.Now()
 	for i, a := range p.s.Abort {
-		if rate := p.rec.trailing[i].ErrorRate(now); now >= a.Over && (rate > a.ErrorRate || (a.OrEqual && rate == a.ErrorRate)) && p.cause == nil {
-			p.cause = fmt.Errorf("%w: %s over %v: it was %.1f%% at %v", errAborted, a.When, a.Over, rate*100, now.Round(time.Millisecond))
+		rate, atBest := p.rec.trailing[i].ErrorRate(now)
+		if now >= a.Over && (atBest > a.Percent || (a.OrEqual && atBest == a.Percent)) && p.cause == nil { // and so is the rate as measured
+			p.cause = fmt.Errorf("%w: %s over %v: it was %.1f%% at %v", errAborted, a.When, a.Over, rate, now.Round(time.Millisecond))
 			p.cancel(p.cause)
 		}
 	}

@@ -40,6 +40,8 @@ type record struct {
 	early   map[uint64]told
 	unknown uint64      // requests of which nothing was known in the end
 	faults  []*faultRun // injected so far
+
+	scheduled []*faultRun // by the scenario, injected or not
 }
 
 // told is what the balancer told of a request whose sample has not come yet.
@@ -81,6 +83,7 @@ func newRecord(s *plan.Scenario, sched profile.Schedule, width time.Duration, tr
 func (r *record) sample(s *measure.Sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.missFaults(s)
 	r.health.add(s)
 	phase := r.recorder.PhaseAt(s.Due)
 	if profile.IsClosed(s.Seq) { // no plan says how many a closed loop sends

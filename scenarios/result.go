@@ -31,16 +31,17 @@ func (p *player) result() *reports.Result {
 	}
 	judged := p.periods(r)
 	measured := &figures{p: p, judged: judged, impacts: p.impacts(false)}
-	lower := measured
+	all := sides{measured, measured, measured}
 	if p.rec.recorder.Delayed() || len(p.played.Stalls) > 0 {
-		lower = &figures{p: p, judged: judged.Lower(), impacts: p.impacts(true), lower: true}
+		all[atBest] = &figures{p: p, judged: judged.Lower(), impacts: p.impacts(true), on: atBest}
+		all[atWorst] = &figures{p: p, judged: judged.Worst(), impacts: p.worstImpacts(), on: atWorst}
 	}
 	p.faultResults(r, measured.impacts)
 	p.targetResults(r)
 	p.scalingResults(r)
 	p.eventResults(r)
 	p.validity(r, judged)
-	p.judge(r, measured, lower)
+	p.judge(r, &all)
 	r.Warnings = append([]string{}, p.warnings...)
 	p.verdict(r)
 	return r

@@ -91,9 +91,9 @@ func (sc *scaler) lookAgain(s *plan.Stats) {
 	}
 }
 
-// stoodStill is the longest time for which this process stood still, or was late to look at a group, of those that may have
+// lookedLate is the longest time for which this process stood still, or was late to look at a group, of those that may have
 // changed how the group was scaled.
-func (p *player) stoodStill(sc *scaler) time.Duration {
+func (p *player) lookedLate(sc *scaler) time.Duration {
 	longest := sc.late
 	for _, s := range p.played.Stalls {
 		if s.Ran == 0 && s.Stopped > sc.tolerated() && s.From < p.ended {

@@ -44,7 +44,7 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 		p.warn("the generator used %.0f %% of the CPU it may use: above %.0f %% it is likely to be late", p.played.CPU*100, cpuLimit*100)
 	}
 	for _, sc := range p.scalers {
-		if d := p.stoodStill(sc); d > 0 {
+		if d := p.lookedLate(sc); d > 0 {
 			p.warn("scaling of group %s was looked at up to %v late: the load generator's process stood still, and the group may have been scaled otherwise than without that", sc.cfg.Group, d.Round(time.Millisecond))
 		}
 	}
@@ -56,13 +56,13 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 		return
 	}
 	if t.Planned > 0 {
-		if share := float64(t.Sent+t.Dropped) / float64(t.Planned); share < p.s.Validity.Offered {
-			p.distrust(r, "the generator offered only %.2f %% of the requests that were due", share*100)
+		if share := measure.Share(judged.Offered, t.Planned); share < p.s.Validity.Offered {
+			p.distrust(r, "the generator offered only %.2f %% of the requests that were due in time for them to be of use", share*100)
 		}
 	}
 	for _, f := range p.faults {
 		if f.hits == 0 {
-			p.distrust(r, "fault %s hit nothing: no exchange, probe or process was touched", f.ID)
+			p.doubt("fault %s hit nothing: no exchange, probe or process was touched", f.ID)
 		}
 	}
 	if judged.Finished() == 0 {
@@ -84,8 +84,8 @@ func (p *player) bracket(judged *measure.Tally) *reports.Bracket {
 			open.Merge(p.rec.recorder.Phase(i))
 		}
 	}
-	if b := bracketOf(open, openQuantiles(open)); b != nil {
-		return b
+	if open.Finished() > 0 {
+		return bracketOf(open, openQuantiles(open))
 	}
 	return bracketOf(judged, []float64{.5, .9})
 }
@@ -129,7 +129,8 @@ func bracketOf(t *measure.Tally, quantiles []float64) *reports.Bracket {
 
 // distrustFigures makes a run without gates invalid when a figure that stands for it may be wrong by too much: the
 // bracket, the mean, the number of failures, or the time in which a closed loop ran.
-func (p *player) distrustFigures(r *reports.Result, measured, lower *figures) {
+func (p *player) distrustFigures(r *reports.Result, all *sides) {
+	measured, lower := all[asMeasured], all[atBest]
 	if b := r.Validity.Bracket; b != nil && p.apart(r, b.UpperMS, b.LowerMS) {
 		p.doubt("the generator itself was late or stood still: p%.5g is %s as measured, and %s without that time", b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
 	}
@@ -140,6 +141,9 @@ func (p *player) distrustFigures(r *reports.Result, measured, lower *figures) {
 	}
 	if failed, least := up.Failed+up.Dropped, low.Failed+low.Dropped; float64(failed) > bracketLimit*float64(least) && failed-least >= gate.Beyond {
 		p.doubt("%d of the %d failed requests had been delayed by the generator itself, and may not have failed otherwise", failed-least, failed)
+	}
+	if failed, most := up.Failed+up.Dropped, all[atWorst].judged.Failed+up.Dropped; float64(most) > bracketLimit*float64(failed) && most-failed >= gate.Beyond {
+		p.doubt("%d requests failed, and %d if %s", failed, most, p.whatMissedFaults(&gate.Gate{}, all[atWorst]))
 	}
 	if seconds, ran := measured.judgedSeconds(), lower.judgedSeconds(); seconds > bracketLimit*ran {
 		p.doubt("the generator stood still, or worked off what had piled up meanwhile, for %.2f of the %.2f s that are judged", seconds-ran, seconds)

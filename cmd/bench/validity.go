@@ -24,6 +24,13 @@ import (
 // core, and is never disturbed. only, when it is not empty, is a part of
 // "LOAD: DISTURBANCE", as the table calls them.
 func validity(binary string, length time.Duration, only string) error {
+	if err := validityOfLoads(binary, length, only); err != nil {
+		return err
+	}
+	return validityOfFaults(binary, only)
+}
+
+func validityOfLoads(binary string, length time.Duration, only string) error {
 	b, err := startBackend(binary)
 	if err != nil {
 		return err

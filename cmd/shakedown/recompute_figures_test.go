@@ -114,7 +114,7 @@ func (x *played) expectFigures(c recomputed, path string, rows []sampleRow, leng
 	if x.stopped() && length > 0 { // a request that was due, but not offered any more, has no row
 		c.atLeast(path+"rates.planned", float64(len(rows))/length.Seconds()*(1-1e-9))
 	}
-	c.perSecond(path+"rates.offered", countRows(rows, (*sampleRow).finished), length)
+	c.perSecond(path+"rates.offered", countRows(rows, func(r *sampleRow) bool { return !r.tooLate() }), length)
 	c.perSecond(path+"rates.succeeded", ended, length)
 	c.figures(path+"latency.response", durations(rows, hasSucceeded, (*sampleRow).response))
 	c.figures(path+"latency.service", durations(rows, hasSucceeded, (*sampleRow).service))
@@ -329,7 +329,7 @@ func (x *played) recomputeValidity(c recomputed) {
 // openQuantiles are the quantiles that a result reports and that enough requests lie beyond, and the highest of that kind.
 func openQuantiles(rows []sampleRow) []float64 {
 	const beyond = 20 // requests that make a percentile more than chance
-	n := float64(len(durations(atBest(rows), hasSucceeded, (*sampleRow).response)))
+	n := float64(len(durations(atBest(rows), timed(hasSucceeded), (*sampleRow).response)))
 	out := []float64{.5}
 	for _, q := range []float64{.9, .95, .99, .999} {
 		if n*(1-q) >= beyond-1e-6 {
@@ -346,7 +346,7 @@ func openQuantiles(rows []sampleRow) []float64 {
 // hang on the histogram's precision: any of those that are as far apart will do.
 func expectBracket(c recomputed, rows []sampleRow, quantiles []float64) {
 	measured := recordable(durations(rows, hasSucceeded, (*sampleRow).response))
-	best := recordable(durations(atBest(rows), hasSucceeded, (*sampleRow).response))
+	best := recordable(durations(atBest(rows), timed(hasSucceeded), (*sampleRow).response))
 	widest := 0.
 	for _, q := range quantiles {
 		if high := nearestRank(measured, q); high > 0 {
@@ -383,13 +383,15 @@ func expectBracket(c recomputed, rows []sampleRow, quantiles []float64) {
 }
 
 // atBest returns requests as they would have been had the generator not delayed them: without the time in which it
-// stood still, and those that failed after such a delay of a twentieth of their time at least as successes.
+// stood still, and those that failed after such a delay of a twentieth of their time at least as successes, of unknown status
+// and, where they were never sent, of unknown length.
 func atBest(rows []sampleRow) []sampleRow {
 	out := slices.Clone(rows)
 	for i := range out {
 		if r := &out[i]; r.delayed() {
 			turned := r.lost() && float64(r.stalled) >= .05*float64(r.response())
 			r.done.at -= r.stalled
+			r.turned, r.unknown = turned, turned && r.dropped
 			if turned {
 				r.succeeded, r.failed, r.dropped = true, false, false
 			}

@@ -174,9 +174,12 @@ func observation(metric, id string, w judgedWindow) expectation {
 	case metric == "rate":
 		c.perSecond(path, countRows(w.rows, func(r *sampleRow) bool { return r.succeeded && w.within(r) }), w.length)
 	case metric == "status":
-		answered := rowsWhere(w.rows, func(r *sampleRow) bool { return r.status > 0 })
+		answered := rowsWhere(w.rows, func(r *sampleRow) bool { return r.status > 0 || r.turned })
 		n := countRows(answered, func(r *sampleRow) bool {
 			text := strconv.Itoa(r.status)
+			if r.turned { // it may be any status of a success
+				return id[0] < '4'
+			}
 			return text == id || strings.HasSuffix(id, "xx") && text[0] == id[0]
 		})
 		if c.null(path); len(answered) > 0 {
@@ -195,7 +198,7 @@ func (c recomputed) observedLatency(path, metric string, rows []sampleRow) {
 	if all {
 		of = (*sampleRow).finished
 	}
-	values := durations(rows, of, (*sampleRow).response)
+	values := durations(rows, timed(of), (*sampleRow).response)
 	digits := strings.TrimPrefix(metric, "p")
 	if strings.HasPrefix(digits, "999") {
 		digits = "99." + digits[2:]

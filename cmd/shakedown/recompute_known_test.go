@@ -23,7 +23,7 @@ var elsewhere = []known{
 	{regexp.MustCompile(`^scenario\b`), "the plan", nil},
 	{regexp.MustCompile(`^(duration_ms|objective\..*|validity\.lag_limit_ms)$`), "recomputed from, not recomputed", nil},
 	{regexp.MustCompile(`^(phases|windows|gates|faults)\.length$|^phases\[\d+\]\.(name|end_ms|discarded)$|^windows\[\d+\]\.(end_ms|discarded)$|^requests\[\d+\]\.name$`), "recomputed from, not recomputed", nil},
-	{regexp.MustCompile(`^gates\[\d+\]\.(expr|limit|unit|note)$`), "recomputed from, not recomputed", nil},
+	{regexp.MustCompile(`^gates\[\d+\]\.(expr|limit|unit|note|why)$`), "recomputed from, not recomputed", nil},
 	{regexp.MustCompile(`^validity\.(valid|reasons|generator_cpu|ceiling|stalled_ms|drained_ms|stalls)\b`), "what the generator noticed of itself", nil},
 	{regexp.MustCompile(`^faults\[\d+\]\.(id|kind|targets|injected_ms|reverted_ms|hits|detect_ms|eject_ms|last_routed_ms)\b`), "what the balancer and the player noticed", nil},
 	{regexp.MustCompile(`^balancer\.`), "counts of what has no request of the generator", nil},

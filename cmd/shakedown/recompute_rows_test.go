@@ -33,6 +33,13 @@ type sampleRow struct {
 
 	// Its outcome is one of these; cut is cancelled.
 	succeeded, failed, dropped, cut bool
+
+	turned, unknown bool // at best: it had failed; nobody knows how long it would have taken
+}
+
+// timed leaves out rows of which nobody knows how long they would have taken.
+func timed(of func(*sampleRow) bool) func(*sampleRow) bool {
+	return func(r *sampleRow) bool { return of(r) && !r.unknown }
 }
 
 // finished reports whether the request had an end that counts: everything but a cancelled one.
@@ -43,6 +50,11 @@ func (r *sampleRow) lost() bool { return r.failed || r.dropped }
 
 // delayed reports whether the generator itself delayed the request.
 func (r *sampleRow) delayed() bool { return r.finished() && r.stalled > 0 }
+
+// tooLate reports whether the generator itself offered the request so late that it was of no use any more.
+func (r *sampleRow) tooLate() bool {
+	return r.dropped && r.stalled > 0 && r.wait.at == 0 && r.done.at <= r.offered.at
+}
 
 // response is what a user waited.
 func (r *sampleRow) response() time.Duration { return r.done.at - r.due }

@@ -323,14 +323,14 @@ func TestTrailingLeavesOutWhatIsOlder(t *testing.T) {
 	tr.Add(sample(0, 2900*ms, Succeeded)) // more than the span before
 	tr.Add(sample(0, 3*time.Second, Succeeded))
 	tr.Add(sample(0, 4*time.Second, Succeeded))
-	if got := tr.ErrorRate(5 * time.Second); got != .5 {
+	if got, _ := tr.ErrorRate(5 * time.Second); got != 50 {
 		t.Errorf("error rate %v of a failure and a success within the span", got)
 	}
 }
 
 func TestTrailing(t *testing.T) {
 	tr := NewTrailing(2 * time.Second)
-	want := map[int]float64{49: 0, 59: .5, 99: 1}
+	want := map[int]float64{49: 0, 59: 50, 99: 100}
 	for i := range 100 {
 		o := Succeeded
 		if i >= 50 { // failures from 5 s on
@@ -339,13 +339,105 @@ func TestTrailing(t *testing.T) {
 		at := time.Duration(i) * 100 * ms
 		tr.Add(sample(0, at, o))
 		if w, ok := want[i]; ok {
-			if got := tr.ErrorRate(at); got < w-.06 || got > w+.06 {
+			if got, atBest := tr.ErrorRate(at); got < w-6 || got > w+6 || atBest != got {
 				t.Errorf("at %v: %v, want %v", at, got, w)
 			}
 		}
 	}
-	if got := tr.ErrorRate(20 * time.Second); got != 0 {
+	if got, _ := tr.ErrorRate(20 * time.Second); got != 0 {
 		t.Errorf("long after: %v", got)
+	}
+}
+
+// What may have failed by the generator's own delay is no failure at best.
+func TestTrailingKnowsBothSides(t *testing.T) {
+	tr := NewTrailing(2 * time.Second)
+	for i := range 10 {
+		x := sample(0, time.Second, Failed)
+		if i < 6 {
+			x.Stalled = 900 * ms
+		}
+		tr.Add(x)
+	}
+	tr.Add(sample(0, time.Second, Succeeded))
+	if got, atBest := tr.ErrorRate(time.Second); got != Percent(10, 11) || atBest != Percent(4, 11) {
+		t.Errorf("%v, at best %v", got, atBest)
+	}
+}
+
+// A request that the generator offered too late to be of use was not offered; one that was cancelled under way was.
+func TestOffered(t *testing.T) {
+	for name, tc := range map[string]struct {
+		x    Sample
+		want uint64
+	}{
+		"answered":                        {Sample{Offered: ms, Done: 20 * ms}, 1},
+		"cancelled":                       {Sample{Offered: ms, Done: 20 * ms, Outcome: Cancelled}, 1},
+		"found no connection":             {Sample{Offered: ms, Done: 900 * ms, Wait: 899 * ms, Outcome: Dropped}, 1},
+		"dropped at once":                 {Sample{Offered: ms, Done: ms, Outcome: Dropped}, 1},
+		"too late":                        {Sample{Offered: 3000 * ms, Done: 3000 * ms, Stalled: 3000 * ms, Outcome: Dropped}, 0},
+		"late, and found no connection":   {Sample{Offered: 300 * ms, Done: 900 * ms, Stalled: 300 * ms, Outcome: Dropped}, 1},
+		"late, and failed in no time":     {Sample{Offered: 3000 * ms, Done: 3000 * ms, Stalled: 3000 * ms, Outcome: Failed}, 1},
+		"late, and the answer seen later": {Sample{Offered: 300 * ms, Done: 900 * ms, Stalled: 500 * ms}, 1},
+	} {
+		var one, sum Tally
+		one.Add(&tc.x)
+		sum.Merge(&one)
+		if sum.Offered != tc.want {
+			t.Errorf("%s: %d offered", name, sum.Offered)
+		}
+	}
+}
+
+// At best a failure that the generator may have turned is an answer whose status nobody knows, and how long it would have
+// taken is not known of one that was never sent.
+func TestLowerOfTurnedFailures(t *testing.T) {
+	var one, tl Tally
+	for i := range 100 {
+		x := sample(0, 10*ms, Succeeded)
+		x.Status = 200
+		switch {
+		case i >= 95:
+			*x = Sample{Offered: 2900 * ms, Done: 2900 * ms, Stalled: 2900 * ms, Outcome: Dropped}
+		case i >= 90:
+			*x = Sample{Done: 400 * ms, Stalled: 380 * ms, Outcome: Failed, Class: Status5xx, Status: 503}
+		}
+		one.Add(x)
+	}
+	tl.Merge(&one)
+	low := tl.Lower()
+	if low.Succeeded != 100 || low.MayBeGood != 10 || !slices.Equal(low.Statuses, statuses{{200, 90}}) {
+		t.Errorf("%d succeeded, %d of them of unknown status; %v", low.Succeeded, low.MayBeGood, low.Statuses)
+	}
+	if got := low.Response.Quantile(.01).Round(ms); got != 10*ms || low.Response.Count() != 95 {
+		t.Errorf("the fastest of %d took %v", low.Response.Count(), got)
+	}
+}
+
+// At worst a success that missed a fault has failed, and nobody knows with which status.
+func TestWorst(t *testing.T) {
+	var one, tl Tally
+	for i := range 100 {
+		x := sample(0, 10*ms, Succeeded)
+		x.Status = 200
+		if i >= 90 {
+			x.Stalled, x.MayHaveFailed = 5*ms, true
+		}
+		one.Add(x)
+		one.AddEnd(x, func(time.Duration) bool { return true })
+	}
+	tl.Merge(&one)
+	w := tl.Worst()
+	if w.Succeeded != 90 || w.Failed != 10 || w.Within != 90 || w.MayBeBad != 10 || !slices.Equal(w.Statuses, statuses{{200, 90}}) || w.ErrorRate() != .1 {
+		t.Errorf("%+v", w)
+	}
+	if tl.Failed != 0 || tl.Succeeded != 100 || w.Response.Count() != 100 {
+		t.Errorf("as measured %+v", tl)
+	}
+	var calm Tally
+	calm.Add(sample(0, 10*ms, Succeeded))
+	if calm.Worst() != &calm {
+		t.Error("a tally of which nothing missed a fault has another side at worst")
 	}
 }
 

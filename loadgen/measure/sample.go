@@ -31,6 +31,10 @@ type Sample struct {
 	// as 0. The engine leaves it to the monitor; see StallLedger.Stalled.
 	Stalled time.Duration
 
+	// MayHaveFailed: it succeeded, but the generator itself sent it so late that it missed a fault. Who knows of faults
+	// sets it, before the sample is added.
+	MayHaveFailed bool
+
 	Outcome  Outcome
 	Class    Class // why it failed; empty for a success
 	Status   int   // HTTP status; 0 when there was no answer
@@ -63,6 +67,19 @@ const turnShare = .05
 // MayBeTurned reports whether a request may have failed because the generator itself delayed it.
 func (s *Sample) MayBeTurned() bool {
 	return s.Stalled > 0 && float64(s.Stalled) >= turnShare*float64(s.Response())
+}
+
+// TooLate reports whether the generator itself offered a request so late that it was of no use any more: it was never sent,
+// and did not even wait for a connection.
+func (s *Sample) TooLate() bool {
+	return s.Outcome == Dropped && s.Stalled > 0 && s.Done <= s.Offered
+}
+
+// SentLate returns when a request was sent, or offered if it never was, and how much later that may be than without the
+// generator's own delay.
+func (s *Sample) SentLate() (sent, late time.Duration) {
+	sent = max(s.Offered, s.Sent)
+	return sent, min(s.Stalled, sent-s.Due)
 }
 
 // bestSuccess reports whether a request succeeded, or may have without the generator's own delay.

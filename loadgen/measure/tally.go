@@ -6,6 +6,7 @@ import "time"
 type Tally struct {
 	Succeeded, Failed, Dropped, Cancelled uint64
 
+	Offered    uint64 // handed over in time to be of use, whatever became of them; see Sample.TooLate
 	Within     uint64 // successes that ended within the marginal's own time; see AddEnd
 	best       uint64 // the same on the lower side
 	Reconnects uint64
@@ -15,7 +16,11 @@ type Tally struct {
 	Errors     map[Class]uint64
 	Statuses   statuses // answers by HTTP status, in the order in which they first came
 
-	Response Hist // of succeeded requests, from the due time: what gates judge
+	// Answers whose status nobody knows: of failures that Lower counts as successes, and of successes that Worst counts as
+	// failures.
+	MayBeGood, MayBeBad uint64
+
+	Response Hist // of succeeded requests, from the due time: what gates judge; Lower leaves out those that were never sent
 	Bad      Hist // of failed and dropped ones, until the client gave up
 	Service  Hist // of succeeded requests, from the first byte sent: what a naive tool would say
 	Lag      Hist // the generator's lateness, of every request offered
@@ -59,13 +64,15 @@ func (s statuses) less(o statuses) (out statuses) {
 	return out
 }
 
-// delayed is what Lower needs of the requests that the generator itself delayed.
+// delayed is what Lower and Worst need of the requests that the generator itself delayed.
 type delayed struct {
 	n               uint64   // finished requests that the generator delayed
 	failed, dropped uint64   // those of them that may be its doing
-	response        Hist     // of successes and of those failures, without the generator's part
+	response        Hist     // of successes and of those failures that were not dropped, without the generator's part
 	bad             Hist     // of the other failures, without the generator's part
 	statuses        statuses // of failures that may be its doing
+	missed          uint64   // successes that may have failed; see Sample.MayHaveFailed
+	missedStatuses  statuses // of these
 }
 
 // All is the response time of every finished request, failures at the moment the client gave up.
@@ -84,11 +91,19 @@ func (t *Tally) Finished() uint64 { return t.Succeeded + t.Failed + t.Dropped }
 
 // ErrorRate is (failed + dropped) / finished; 0 when nothing finished.
 func (t *Tally) ErrorRate() float64 {
-	if t.Finished() == 0 {
+	return Share(t.Failed+t.Dropped, t.Finished())
+}
+
+// Share is n / of, rounded once, so that it equals a limit that is the number nearest to it; 0 of nothing.
+func Share(n, of uint64) float64 {
+	if of == 0 {
 		return 0
 	}
-	return float64(t.Failed+t.Dropped) / float64(t.Finished())
+	return float64(n) / float64(of)
 }
+
+// Percent is 100 n / of, rounded once as Share is.
+func Percent(n, of uint64) float64 { return Share(100*n, of) }
 
 // Delayed is how many finished requests the generator itself delayed; see Sample.Stalled.
 func (t *Tally) Delayed() uint64 {
@@ -100,6 +115,9 @@ func (t *Tally) Delayed() uint64 {
 
 // Add counts one sample.
 func (t *Tally) Add(s *Sample) {
+	if !s.TooLate() {
+		t.Offered++
+	}
 	if s.Outcome == Cancelled {
 		t.Cancelled++
 		return
@@ -158,27 +176,31 @@ func (d *delayed) add(s *Sample) {
 	if s.Stalled > 0 {
 		d.n++
 	}
+	if s.MayHaveFailed {
+		d.missed++
+		if s.Status != 0 {
+			d.missedStatuses.add(s.Status, 1)
+		}
+	}
 	switch lower := s.Response() - s.Stalled; {
 	case s.Outcome == Succeeded:
 		d.response.Record(lower)
 	case !s.MayBeTurned():
 		d.bad.Record(lower)
+	case s.Outcome == Dropped: // it was never sent: nobody knows how long it would have taken
+		d.dropped++
 	default:
 		d.response.Record(lower)
 		if s.Status != 0 {
 			d.statuses.add(s.Status, 1)
 		}
-		if s.Outcome == Dropped {
-			d.dropped++
-		} else {
-			d.failed++
-		}
+		d.failed++
 	}
 }
 
 // Lower returns the figures as they would be at best had the generator not delayed requests itself: each
-// without the time in which the generator stood still, and each failure that it may have turned as a success. The
-// truth lies between Lower and the tally. It is the tally itself when none was delayed, and shares its
+// without the time in which the generator stood still, and each failure that it may have turned as a success, of which
+// the status is not known. The truth lies between Lower and the tally, where no fault was in force; see Worst. It is the tally itself when none was delayed, and shares its
 // histograms: it is only for reading.
 func (t *Tally) Lower() *Tally {
 	d := t.delayed
@@ -191,7 +213,23 @@ func (t *Tally) Lower() *Tally {
 	l.Dropped -= d.dropped
 	l.Within = t.best
 	l.Response, l.Bad, l.Statuses, l.delayed = d.response, d.bad, t.Statuses.less(d.statuses), nil
+	l.MayBeGood = d.failed + d.dropped
 	return &l
+}
+
+// Worst returns the figures as they would be had each request failed that MayHaveFailed. It is the tally itself when
+// there is none, and shares its histograms: it is only for reading. Latencies are as measured.
+func (t *Tally) Worst() *Tally {
+	d := t.delayed
+	if d == nil || d.missed == 0 {
+		return t
+	}
+	w := *t
+	w.Succeeded -= d.missed
+	w.Failed += d.missed
+	w.Within -= min(d.missed, w.Within) // as if all of them had ended in time
+	w.Statuses, w.MayBeBad, w.delayed = t.Statuses.less(d.missedStatuses), d.missed, nil
+	return &w
 }
 
 func (t *Tally) addError(c Class, n uint64) {
@@ -210,6 +248,7 @@ func (t *Tally) Merge(o *Tally) {
 	t.Failed += o.Failed
 	t.Dropped += o.Dropped
 	t.Cancelled += o.Cancelled
+	t.Offered += o.Offered
 	t.setEnd(end{t.Within + o.Within, t.best + o.best})
 	t.Reconnects += o.Reconnects
 	t.Retries += o.Retries
@@ -237,6 +276,10 @@ func (d *delayed) merge(o *Tally) {
 		d.dropped += x.dropped
 		for _, c := range x.statuses {
 			d.statuses.add(c.Status, c.N)
+		}
+		d.missed += x.missed
+		for _, c := range x.missedStatuses {
+			d.missedStatuses.add(c.Status, c.N)
 		}
 	}
 }

@@ -13,6 +13,7 @@ type Trailing struct {
 	slots [trailingSlots]struct {
 		slot      int64
 		bad, done uint64
+		turned    uint64 // those of bad that may be the generator's own doing
 	}
 }
 
@@ -32,26 +33,28 @@ func (t *Trailing) Add(s *Sample) {
 		return // it ended before the span that the slot now counts in
 	}
 	if w.slot != n {
-		w.slot, w.bad, w.done = n, 0, 0
+		w.slot, w.bad, w.done, w.turned = n, 0, 0, 0
 	}
 	w.done++
 	if s.Outcome != Succeeded {
 		w.bad++
+		if s.MayBeTurned() {
+			w.turned++
+		}
 	}
 }
 
-// ErrorRate is the share of requests done in the span before now that failed; 0 when none was done.
-func (t *Trailing) ErrorRate(now time.Duration) float64 {
-	var bad, done uint64
+// ErrorRate is the percentage of requests done in the span before now that failed, as measured and without those that may
+// have failed by the generator's own delay; 0 when none was done.
+func (t *Trailing) ErrorRate(now time.Duration) (measured, atBest float64) {
+	var bad, done, turned uint64
 	last := t.slot(now)
 	for i := range t.slots {
 		if w := &t.slots[i]; w.slot > last-trailingSlots && w.slot <= last {
 			bad += w.bad
 			done += w.done
+			turned += w.turned
 		}
 	}
-	if done == 0 {
-		return 0
-	}
-	return float64(bad) / float64(done)
+	return Percent(bad, done), Percent(bad-turned, done)
 }

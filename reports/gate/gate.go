@@ -98,7 +98,7 @@ func (m *metric) limit(text string) (float64, error) {
 		return float64(v) / float64(time.Millisecond), nil
 	case float64:
 		if m.Unit == Percent {
-			return v * 100, nil
+			return spec.Percent(v), nil
 		}
 		return v, nil
 	}
@@ -143,18 +143,20 @@ func (g Gate) About(fault string) bool {
 // Judgement is what became of a gate.
 type Judgement struct {
 	Gate
-	Unit      Unit
-	Observed  float64
-	Happened  bool // false: the event never happened, and the gate has failed
-	Empty     bool // there is nothing to judge, for the reason in Note: the run can't be trusted
-	NoSuccess bool // every request of the window failed: there is no latency to judge, and the gate has failed
-	Passed    bool
-	Note      string // what the number alone does not tell; may be empty
-	Few       uint64 // requests that a percentile was taken from, when they are too few for it
-	Needed    uint64 // how many it takes
+	Unit     Unit
+	Observed float64
+	Happened bool // false: the event never happened, or no request has such a figure, and the gate has failed
+	Empty    bool // there is nothing to judge, for the reason in Note: the run can't be trusted
+	Passed   bool
+	Note     string // what the number alone does not tell; may be empty
+	Few      uint64 // requests that a percentile was taken from, when they are too few for it
+	Needed   uint64 // how many it takes
 }
 
 // Judge decides a gate on the facts of a run. A gate whose event never happened has failed.
+//
+// Where what is observed is a share its figure is 100·k/n, rounded once, and the limit is the number nearest to what is
+// written: with 7 of 1,000 failed `error_rate <= 0.7%` passes and `error_rate < 0.7%` does not.
 func (g Gate) Judge(f *Facts) Judgement {
 	metric, err := find(g.Metric)
 	if err != nil {
@@ -163,10 +165,11 @@ func (g Gate) Judge(f *Facts) Judgement {
 	j := Judgement{Gate: g, Unit: metric.Unit}
 	j.Observed, err = metric.value(f, g)
 	j.Happened = err == nil
-	j.NoSuccess = errors.Is(err, errNoSuccess)
-	var why nothing
-	if j.Empty = errors.As(err, &why); j.Empty {
-		j.Note = string(why)
+	switch err := err.(type) {
+	case nothing:
+		j.Empty, j.Note = true, err.Error()
+	case failing:
+		j.Note = err.Error()
 	}
 	if j.Happened {
 		j.Passed = compare(j.Observed, g.Op, g.Limit)

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +130,8 @@ func TestJudge(t *testing.T) {
 		{"p99 > 98ms", 100, 0, true, true, false},
 		{"status(201) <= 50%", 100, 0, true, true, false},
 		{"status(2xx) >= 100%", 100, 5, true, true, false}, // a refused request has no status
-		{"status(503) < 1%", 0, 10, false, false, true},    // nobody answered
+		{"status(503) < 1%", 0, 10, false, false, false},   // nobody answered: failed, as a latency without a success has
+		{"status(503) < 1%", 0, 0, false, false, true},
 		{"lost(idle) < 5", 10, 0, false, false, true},
 		{"recover(idle) < 5s", 10, 0, false, false, true},
 		{"eject(later) < 5s", 10, 0, false, false, false},
@@ -152,9 +154,111 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// Requests that have no such figure have failed, and say why.
+func TestNoFigure(t *testing.T) {
+	for expr, why := range map[string]string{"status(5xx) < 1%": "no request was answered", "status(2xx) > 1%": "no request was answered", "p99 < 1s": "no request succeeded"} {
+		g, err := Parse(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j := g.Judge(facts(0, 10)); j.Empty || j.Passed || j.Happened || j.Note != why {
+			t.Errorf("%s: %+v, want %q", expr, j, why)
+		}
+	}
+}
+
+// At best a failure that was turned is an answer of a status below 400, and nobody knows how long one would have taken that
+// was never sent; at worst a success is an answer of another status, or none.
+func TestUnknownAnswers(t *testing.T) {
+	answers := func(n int, x measure.Sample) *measure.Tally {
+		tally := &measure.Tally{}
+		for range n {
+			tally.Add(&x)
+		}
+		return tally
+	}
+	sum := func(list ...*measure.Tally) *measure.Tally {
+		all := &measure.Tally{}
+		for _, t := range list {
+			all.Merge(t)
+		}
+		return all
+	}
+	good := answers(900, measure.Sample{Done: 20 * time.Millisecond, Status: 200})
+	bad := answers(40, measure.Sample{Done: 20 * time.Millisecond, Status: 503, Outcome: measure.Failed})
+	turned := answers(60, measure.Sample{Done: time.Second, Stalled: time.Second, Status: 503, Outcome: measure.Failed})
+	dropped := answers(60, measure.Sample{Offered: time.Second, Done: time.Second, Stalled: time.Second, Outcome: measure.Dropped})
+	missed := answers(60, measure.Sample{Done: time.Second, Stalled: time.Second, Status: 200, MayHaveFailed: true})
+	for _, tc := range []struct {
+		expr     string
+		tally    *measure.Tally
+		observed float64
+		empty    bool
+	}{
+		{"status(503) < 4%", sum(good, bad, turned).Lower(), 4, false},
+		{"status(5xx) < 4%", sum(good, bad, dropped).Lower(), 4, false},
+		{"status(2xx) > 90%", sum(good, bad, turned).Lower(), 96, false},
+		{"status(503) < 1%", turned.Lower(), 0, false},
+		{"status(503) < 10%", sum(good, bad, missed).Worst(), 10, false},
+		{"status(200) > 90%", sum(good, bad, missed).Worst(), 90, false},
+		{"error_rate < 10%", sum(good, bad, missed).Worst(), 10, false},
+		{"dropped < 60", sum(good, missed).Worst(), 60, false},
+		{"failed < 60", sum(good, missed).Worst(), 60, false},
+		{"p99 < 1s", dropped.Lower(), 0, true},
+		{"p99_all < 1s", dropped.Lower(), 0, true},
+	} {
+		g, err := Parse(tc.expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := g.Judge(&Facts{Window: func(string) (Window, bool) { return Window{tc.tally, 10}, true }})
+		if j.Observed != tc.observed || j.Empty != tc.empty || j.Happened == tc.empty {
+			t.Errorf("%s: %+v, want %v", tc.expr, j, tc.observed)
+		}
+	}
+}
+
+// A share that equals its limit is at the limit, whatever the rounding of binary numbers; and limits stay as written.
+func TestEqualToTheLimit(t *testing.T) {
+	judge := func(expr string, bad, n int) Judgement {
+		g, err := Parse(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tally := &measure.Tally{}
+		for i := range n {
+			x := &measure.Sample{Done: time.Millisecond, Status: 200}
+			if i < bad {
+				x.Status, x.Outcome, x.Class = 503, measure.Failed, measure.Status5xx
+			}
+			tally.Add(x)
+		}
+		return g.Judge(&Facts{Window: func(string) (Window, bool) { return Window{tally, 10}, true }})
+	}
+	for _, of := range []int{100, 200, 1000} {
+		for k := 1; k < of; k++ {
+			percent := strconv.FormatFloat(float64(k*1000/of)/10, 'f', 1, 64)
+			for _, metric := range []string{"error_rate", "status(503)"} {
+				for op, want := range map[string]bool{"<": false, "<=": true, ">": false, ">=": true} {
+					if of == 1000 && k > 20 && k%37 > 0 { // a thousand requests take their time
+						continue
+					}
+					if k*1000%of > 0 {
+						t.Fatalf("%d of %d", k, of)
+					}
+					j := judge(metric+" "+op+" "+percent+"%", k, of)
+					if written, _ := strconv.ParseFloat(percent, 64); j.Passed != want || j.Limit != written || j.Observed != written {
+						t.Errorf("%s with %d of %d: passed %v; observed %v", j.Expr, k, of, j.Passed, j.Observed)
+					}
+				}
+			}
+		}
+	}
+}
+
 // A window without a length has no rate, whatever ended in it, but every other figure.
 func TestNothingToJudge(t *testing.T) {
-	for expr, why := range map[string]string{"status(5xx) < 1%": "no answer in its window", "imbalance < 1": "no target should have had 20 requests"} {
+	for expr, why := range map[string]string{"imbalance < 1": "no target should have had 20 requests"} {
 		g, err := Parse(expr)
 		if err != nil {
 			t.Fatal(err)

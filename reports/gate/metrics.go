@@ -46,13 +46,21 @@ var (
 	errEmpty = nothing("no request in its window")
 	errNever = errors.New("it did not happen")
 
-	errNoSuccess = errors.New("no request succeeded")
+	errNotSent = nothing("no request in its window was sent")
+
+	errNoSuccess = failing("no request succeeded")
+	errNoAnswer  = failing("no request was answered")
 )
 
 // nothing is why there is nothing that a gate could judge.
 type nothing string
 
 func (n nothing) Error() string { return string(n) }
+
+// failing is why a gate has failed that has requests, but no figure.
+type failing string
+
+func (f failing) Error() string { return string(f) }
 
 // metric is one line of the table.
 type metric struct {
@@ -77,8 +85,8 @@ func metrics() []metric {
 	return []metric{
 		latencyMetric("mean", "mean response time", (*measure.Hist).Mean),
 		latencyMetric("max", "largest response time", (*measure.Hist).Max),
-		requestMetric("error_rate", "(failed + dropped) / (planned − cancelled)", Percent, func(w Window) float64 { return 100 * w.ErrorRate() }),
-		requestMetric("dropped", "requests that found no free connection in time", Count, func(w Window) float64 { return float64(w.Dropped) }),
+		requestMetric("error_rate", "(failed + dropped) / (planned − cancelled)", Percent, func(w Window) float64 { return measure.Percent(w.Failed+w.Dropped, w.Finished()) }),
+		requestMetric("dropped", "requests that found no free connection in time", Count, func(w Window) float64 { return float64(w.Dropped + w.MayBeBad) }),
 		requestMetric("failed", "requests that failed, refused connections included; those never sent for want of a free connection are dropped", Count, func(w Window) float64 { return float64(w.Failed) }),
 		rateMetric(),
 		statusMetric(),
@@ -146,13 +154,17 @@ func latencyMetric(name, doc string, of func(*measure.Hist) time.Duration) metri
 		if !ok || w.Finished() == 0 {
 			return 0, errEmpty
 		}
+		h := &w.Response
 		if strings.HasSuffix(g.Metric, "_all") { // the table's own entry has the name without it
-			return ms(of(w.All())), nil
+			h = w.All()
 		}
-		if w.Response.Count() == 0 {
-			return 0, errNoSuccess
+		switch {
+		case h.Count() > 0:
+			return ms(of(h)), nil
+		case w.MayBeGood > 0: // what became of the others is not known
+			return 0, errNotSent
 		}
-		return ms(of(&w.Response)), nil
+		return 0, errNoSuccess
 	}}
 }
 
@@ -181,14 +193,18 @@ func rateMetric() metric {
 
 var statusPattern = regexp.MustCompile(`^[1-5]([0-9]{2}|xx)$`)
 
-// statusMetric is the share of answers that have a status, or one of a class.
+// statusMetric is the share of answers that have a status, or one of a class. Where the status of an answer is not known it
+// may be each one below 400 of what may have succeeded, and each other one of what may have failed.
 func statusMetric() metric {
 	return metric{Entry: spec.Entry{Name: "status", Doc: "share of answers with that HTTP status, or class such as 5xx"}, Unit: Percent, of: "status", windowed: true, share: true, value: func(f *Facts, g Gate) (float64, error) {
 		w, ok := f.Window(g.Window)
 		if !ok || w.Finished() == 0 {
 			return 0, errEmpty
 		}
-		var all, n uint64
+		n, all := w.MayBeBad, w.MayBeBad+w.MayBeGood
+		if g.ID[0] < '4' {
+			n = w.MayBeGood
+		}
 		for _, x := range w.Statuses {
 			all += x.N
 			if text := strconv.Itoa(x.Status); text == g.ID || (strings.HasSuffix(g.ID, "xx") && text[0] == g.ID[0]) {
@@ -196,9 +212,9 @@ func statusMetric() metric {
 			}
 		}
 		if all == 0 {
-			return 0, nothing("no answer in its window")
+			return 0, errNoAnswer
 		}
-		return 100 * float64(n) / float64(all), nil
+		return measure.Percent(n, all), nil
 	}}
 }
 

@@ -183,10 +183,10 @@ type Scaling struct {
 
 // Abort ends a run early when the error rate over some time exceeds a limit.
 type Abort struct {
-	When      string // as written
-	ErrorRate float64
-	OrEqual   bool // it fires at the limit too
-	Over      time.Duration
+	When    string  // as written
+	Percent float64 // of the requests that failed
+	OrEqual bool    // it fires at the limit too
+	Over    time.Duration
 }
 
 // Validity says when a run can't be trusted.

@@ -82,11 +82,11 @@ func (p Param) Parse(text string) (any, error) {
 		}
 		return d, p.check(d.Seconds(), text)
 	case Share:
-		f, ok := parseFloat(strings.TrimSuffix(text, "%"))
-		if !ok || !strings.HasSuffix(text, "%") {
+		f, ok := parseShare(text)
+		if !ok {
 			return nil, fmt.Errorf("%q is not %s", text, p.Type)
 		}
-		return f / 100, p.check(f/100, text)
+		return f, p.check(f, text)
 	case Rate:
 		r, err := parseRate(text)
 		if err != nil {
@@ -132,6 +132,29 @@ func parseFloat(s string) (float64, bool) {
 	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
 }
 
+// parseShare reads a percentage as the number that is nearest to the share: 0.7 divided by 100 is not the number nearest to
+// 0.007.
+func parseShare(text string) (float64, bool) {
+	percent, ok := strings.CutSuffix(text, "%")
+	f, isNumber := parseFloat(percent)
+	if !ok || !isNumber {
+		return 0, false
+	}
+	if share, ok := parseFloat(percent + "e-2"); ok {
+		return share, true
+	}
+	return f / 100, true // it has an exponent of its own
+}
+
+// Percent returns a share in percent, as it was written: .55 times 100 is not 55.
+func Percent(share float64) float64 {
+	percent, ok := parseFloat(strconv.FormatFloat(share, 'f', -1, 64) + "e2")
+	if !ok {
+		return share * 100
+	}
+	return percent
+}
+
 func parseRate(text string) (float64, error) {
 	num, unit, ok := strings.Cut(text, "/")
 	f, isNum := parseFloat(num)
@@ -159,7 +182,7 @@ func (p Param) bound(f float64) string {
 	case Duration:
 		return time.Duration(f * float64(time.Second)).String()
 	case Share:
-		return formatFloat(f*100) + "%"
+		return formatFloat(Percent(f)) + "%"
 	case Rate:
 		return formatFloat(f) + "/s"
 	}

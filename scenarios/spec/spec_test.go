@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ func TestParse(t *testing.T) {
 		{Param{Type: Duration, Above: true}, "0s", nil, "more than 0s"},
 		{Param{Type: Duration, Max: 60}, "2m", nil, "the most is 1m0s"},
 		{Param{Type: Share}, "60%", .6, ""},
+		{Param{Type: Share}, "0.7%", .007, ""}, // the number nearest to it, which .7 / 100 is not
+		{Param{Type: Share}, "1e1%", .1, ""},
 		{Param{Type: Share}, "0.6", nil, "not a share"},
 		{Param{Type: Share, Max: 1}, "130%", nil, "the most is 100%"},
 		{Param{Type: Rate}, "90/m", 1.5, ""},
@@ -86,6 +89,20 @@ func TestRange(t *testing.T) {
 	} {
 		if got := tc.p.Range(); got != tc.want {
 			t.Errorf("%v: %q, want %q", tc.p.Type, got, tc.want)
+		}
+	}
+}
+
+// A share in percent is what was written.
+func TestPercent(t *testing.T) {
+	for _, text := range []string{"55%", "7%", "14%", "0.7%", "99.9%", "100%", "0%", "0.001%", "150%"} {
+		share, err := Param{Type: Share}.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
+		if got := Percent(share.(float64)); got != want {
+			t.Errorf("%s: %v", text, got)
 		}
 	}
 }

@@ -1,0 +1,174 @@
+package scenarios
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
+)
+
+// errorsFor lets requests of an open loop at 100/s fail that are sent while a fault is in force from 3 s to 5 s; a generator
+// that is frozen for a while sends what was due meanwhile only then.
+func (r *rehearsal) errorsFor(frozen, until time.Duration) {
+	r.fault("err", 3*s, 5*s, "web-1")
+	r.openLoop(10*s, frozen, until)
+}
+
+// openLoop offers 100 requests a second, of which those fail that are sent while a fault is really in force.
+func (r *rehearsal) openLoop(length, frozen, until time.Duration) {
+	const took = 20 * ms
+	for due := time.Duration(0); due < length; due += 10 * ms {
+		sent := due
+		if due >= frozen && due < until {
+			sent = until
+		}
+		x := ok
+		for _, f := range r.faults {
+			if sent >= *f.injected && sent < *f.ended {
+				x = failedAt("web-1", f.ID)
+			}
+		}
+		x.Seq, x.Due, x.Offered, x.Sent, x.Done, x.Stalled = r.seq, due, sent, sent, sent+took, sent-due
+		r.seq++
+		r.rec.sample(&x)
+	}
+}
+
+// Requests that were due during a fault and left after it succeed: what is measured then is no upper bound.
+func TestRequestsThatMissAFaultBecauseTheGeneratorStoodStill(t *testing.T) {
+	for name, tc := range map[string]struct {
+		course  func(r *rehearsal)
+		gates   []string
+		verdict reports.Verdict
+		says    string
+	}{
+		"undisturbed": {func(r *rehearsal) { r.errorsFor(0, 0) }, []string{"error_rate < 8%"}, reports.Failed, "error_rate < 8%: observed 20.00 %"},
+		"frozen through it": {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"error_rate < 8%"}, reports.Invalid,
+			"gate error_rate < 8% can't be judged: 0.00 % as measured, and 20.00 % if 200 requests had failed that were due while fault err was in force, and were sent only afterwards"},
+		"a gate that does not hang on it":   {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"error_rate < 25%"}, reports.Passed, ""},
+		"a gate on a latency":               {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"p50 < 1s"}, reports.Passed, ""},
+		"failed":                            {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"failed < 100"}, reports.Invalid, "200 requests had failed"},
+		"dropped":                           {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"dropped < 100"}, reports.Invalid, "200 requests had failed"},
+		"rate":                              {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"rate > 90/s"}, reports.Invalid, "200 requests had failed"},
+		"status":                            {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"status(5xx) < 1%"}, reports.Invalid, "200 requests had failed"},
+		"status of a success":               {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"status(200) > 99%"}, reports.Invalid, "200 requests had failed"},
+		"lost":                              {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"lost(err) < 50"}, reports.Invalid, "0 as measured, and 200 if 200 requests had failed"},
+		"recover":                           {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"recover(err) < 1s"}, reports.Invalid, "gate recover(err) < 1s can't be judged"},
+		"residual":                          {func(r *rehearsal) { r.errorsFor(3*s, 4900*ms) }, []string{"residual(err) < 50ms"}, reports.Failed, "residual(err) < 50ms: observed"},
+		"eject, which takes requests":       {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"eject(err) < 1s"}, reports.Invalid, "gate eject(err) < 1s can't be judged: did not happen as measured, and 0 ms if"},
+		"detect":                            {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"detect(err) < 1s"}, reports.Invalid, "gate detect(err) < 1s can't be judged"},
+		"eject, too late whatever is known": {func(r *rehearsal) { r.errorsFor(4900*ms, 5*s) }, []string{"eject(err) < 1s"}, reports.Failed, "eject(err) < 1s: observed did not happen"},
+		"the fault's own window":            {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"error_rate[err] < 8%"}, reports.Invalid, "0.00 % as measured, and 93.90 % if 200"},
+		"a phase":                           {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, []string{"error_rate[a] < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"a little late over its end":        {func(r *rehearsal) { r.errorsFor(4980*ms, 5*s) }, []string{"lost(err) < 199"}, reports.Invalid, "198 as measured, and 200 if 2 requests"},
+		"a little late in it":               {func(r *rehearsal) { r.errorsFor(4*s, 4*s+40*ms) }, []string{"lost(err) < 201"}, reports.Passed, ""},
+		"frozen outside it":                 {func(r *rehearsal) { r.errorsFor(7*s, 9*s) }, []string{"lost(err) < 201", "error_rate < 21%"}, reports.Passed, ""},
+		"a gate that fails for certain": {func(r *rehearsal) {
+			r.errorsFor(3*s, 5*s)
+			r.ask(300, 6*s, 10*ms, 20*ms, failed)
+		}, []string{"error_rate < 8%", "lost(err) < 50"}, reports.Failed, "gate lost(err) < 50 can't be judged"},
+		"in force, but the targets changed meanwhile": {func(r *rehearsal) { // killed for good at 3 s and ejected at 4 s: later nothing fails
+			f := &faultRun{Fault: &chaos.Fault{ID: "kill", At: 3 * s}, targets: []string{"web-1"}}
+			r.fleet.member(plan.Target{ID: "web-1"})
+			r.rec.inject(f, 3*s)
+			r.faults, r.rec.scheduled = append(r.faults, f), append(r.rec.scheduled, f)
+			real := *f
+			at := 4 * s
+			real.ended, r.faults[0] = &at, &real
+			r.openLoop(10*s, 3*s, 4*s)
+			r.faults[0] = f
+		}, []string{"error_rate < 8%"}, reports.Invalid, "if 96 requests had failed"},
+		"the fault came late as well": {func(r *rehearsal) { // in force from 5.1 s, when the generator runs again, and reverted at once
+			f := &faultRun{Fault: &chaos.Fault{ID: "err", At: 3 * s, For: 2 * s}, targets: []string{"web-1"}}
+			r.fleet.member(plan.Target{ID: "web-1"})
+			r.rec.scheduled = append(r.rec.scheduled, f)
+			r.rec.inject(f, 5100*ms)
+			r.rec.revert(f, 5101*ms)
+			r.rec.cut(5101 * ms)
+			r.openLoop(10*s, 2900*ms, 5100*ms)
+			r.faults = append(r.faults, f)
+		}, []string{"error_rate < 8%", "lost(err) < 50", "recover(err) < 1s", "error_rate[err] < 8%"}, reports.Invalid, "gate recover(err) < 1s can't be judged: 25 ms as measured, and did not happen if 216 requests"},
+		"a collapse that may have been": {func(r *rehearsal) {
+			r.fault("err", 3*s, 9*s, "web-1")
+			r.openLoop(10*s, 3*s, 9*s)
+		}, []string{"p50 < 10s"}, reports.Invalid, "0.0 % of the requests failed as measured, 0.0 % without failures that may be the generator's own doing, and 60.0 % with successes"},
+		"without gates": {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, nil, reports.Invalid, "0 requests failed, and 200 if 200 requests had failed"},
+	} {
+		r := open(10 * s)
+		tc.course(r)
+		r.rec.planned[0] = r.rec.recorder.Phase(0).Finished()
+		got := r.judged(t, tc.gates...)
+		told := strings.Join(append(append([]string{}, got.Reasons...), got.Warnings...), "\n")
+		if got.Verdict != tc.verdict || !strings.Contains(told, tc.says) {
+			t.Errorf("%s: %s\n%s\nwant %s, saying %q", name, got.Verdict, told, tc.verdict, tc.says)
+		}
+		for _, g := range got.Gates {
+			if !g.Judged && g.Why == "" && g.Lower == nil {
+				t.Errorf("%s: %s is not judged, and nothing says why: %+v", name, g.Expr, g)
+			}
+		}
+	}
+}
+
+// Users send nothing while the generator stands still, so that no request tells of a fault that was in force then.
+func TestUsersThatSendNothingDuringAFault(t *testing.T) {
+	for name, tc := range map[string]struct {
+		stall   measure.Stall
+		fails   int // requests of the fault's time
+		endless bool
+		gates   []string
+		verdict reports.Verdict
+		says    string
+	}{
+		"undisturbed":                       {measure.Stall{}, 100, false, []string{"lost(err) < 50"}, reports.Failed, "lost(err) < 50: observed 100"},
+		"frozen through it":                 {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"lost(err) < 50"}, reports.Invalid, "gate lost(err) < 50 can't be judged: the load generator stood still, or worked off what had piled up meanwhile, for 1.90 s of the 2.00 s in which users would have met fault err"},
+		"the error rate":                    {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"error_rate < 8%"}, reports.Invalid, "for 2.00 s of the 2.00 s"},
+		"of its phase":                      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"failed[a] < 8"}, reports.Invalid, "for 2.00 s of the 2.00 s"},
+		"of another phase":                  {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"failed[b] < 8"}, reports.Passed, ""},
+		"of its window":                     {measure.Stall{From: 3 * s, To: 4 * s}, 1, false, []string{"failed[err] < 8"}, reports.Invalid, "for 1.00 s of the 2.00 s"},
+		"of a request":                      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"status(5xx)[get] < 1%"}, reports.Invalid, "for 2.00 s of the 2.00 s"},
+		"a latency":                         {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"p50 < 1s"}, reports.Passed, ""},
+		"eject":                             {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"eject(err) < 1s"}, reports.Invalid, "for 1.90 s of the 2.00 s"},
+		"a gate that fails all the same":    {measure.Stall{From: 3 * s, To: 4 * s}, 60, false, []string{"lost(err) < 50"}, reports.Failed, "lost(err) < 50: observed 60"},
+		"a twentieth of it":                 {measure.Stall{From: 3 * s, To: 3*s + 100*ms}, 40, false, []string{"lost(err) < 50"}, reports.Passed, ""},
+		"a little more":                     {measure.Stall{From: 3 * s, To: 3*s + 110*ms}, 40, false, []string{"lost(err) < 50"}, reports.Invalid, "for 0.11 s of the 2.00 s"},
+		"outside it":                        {measure.Stall{From: 6 * s, To: 8 * s}, 40, false, []string{"lost(err) < 50"}, reports.Passed, ""},
+		"a fault without an end":            {measure.Stall{From: 3 * s, To: 4 * s}, 0, true, []string{"error_rate < 8%"}, reports.Invalid, "for 1.00 s of the 1.00 s"},
+		"long after the target was ejected": {measure.Stall{From: 7 * s, To: 8 * s}, 0, true, []string{"error_rate < 8%"}, reports.Passed, ""},
+	} {
+		r := rehearse(plan.Phase{Name: "a", End: 10 * s, Users: 8}, plan.Phase{Name: "b", Start: 10 * s, End: 20 * s, Users: 8})
+		f := &faultRun{Fault: &chaos.Fault{ID: "err", At: 3 * s, For: 2 * s}, targets: []string{"web-1"}}
+		m := r.fleet.member(plan.Target{ID: "web-1"})
+		if tc.endless {
+			f.For = 0
+			m.changes = []change{{at: 0, from: "initial", to: "healthy"}, {at: 3500 * ms, from: "healthy", to: "unhealthy"}}
+		}
+		get := ok
+		get.Request = "get"
+		r.ask(300, 0, 10*ms, 5*ms, get)
+		r.rec.inject(f, 3*s)
+		r.faults, r.rec.scheduled = append(r.faults, f), append(r.rec.scheduled, f)
+		r.ask(tc.fails, 3*s, 10*ms, 5*ms, failedAt("web-1", "err"))
+		if !tc.endless {
+			r.rec.revert(f, 5*s)
+			r.rec.cut(5 * s)
+		}
+		r.ask(1500, 5*s, 10*ms, 5*ms, get)
+		if r.played.Stalls = nil; tc.stall.To > 0 {
+			tc.stall.Resumed = tc.stall.To
+			r.played.Stalls = []measure.Stall{tc.stall}
+		}
+		for i := range r.rec.planned {
+			r.rec.planned[i] = r.rec.recorder.Phase(i).Finished()
+		}
+		got := r.judged(t, tc.gates...)
+		told := strings.Join(append(append([]string{}, got.Reasons...), got.Warnings...), "\n")
+		if got.Verdict != tc.verdict || !strings.Contains(told, tc.says) {
+			t.Errorf("%s: %s\n%s\nwant %s, saying %q", name, got.Verdict, told, tc.verdict, tc.says)
+		}
+	}
+}
