@@ -283,7 +283,7 @@ func rehearsals() []rehearsal {
 	}
 	return []rehearsal{
 		{"simulated first run", func(t *testing.T) *played {
-			return playCommand(t, command(t, "run", "first-run", "--world", "sim"), nil)
+			return playCommand(t, command(t, "run", "first-run", "--world", "sim", "--seed", "4"), nil)
 		}, []string{"totals.succeeded", "faults[0].charged"}},
 		{"simulated overlap", sim(overlapScenario), []string{"faults[0].charged", "faults[1].charged", "faults[2].charged", "faults[0].recover_ms"}},
 		{"simulated closed loop", file("closed.yaml", "--world", "sim"), []string{"totals.succeeded"}},
