@@ -6,6 +6,8 @@ type Body struct {
 	// when KeepTrailer is set.
 	Trailer     []byte
 	KeepTrailer bool
+	// OfAnswer says that the body is an answer's: control bytes may stand in its trailer as in its head.
+	OfAnswer bool
 
 	state bodyState
 	left  int64 // bytes of the body, or of the present chunk, still to come
@@ -39,7 +41,7 @@ func (b *Body) Start(r *Response) { b.Reset(r.Length, r.Chunked) }
 // Reset prepares for a body of a length, or a chunked one; one of a negative length lasts until the connection
 // ends.
 func (b *Body) Reset(length int64, chunked bool) {
-	*b = Body{left: length, Trailer: b.Trailer[:0], KeepTrailer: b.KeepTrailer}
+	*b = Body{left: length, Trailer: b.Trailer[:0], KeepTrailer: b.KeepTrailer, OfAnswer: b.OfAnswer}
 	switch {
 	case chunked:
 		b.state = chunkSize
@@ -180,7 +182,7 @@ func (b *Body) chunkByte(c byte) error {
 			return next(true, trailerLF)
 		}
 		b.line++
-		return next(printable(c) && b.line <= MaxHead, trailerLine)
+		return next((printable(c) || (b.OfAnswer && c != 0 && c != '\n')) && b.line <= MaxHead, trailerLine)
 	case trailerLF:
 		return next(c == '\n', trailerStart)
 	case lastLF:
