@@ -21,7 +21,7 @@ import (
 )
 
 // targetPatience is after how long the targets of these tests give a client up.
-const targetPatience = 700 * time.Millisecond
+const targetPatience = time.Second
 
 // unfinished is a request whose body never comes to its end.
 const unfinished = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc"
@@ -100,6 +100,12 @@ func calming(c net.Conn, f *http2.Framer, id uint32) {
 	c.Close()
 }
 
+// leaving ends its connection in good order, without having acted on anything.
+func leaving(c net.Conn, f *http2.Framer, _ uint32) {
+	_ = f.WriteGoAway(0, http2.ErrCodeNo, nil)
+	c.Close()
+}
+
 // without is how connections to targets are made when the balancer's own machine has nothing left for one.
 func without(number syscall.Errno) func(context.Context, string) (net.Conn, error) {
 	return func(context.Context, string) (net.Conn, error) {
@@ -156,6 +162,10 @@ func blameless() []outcome {
 		}, nil), client: request(fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", 400<<10, strings.Repeat("r", 400<<10))), status: 502, cause: "broken"},
 		{name: "HTTP/2: asks too much", change: func(t *testing.T, cfg *Config) {
 			*cfg = raws(rawTarget(t, framing(calming)), rawTarget(t, framing(calming)))
+			cfg.Groups[0].HTTP2 = true
+		}, client: request(plainGet), status: 502, cause: "broken"},
+		{name: "HTTP/2: the target leaves before it acts", change: func(t *testing.T, cfg *Config) {
+			*cfg = raws(rawTarget(t, framing(leaving)), rawTarget(t, framing(leaving)))
 			cfg.Groups[0].HTTP2 = true
 		}, client: request(plainGet), status: 502, cause: "broken"},
 	}

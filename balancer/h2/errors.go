@@ -22,8 +22,9 @@ var ErrUnprocessed = errors.New("the target has not acted on the request")
 // ErrEnded is of exchanges that the target has ended: it reset the stream, or the connection broke.
 var ErrEnded = errors.New("the target has ended the stream")
 
-// ErrBrokenAlready is of exchanges that ended with a connection of which an earlier one has told ErrEnded.
-var ErrBrokenAlready = errors.New("the connection has broken")
+// ErrBrokenAlready is of exchanges that ended with a connection of which an earlier one has told ErrEnded, or that the target had
+// said that it would leave.
+var ErrBrokenAlready = errors.New("the connection has ended")
 
 // ErrCalm is of exchanges that the target ended because it is asked too much (RFC 9113, 7: ENHANCE_YOUR_CALM).
 var ErrCalm = errors.New("the target is asked too much")
@@ -78,8 +79,9 @@ func explain(err error) error {
 	switch {
 	case strings.HasSuffix(text, "request header list larger than peer's advertised limit"):
 		return fmt.Errorf("%w: %w", ErrRequestTooLarge, err)
-	case strings.HasSuffix(text, "Transport received Server's graceful shutdown GOAWAY"), strings.HasSuffix(text, "client conn not usable"),
-		isStream && s.Code == codeRefused:
+	case strings.HasSuffix(text, "Transport received Server's graceful shutdown GOAWAY"), strings.HasSuffix(text, "client conn not usable"):
+		return fmt.Errorf("%w: %w: %w", ErrUnprocessed, ErrBrokenAlready, err)
+	case isStream && s.Code == codeRefused:
 		return fmt.Errorf("%w: %w", ErrUnprocessed, err)
 	case isStream && s.Code == codeCalm, strings.Contains(text, "GOAWAY") && strings.Contains(text, "ErrCode=ENHANCE_YOUR_CALM"), strings.HasSuffix(text, "GOAWAY from server ErrCode:ENHANCE_YOUR_CALM"):
 		return fmt.Errorf("%w: %w", ErrCalm, err)

@@ -395,7 +395,7 @@ func (x *serverStream) begun(whole []byte) error {
 		return nil
 	}
 	x.started = true
-	x.answer.KeepTrailer, x.answer.OfAnswer = true, true
+	x.answer.KeepTrailer = true
 	x.answer.Start(&res)
 	return nil
 }

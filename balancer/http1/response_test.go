@@ -234,8 +234,10 @@ func TestControlBytes(t *testing.T) {
 			t.Errorf("%q in a request", c)
 		}
 		for _, answer := range []bool{false, true} {
-			b := Body{KeepTrailer: true, OfAnswer: answer}
-			b.Reset(-1, true)
+			b := Body{KeepTrailer: true}
+			if b.Reset(-1, true); answer {
+				b.Start(&Response{Length: -1, Chunked: true})
+			}
 			if _, _, err := b.Feed([]byte("0\r\n"+field+"\r\n"), nil); (err != nil) != (never || !answer) || (err == nil && !b.Ended()) {
 				t.Errorf("%q in a trailer, of an answer %v: %v", c, answer, err)
 			}

@@ -151,8 +151,8 @@ func (x *exchange) answer(pool *Pool, t *group.Target) (failure, error) {
 // pass passes the body on, behind what stands in out already: one write for each read.
 func (x *exchange) pass(out []byte, chunked bool) error {
 	u := x.u
-	u.body.KeepTrailer, u.body.OfAnswer = chunked, true
-	u.body.Reset(u.res.Length, u.res.Chunked)
+	u.body.KeepTrailer = chunked
+	u.body.Start(&u.res)
 	for {
 		var err error
 		if out, err = x.gather(out, chunked); err != nil {
