@@ -127,6 +127,7 @@ type Balancer struct {
 	counters proxy.Counters
 
 	abandoned abandonedLog
+	shortage  shortage
 
 	reloading sync.Mutex
 	mu        sync.Mutex // of what follows

@@ -3,6 +3,7 @@ package balancer
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,7 +33,8 @@ type outcome struct {
 	client func(*testing.T, *running) // makes one request, and sees to it that it ends
 	status int                        // in the access log
 	cause  string                     // there, or causes with | between them
-	ejects bool                       // three in a row take the target out
+	dial   func(ctx context.Context, address string) (net.Conn, error)
+	ejects bool // three in a row take the target out
 }
 
 // request is a client that sends a request and reads what it is answered until the connection ends or the answer is whole.
@@ -215,7 +217,9 @@ func ofTargets() []outcome {
 		{name: "reset before the head", target: saying(""), client: request(plainGet), status: 502, cause: "broken", ejects: true},
 		{name: "reset in the head", target: saying("HTTP/1.1 200 OK\r\nA: "), client: request(plainGet), status: 502, cause: "broken", ejects: true},
 		{name: "ended in the body", target: saying("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), client: request(plainGet), status: 200, cause: "broken", ejects: true},
+		{name: "reset in the request's body", target: saying(""), client: request(unfinished), status: 502, cause: "broken", ejects: true},
 		{name: "malformed head", target: saying("garbage\r\n\r\n"), client: request(plainGet), status: 502, cause: "broken", ejects: true},
+		{name: "NUL in the head", target: saying("HTTP/1.1 200 OK\r\nA: \x00\r\nContent-Length: 0\r\n\r\n"), client: request(plainGet), status: 502, cause: "broken", ejects: true},
 		{name: "malformed chunk", target: saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabXX"), client: request(plainGet), status: 200, cause: "broken", ejects: true},
 		{name: "head too large", target: saying(large), client: request(plainGet), status: 502, cause: "broken", ejects: true},
 		{name: "no answer in time", target: mute, change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Response = short }), client: request(plainGet), status: 504, cause: "timeout", ejects: true},
@@ -333,7 +337,7 @@ func ofClients() []outcome {
 // Which endings count against a target: each is brought about five times, with a target that three failures in a row take
 // out. The failures of targets eject, and nothing that clients do.
 func TestOutcomes(t *testing.T) {
-	for _, o := range append(ofTargets(), ofClients()...) {
+	for _, o := range slices.Concat(ofTargets(), ofClients(), blameless()) {
 		kind := "clients"
 		if o.ejects {
 			kind = "targets"
@@ -352,7 +356,7 @@ func TestOutcomes(t *testing.T) {
 			g.Outliers = &health.OutlierConfig{Consecutive: 3, EjectFor: time.Hour, MaxEjectFor: time.Hour, MaxEjected: .5}
 			var mu sync.Mutex
 			var log bytes.Buffer
-			r := startWith(t, cfg, Options{Access: &Log{To: slog.New(slog.NewJSONHandler(locked{&mu, &log}, nil)), Share: 1}})
+			r := startWith(t, cfg, Options{Dial: o.dial, Access: &Log{To: slog.New(slog.NewJSONHandler(locked{&mu, &log}, nil)), Share: 1}})
 			lines := func() []string {
 				mu.Lock()
 				defer mu.Unlock()

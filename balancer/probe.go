@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/proxyheader"
 	"github.com/seed-8025779b/shakedown/chaos"
 )
@@ -29,14 +30,23 @@ func (o *owner) probe(ctx context.Context, cfg Group, t *group.Target) {
 		if ctx.Err() != nil {
 			return
 		}
-		reason := ""
-		if err != nil {
-			reason = err.Error()
+		if proxy.NoResources(err) { // it says nothing about the target
+			o.b.short(err)
+		} else {
+			o.probed(t, err)
 		}
-		o.do(func(now time.Duration) []group.Effect { return o.g.Probed(now, t, err == nil, reason) })
 		origin := time.Duration(o.b.origin.Load())
 		at = origin + h.NextProbe(o.b.cfg.Seed, t.ID, o.b.clock.Now()-origin)
 	}
+}
+
+// probed tells the group what a probe has found.
+func (o *owner) probed(t *group.Target, err error) {
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	}
+	o.do(func(now time.Duration) []group.Effect { return o.g.Probed(now, t, err == nil, reason) })
 }
 
 // prober checks a target by one configuration.

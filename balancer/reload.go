@@ -59,6 +59,9 @@ func (b *Balancer) Reload(cfg Config) error {
 		s.finish()
 	}
 	b.retire(plan.gone)
+	if cfg.Seed != b.cfg.Seed { // cookies, keys and buckets depend on it
+		notes = append(notes, fmt.Sprintf("seed stays %d: another one takes a start", b.cfg.Seed))
+	}
 	for _, note := range notes {
 		b.opts.Note(note)
 	}

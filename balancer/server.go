@@ -28,7 +28,7 @@ func (b *Balancer) frontServer(i int) (*frontServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	hooks := proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard, TrustSeq: b.cfg.Trace || b.cfg.TrustSeq, Access: b.opts.Access.access(b.cfg.Seed)}
+	hooks := proxy.Hooks{Now: b.clock.Now, Touch: b.opts.Touch, Discard: b.discard, TrustSeq: b.cfg.Trace || b.cfg.TrustSeq, Short: b.short, Access: b.opts.Access.access(b.cfg.Seed)}
 	if b.cfg.Trace {
 		hooks.Trace = b.abandoned.add
 	}
@@ -39,7 +39,7 @@ func (b *Balancer) frontServer(i int) (*frontServer, error) {
 	c := serve.Config{
 		Handler: front, Refused: front.Refused, Status: func(reason error) int { return proxy.Refusal(&l.Options.Status, reason) }, Proxied: l.ProxyHeader,
 		Idle: l.Timeouts.Idle, Header: l.Timeouts.Header, Body: l.Timeouts.Body, Write: l.Timeouts.Write,
-		Connections: l.Limits.Connections, HeadLine: l.Limits.Line, Head: l.Limits.Head, Fields: l.Limits.Headers, MaxBody: int64(l.Limits.Body),
+		Connections: connectionLimits(b.cfg.Listeners, maxDescriptors())[i], HeadLine: l.Limits.Line, Head: l.Limits.Head, Fields: l.Limits.Headers, MaxBody: int64(l.Limits.Body),
 	}
 	s := &frontServer{}
 	protocols := []string{"http/1.1"}

@@ -16,9 +16,12 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -110,13 +113,31 @@ func add(b Balancer, r *http.Request) error {
 	if err := read(r, &x); err != nil {
 		return err
 	}
-	if _, _, err := net.SplitHostPort(x.Address); err != nil {
+	if !isAddress(x.Address) {
 		return errors.New("address is not HOST:PORT")
 	}
 	if x.ID == "" {
 		x.ID = x.Address
 	}
+	if !printable(x.ID) {
+		return fmt.Errorf("%q can't be an id: it holds bytes that can't be printed", x.ID)
+	}
+	if !printable(x.Zone) {
+		return fmt.Errorf("%q can't be a zone: it holds bytes that can't be printed", x.Zone)
+	}
 	return b.AddTarget(r.PathValue("group"), group.Member{ID: x.ID, Address: x.Address, Zone: x.Zone, Weight: x.Weight})
+}
+
+// isAddress reports whether a text is a host with the number of a port.
+func isAddress(text string) bool {
+	host, port, err := net.SplitHostPort(text)
+	n, notNumber := strconv.ParseUint(port, 10, 16)
+	return err == nil && notNumber == nil && n > 0 && host != "" && printable(host) && !strings.Contains(host, " ")
+}
+
+// printable reports whether a text can stand in a line of a log.
+func printable(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func change(b Balancer, r *http.Request) error {

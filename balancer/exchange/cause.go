@@ -23,6 +23,7 @@ const (
 	NoTarget             // none is ready: 503
 	QueueFull            // 503
 	QueueTimeout         // 503
+	Resources            // no descriptor, port or memory was left for a connection to a target: 503
 	ConnectFailed        // 502
 	ConnectTimeout       // 504
 	Broken               // the exchange with the target broke off, or its answer was malformed: 502
@@ -36,7 +37,7 @@ const (
 func (c Cause) String() string {
 	return [causes]string{
 		"", "malformed", "version", "coding", "method", "head_too_large", "line_too_long", "body_too_large", "slow", "introduction", "connections",
-		"rate_limit", "no_rule", "no_target", "queue_full", "queue_timeout", "connect", "connect_timeout", "broken", "timeout", "client_gone", "target_error",
+		"rate_limit", "no_rule", "no_target", "queue_full", "queue_timeout", "resources", "connect", "connect_timeout", "broken", "timeout", "client_gone", "target_error",
 	}[c]
 }
 
@@ -74,7 +75,7 @@ func (s *Statuses) Of(c Cause) int {
 		return 429
 	case NoTarget, QueueFull, QueueTimeout:
 		return cmp.Or(s.NoTarget, 503)
-	case NoRule, Connections:
+	case NoRule, Connections, Resources:
 		return 503
 	case ConnectFailed:
 		return cmp.Or(s.Connect, 502)

@@ -27,13 +27,17 @@ type Client struct {
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
-	conns   []*http.ClientConn
+	conns   []*shared
 	dialing *dial // nil when none is being made
 	closed  bool
 }
 
 // silence is after how long a connection on which nothing comes is asked whether it is still there.
 const silence = 15 * time.Second
+
+// window is how much of an answer a target may send that its client has not taken: so much memory a slow client costs. A connection has
+// no bound beside it, because its streams belong to many clients, and slow ones must not use up what the others wait for.
+const window = 256 << 10
 
 // maxAnswerHead is far beyond what the plane takes of an answer's head, which refuses one that is too large for itself. For net/http
 // a header beyond this limit is an error of the connection, which ends all its streams: what a target makes of one
@@ -46,7 +50,7 @@ func NewClient(secure bool, stall time.Duration, dial func(context.Context) (net
 	c := &Client{scheme: "http", stall: stall}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.t = http.Transport{
-		DisableCompression: true, MaxResponseHeaderBytes: maxAnswerHead, Protocols: &http.Protocols{}, HTTP2: &http.HTTP2Config{SendPingTimeout: silence},
+		DisableCompression: true, MaxResponseHeaderBytes: maxAnswerHead, Protocols: &http.Protocols{}, HTTP2: &http.HTTP2Config{SendPingTimeout: silence, MaxReceiveBufferPerStream: window},
 		DialContext:    func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 	}
@@ -81,7 +85,7 @@ func (c *Client) Open(ctx context.Context) (*Exchange, error) {
 	return c.exchange(cc), nil
 }
 
-func (c *Client) exchange(cc *http.ClientConn) *Exchange {
+func (c *Client) exchange(cc *shared) *Exchange {
 	near, far := net.Pipe()
 	x := &Exchange{Conn: near, far: far, cc: cc, scheme: c.scheme, stall: c.stall}
 	x.head.find = http1.Head{Line: 1 << 30, All: 1 << 30} // its size was seen to when it came
@@ -92,13 +96,13 @@ func (c *Client) exchange(cc *http.ClientConn) *Exchange {
 // dial is a connection being made, for whoever needs one meanwhile.
 type dial struct {
 	done chan struct{}
-	cc   *http.ClientConn // reserved for the one who began to make it
+	cc   *shared // reserved for the one who began to make it
 	err  error
 }
 
 // reserve returns a connection that takes one more stream. One connection is made at a time: those who find none wait
 // for it.
-func (c *Client) reserve(ctx context.Context) (*http.ClientConn, error) {
+func (c *Client) reserve(ctx context.Context) (*shared, error) {
 	for {
 		c.mu.Lock()
 		if cc := c.free(); cc != nil {
@@ -137,7 +141,7 @@ func (d *dial) release() {
 }
 
 // free is a connection that takes one more stream, reserved for it; nil when there is none. The lock is held.
-func (c *Client) free() (found *http.ClientConn) {
+func (c *Client) free() (found *shared) {
 	kept := c.conns[:0]
 	for _, cc := range c.conns {
 		if found == nil && cc.Reserve() == nil {
@@ -168,11 +172,11 @@ func (c *Client) connect(d *dial) {
 	if err != nil {
 		return
 	}
-	if d.cc = cc; c.closed {
+	if d.cc = (&shared{ClientConn: cc}); c.closed {
 		closeWhenIdle(cc)
 		return
 	}
-	c.conns = append(c.conns, cc)
+	c.conns = append(c.conns, d.cc)
 }
 
 // nowhere stands for an address: connections are made by dial.
@@ -196,7 +200,7 @@ func (c *Client) Close() {
 	c.closed = true
 	c.cancel()
 	for _, cc := range c.conns {
-		closeWhenIdle(cc)
+		closeWhenIdle(cc.ClientConn)
 	}
 	c.conns = nil
 }
@@ -206,12 +210,13 @@ func (c *Client) Close() {
 type Exchange struct {
 	net.Conn // the near end of a pipe with the answer
 	far      net.Conn
-	cc       *http.ClientConn
+	cc       *shared
 	scheme   string
 	ctx      context.Context
 	cancel   context.CancelFunc
 
 	head    head
+	written int // bytes of the request
 	request *http.Request
 	body    http1.Body
 	upload  *io.PipeWriter
@@ -274,7 +279,7 @@ func (x *Exchange) run() {
 	case why != nil:
 		x.failed = *why
 	case err != nil:
-		x.failed = explain(err)
+		x.failed = x.cc.explain(err)
 	}
 	x.far.Close()
 }

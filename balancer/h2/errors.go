@@ -1,9 +1,15 @@
 package h2
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
+	"sync/atomic"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
 
 // ErrRequestTooLarge is of requests whose head the target does not take: it has said how large one may be.
@@ -12,6 +18,43 @@ var ErrRequestTooLarge = errors.New("the request's head is larger than the targe
 // ErrUnprocessed is of requests of which the target has said that it did not act on them (RFC 9113, 8.7), so that
 // they may be sent again whatever they are.
 var ErrUnprocessed = errors.New("the target has not acted on the request")
+
+// ErrEnded is of exchanges that the target has ended: it reset the stream, or the connection broke.
+var ErrEnded = errors.New("the target has ended the stream")
+
+// ErrBrokenAlready is of exchanges that ended with a connection of which an earlier one has told ErrEnded, or that the target had
+// said that it would leave.
+var ErrBrokenAlready = errors.New("the connection has ended")
+
+// ErrCalm is of exchanges that the target ended because it is asked too much (RFC 9113, 7: ENHANCE_YOUR_CALM).
+var ErrCalm = errors.New("the target is asked too much")
+
+// ErrHeaderValue is of answers with control bytes in a header, which net/http refuses.
+var ErrHeaderValue = errors.New("a header of the answer holds control bytes")
+
+// shared is a connection with its streams.
+type shared struct {
+	*http.ClientConn
+	told  atomic.Bool // that it has broken
+	large atomic.Bool // it has had a request of largeRequest
+}
+
+// largeRequest is from how many bytes on a request may make its target answer with a head that net/http does not take: too large, or
+// with control bytes and in more than one frame. Then net/http ends the connection, for the client's doing.
+const largeRequest = 2 << 10
+
+// explain gives an exchange's error its meaning. What ends a connection is told of one of its exchanges, however many it had.
+func (s *shared) explain(err error) error {
+	explained := explain(err)
+	if explained != err || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrClosedPipe) || errors.As(err, new(streamError)) || s.Err() == nil {
+		return explained
+	}
+	refused := s.large.Load() && strings.HasPrefix(err.Error(), "connection error: ")
+	if s.told.Swap(true) || refused {
+		return fmt.Errorf("%w: %w", ErrBrokenAlready, err)
+	}
+	return fmt.Errorf("%w: %w", ErrEnded, err)
+}
 
 // streamError is net/http's, which it becomes by errors.As.
 type streamError struct {
@@ -22,18 +65,32 @@ type streamError struct {
 
 func (e streamError) Error() string { return fmt.Sprintf("stream %d: code %d", e.StreamID, e.Code) }
 
-const codeRefused = 7 // REFUSED_STREAM
+// The codes of errors that mean something here (RFC 9113, 7).
+const (
+	codeRefused = 7  // REFUSED_STREAM
+	codeCalm    = 11 // ENHANCE_YOUR_CALM
+)
 
 // explain gives errors of net/http their meaning, which it only tells by their texts.
 func explain(err error) error {
 	var s streamError
 	text := err.Error()
+	isStream := errors.As(err, &s)
 	switch {
 	case strings.HasSuffix(text, "request header list larger than peer's advertised limit"):
 		return fmt.Errorf("%w: %w", ErrRequestTooLarge, err)
-	case strings.HasSuffix(text, "Transport received Server's graceful shutdown GOAWAY"), strings.HasSuffix(text, "client conn not usable"),
-		errors.As(err, &s) && s.Code == codeRefused:
+	case strings.HasSuffix(text, "Transport received Server's graceful shutdown GOAWAY"), strings.HasSuffix(text, "client conn not usable"):
+		return fmt.Errorf("%w: %w: %w", ErrUnprocessed, ErrBrokenAlready, err)
+	case isStream && s.Code == codeRefused:
 		return fmt.Errorf("%w: %w", ErrUnprocessed, err)
+	case isStream && s.Code == codeCalm, strings.Contains(text, "GOAWAY") && strings.Contains(text, "ErrCode=ENHANCE_YOUR_CALM"), strings.HasSuffix(text, "GOAWAY from server ErrCode:ENHANCE_YOUR_CALM"):
+		return fmt.Errorf("%w: %w", ErrCalm, err)
+	case isStream && strings.Contains(text, "invalid header field value"):
+		return fmt.Errorf("%w: %w", ErrHeaderValue, err)
+	case strings.HasSuffix(text, "response header list larger than advertised limit"):
+		return fmt.Errorf("%w: %w", http1.ErrHeadTooLarge, err)
+	case isStream && strings.HasSuffix(text, "received from peer"):
+		return fmt.Errorf("%w: %w", ErrEnded, err)
 	}
 	return err
 }

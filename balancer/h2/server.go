@@ -45,8 +45,10 @@ func NewServer(idle time.Duration, maxHead int) *Server {
 func newHTTP(idle time.Duration, maxHead int) *http.Server {
 	s := &http.Server{
 		Handler: http.HandlerFunc(serve), Protocols: &http.Protocols{}, IdleTimeout: idle, MaxHeaderBytes: cmp.Or(maxHead, http1.MaxHead),
-		ErrorLog:    log.New(io.Discard, "", 0),
-		ConnContext: func(ctx context.Context, nc net.Conn) context.Context { return context.WithValue(ctx, connKey{}, nc) },
+		ErrorLog: log.New(io.Discard, "", 0),
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is for the rules, as in HTTP/1.1
+		ConnContext:                  func(ctx context.Context, nc net.Conn) context.Context { return context.WithValue(ctx, connKey{}, nc) },
 	}
 	s.Protocols.SetUnencryptedHTTP2(true) // whatever encrypts it, the connection is decrypted when it comes here
 	return s
@@ -222,7 +224,7 @@ type serverStream struct {
 // begin makes the request's head. What can't be written in one is left for the parser to refuse.
 func (x *serverStream) begin() {
 	r := x.r
-	if !plain(r.Method) || !plain(r.RequestURI) || (r.Host != "" && !plain(r.Host)) {
+	if !plain(r.Method) || !plain(r.RequestURI) || (r.Host != "" && !plain(r.Host)) || !originForm(r) || !oneHost(r) {
 		x.unread = []byte("malformed\r\n\r\n")
 		return
 	}
@@ -255,6 +257,17 @@ func (x *serverStream) begin() {
 		x.body = &chunks{body: r.Body, trailer: func() http.Header { return r.Trailer }}
 	}
 	x.unread = append(b, "\r\n"...)
+}
+
+// originForm reports whether a stream's path is one (RFC 9113, 8.3.1): it must not name another authority. CONNECT has none.
+func originForm(r *http.Request) bool {
+	return strings.HasPrefix(r.RequestURI, "/") || (r.RequestURI == "*" && r.Method == http.MethodOptions) || r.Method == http.MethodConnect
+}
+
+// oneHost reports whether Host, where a stream has it, says the same as its authority.
+func oneHost(r *http.Request) bool {
+	hosts := r.Header["Host"]
+	return len(hosts) == 0 || (len(hosts) == 1 && strings.EqualFold(hosts[0], r.Host))
 }
 
 // Read gives the request.
@@ -370,6 +383,11 @@ func (x *serverStream) begun(whole []byte) error {
 		}
 	}); err != nil {
 		return err
+	}
+	for _, name := range []string{"Content-Type", "Date"} { // otherwise net/http would make them up
+		if !hasKey(h, name) {
+			h[name] = nil
+		}
 	}
 	x.w.WriteHeader(res.Status)
 	if res.Status < 200 {

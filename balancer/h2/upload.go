@@ -18,6 +18,9 @@ func (x *Exchange) SetLook(f Look) { x.look = f }
 // Write takes the request. It fails with os.ErrDeadlineExceeded when the target takes nothing of the body for too long.
 func (x *Exchange) Write(p []byte) (int, error) {
 	size := len(p)
+	if x.written += size; x.written >= largeRequest {
+		x.cc.large.Store(true)
+	}
 	if x.request == nil {
 		whole, rest, err := x.head.add(p)
 		if err != nil || whole == nil {

@@ -7,10 +7,11 @@ type Body struct {
 	Trailer     []byte
 	KeepTrailer bool
 
-	state bodyState
-	left  int64 // bytes of the body, or of the present chunk, still to come
-	digit int   // digits of a chunk's size seen so far
-	line  int   // bytes of the present line of chunk extension or trailer
+	ofAnswer bool // control bytes may stand in its trailer, as in its head
+	state    bodyState
+	left     int64 // bytes of the body, or of the present chunk, still to come
+	digit    int   // digits of a chunk's size seen so far
+	line     int   // bytes of the present line of chunk extension or trailer
 }
 
 type bodyState uint8
@@ -34,7 +35,10 @@ const (
 )
 
 // Start prepares for the body of a response.
-func (b *Body) Start(r *Response) { b.Reset(r.Length, r.Chunked) }
+func (b *Body) Start(r *Response) {
+	b.Reset(r.Length, r.Chunked)
+	b.ofAnswer = true
+}
 
 // Reset prepares for a body of a length, or a chunked one; one of a negative length lasts until the connection
 // ends.
@@ -180,7 +184,7 @@ func (b *Body) chunkByte(c byte) error {
 			return next(true, trailerLF)
 		}
 		b.line++
-		return next(printable(c) && b.line <= MaxHead, trailerLine)
+		return next((printable(c) || (b.ofAnswer && c != 0 && c != '\n')) && b.line <= MaxHead, trailerLine)
 	case trailerLF:
 		return next(c == '\n', trailerStart)
 	case lastLF:

@@ -43,9 +43,19 @@ var (
 	ErrName          = errors.New("header name that a target may take for another")
 )
 
+// control says whether control bytes other than tab may stand in a line.
+type control bool
+
+// The senders' rights: a request is refused with any control byte. What a client puts into a URL, a target may repeat in a header
+// of its answer; such an answer is passed on, unless it holds NUL, a bare CR or a bare LF.
+const (
+	ofRequest control = false
+	ofAnswer  control = true
+)
+
 // line returns the line that starts b, without its CRLF, and what follows. more is true when it is not
-// whole yet. A bare LF, a bare CR, control bytes other than tab, and more than limit bytes are refused.
-func line(b []byte, limit int) (l, rest []byte, more bool, err error) {
+// whole yet. A bare LF, a bare CR, NUL, other control bytes that may not stand there, and more than limit bytes are refused.
+func line(b []byte, limit int, may control) (l, rest []byte, more bool, err error) {
 	for i, c := range b {
 		switch {
 		case c == '\r':
@@ -56,7 +66,7 @@ func line(b []byte, limit int) (l, rest []byte, more bool, err error) {
 				return nil, nil, false, ErrHeader
 			}
 			return b[:i], b[i+2:], false, nil
-		case c == '\n', c < ' ' && c != '\t', c == 0x7f:
+		case c == '\n', c == 0, may == ofRequest && !printable(c):
 			return nil, nil, false, ErrHeader
 		case i >= limit:
 			return nil, nil, false, ErrHeadTooLarge

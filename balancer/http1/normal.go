@@ -203,10 +203,11 @@ func hidesDots(s []byte) bool {
 	return false
 }
 
-// EscapedSlash reports whether the path of a target in normal form holds an escaped slash or backslash.
+// EscapedSlash reports whether the path of a target in normal form holds an escaped slash, or a backslash, escaped or not: who takes the
+// one for a slash takes the other for one too.
 func EscapedSlash(normal []byte) bool {
 	path := PathOf(normal)
-	return bytes.Contains(path, []byte("%2F")) || bytes.Contains(path, []byte("%5C"))
+	return bytes.Contains(path, []byte("%2F")) || bytes.Contains(path, []byte("%5C")) || bytes.IndexByte(path, '\\') >= 0
 }
 
 // slashLike finds the first backslash, escaped backslash or escaped slash; the text's end with width 0 when there is none.

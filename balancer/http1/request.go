@@ -90,7 +90,7 @@ func ParseRequest(b []byte, r *Request, each func(name, value []byte)) error {
 	for len(b) > 1 && b[0] == '\r' && b[1] == '\n' { // Feed has counted them
 		b = b[2:]
 	}
-	l, rest, more, err := line(b, len(b))
+	l, rest, more, err := line(b, len(b), ofRequest)
 	if err != nil || more {
 		return firstLine(err, more)
 	}
@@ -102,7 +102,7 @@ func ParseRequest(b []byte, r *Request, each func(name, value []byte)) error {
 	hosts := 0
 	f := framing{length: -1}
 	for {
-		l, rest, more, err = line(rest, len(rest))
+		l, rest, more, err = line(rest, len(rest), ofRequest)
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ type Response struct {
 //
 // head says that the request was a HEAD: then there is no body, whatever the headers say.
 func ParseResponse(b []byte, head bool, r *Response, each func(name, value []byte)) (n int, err error) {
-	l, rest, more, err := line(b, MaxLine)
+	l, rest, more, err := line(b, MaxLine, ofAnswer)
 	if err != nil {
 		return 0, firstLine(err, false)
 	}
@@ -26,7 +26,7 @@ func ParseResponse(b []byte, head bool, r *Response, each func(name, value []byt
 	}
 	f := framing{length: -1}
 	for {
-		l, rest, more, err = line(rest, MaxLine)
+		l, rest, more, err = line(rest, MaxLine, ofAnswer)
 		switch {
 		case err != nil:
 			return 0, err

@@ -214,3 +214,33 @@ func FuzzResponse(f *testing.F) {
 		}
 	})
 }
+
+// Control bytes may stand in an answer, but not NUL, CR and LF; in a request none may.
+func TestControlBytes(t *testing.T) {
+	for c := range byte(0x80) {
+		if c >= ' ' && c != 0x7f || c == '\t' {
+			continue
+		}
+		never := c == 0 || c == '\r' || c == '\n'
+		field := "A: b" + string(rune(c)) + "c\r\n"
+		for name, text := range map[string]string{"reason": "HTTP/1.1 200 O" + string(rune(c)) + "K\r\n\r\n", "header": "HTTP/1.1 200 OK\r\n" + field + "\r\n"} {
+			var r Response
+			if n, err := ParseResponse([]byte(text), false, &r, nil); (err != nil) != never || (n != len(text)) != never {
+				t.Errorf("%s %q of an answer: %d %v", name, c, n, err)
+			}
+		}
+		var r Request
+		if err := ParseRequest([]byte("GET / HTTP/1.1\r\nHost: a\r\n"+field+"\r\n"), &r, nil); err == nil {
+			t.Errorf("%q in a request", c)
+		}
+		for _, answer := range []bool{false, true} {
+			b := Body{KeepTrailer: true}
+			if b.Reset(-1, true); answer {
+				b.Start(&Response{Length: -1, Chunked: true})
+			}
+			if _, _, err := b.Feed([]byte("0\r\n"+field+"\r\n"), nil); (err != nil) != (never || !answer) || (err == nil && !b.Ended()) {
+				t.Errorf("%q in a trailer, of an answer %v: %v", c, answer, err)
+			}
+		}
+	}
+}

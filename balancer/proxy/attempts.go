@@ -3,6 +3,9 @@ package proxy
 import (
 	"cmp"
 	"errors"
+	"net"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
@@ -51,7 +54,7 @@ func (x *exchange) attempts(pool *Pool) {
 		case last.how == bodyUnusable:
 			x.refuse(last.err)
 			return
-		case !x.mayRetry(pool, last.how.outcome()):
+		case !x.mayRetry(pool, last.how.retried()):
 			x.failed(&last)
 			return
 		}
@@ -172,10 +175,26 @@ func (x *exchange) unconnected(err error) failure {
 		how = clientGone
 	case errors.Is(err, errOver):
 		how = x.overBy()
+	case NoResources(err):
+		how = noResources
+		x.f.hooks.Short(err)
 	case timedOut(err):
 		how = connectTimedOut
 	}
 	return failure{how: how, err: err}
+}
+
+// NoResources reports whether a connection failed for want of something on this machine: descriptors, ports, memory. It says nothing
+// about who was to be connected to.
+func NoResources(err error) bool {
+	var lookup *net.DNSError // it keeps what failed as text
+	named := errors.As(err, &lookup)
+	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
+		if errors.Is(err, number) || (named && strings.HasSuffix(lookup.Err, number.Error())) {
+			return true
+		}
+	}
+	return false
 }
 
 // on is the exchange on a connection.

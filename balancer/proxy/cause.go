@@ -32,6 +32,7 @@ const (
 	NoTarget       = machine.NoTarget
 	QueueFull      = machine.QueueFull
 	QueueTimeout   = machine.QueueTimeout
+	Resources      = machine.Resources
 	ConnectFailed  = machine.ConnectFailed
 	ConnectTimeout = machine.ConnectTimeout
 	Broken         = machine.Broken

@@ -152,7 +152,7 @@ func (x *exchange) answer(pool *Pool, t *group.Target) (failure, error) {
 func (x *exchange) pass(out []byte, chunked bool) error {
 	u := x.u
 	u.body.KeepTrailer = chunked
-	u.body.Reset(u.res.Length, u.res.Chunked)
+	u.body.Start(&u.res)
 	for {
 		var err error
 		if out, err = x.gather(out, chunked); err != nil {
@@ -162,7 +162,7 @@ func (x *exchange) pass(out []byte, chunked bool) error {
 			break
 		}
 		if len(out) > 0 {
-			if err := x.tellClient(out); err != nil {
+			if err := x.passPiece(out); err != nil {
 				return err
 			}
 			out = x.c.Out()
@@ -189,6 +189,13 @@ func (x *exchange) pass(out []byte, chunked bool) error {
 		return x.tellClient(out)
 	}
 	return nil
+}
+
+// passPiece passes on a piece of the answer that is not the last, and counts the time: meanwhile the target must wait.
+func (x *exchange) passPiece(p []byte) error {
+	x.taking.start()
+	defer x.taking.stop()
+	return x.tellClient(p)
 }
 
 // gather appends what has come of the body.
@@ -232,7 +239,7 @@ func (x *exchange) carry() error {
 		if err != nil {
 			return receiveError(err)
 		}
-		if err := x.tellClient(piece); err != nil {
+		if err := x.passPiece(piece); err != nil {
 			return err
 		}
 		if u.at < u.have { // more than was said: not to be used again

@@ -30,6 +30,7 @@ type exchange struct {
 	request []byte // as it is sent to a target: the head, and what came of the body with it
 	hostAt  int    // where in it the Host's value stands, up to hostEnd
 	hostEnd int
+	bodyAt  int    // where in it the body begins
 	hosted  []byte // the request with a target's own Host
 	id      []byte // of the request, as the client gave it
 	named   connectionNames
@@ -50,6 +51,7 @@ type exchange struct {
 	end        time.Time     // of its whole time; zero for no end
 	onTarget   stopwatch     // how long the target was waited for; it runs when the whole time is limited
 	onClient   stopwatch     // and the client
+	taking     stopwatch     // how long the client was waited for to take the answer's body, but for its end
 	retryAfter time.Duration // what a client that is turned away is told
 
 	repeatable bool // the request may be sent twice: it is idempotent, and its body is at hand
@@ -76,6 +78,7 @@ func (x *exchange) serve() {
 		return
 	}
 	x.answered, x.upload = false, nil
+	x.taking.reset()
 	defer x.leave()
 	if x.refusedByOptions() {
 		return
@@ -166,7 +169,11 @@ func (x *exchange) unrouted(cause Cause, reason string) {
 func (x *exchange) refuse(err error) {
 	x.f.counters.Refused.Add(1)
 	x.c.Close = true
-	x.fail(causeOf(err), err.Error())
+	cause, told := causeOf(err), err.Error()
+	if timedOut(err) { // the network's error names addresses
+		told = "the body did not come in time"
+	}
+	x.failAs(x.f.options.Status.Of(cause), cause, err.Error(), told)
 }
 
 func (x *exchange) fail(cause Cause, reason string) {

@@ -81,7 +81,9 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 		out = append(out, r.Upgrade...)
 		out = append(out, "\r\n"...)
 	}
-	return x.appendBuffered(append(out, "\r\n"...))
+	out = append(out, "\r\n"...)
+	x.bodyAt = len(out)
+	return x.appendBuffered(out)
 }
 
 // rewritten reports whether a header is one that the listener's options write anew.
@@ -118,15 +120,14 @@ func (x *exchange) appendBuffered(out []byte) ([]byte, error) {
 	if chunked {
 		x.c.KeepTrailer()
 	}
-	for {
-		piece, err := x.c.Buffered()
-		if err != nil {
-			return out, err
+	piece, err := x.c.Buffered()
+	if err == nil && len(piece) > 0 {
+		if piece, _, err = gatherBody(x.c, piece, nil); err == nil {
+			out = appendPiece(out, piece, chunked)
 		}
-		if len(piece) == 0 {
-			break
-		}
-		out = appendPiece(out, piece, chunked)
+	}
+	if err != nil {
+		return out, err
 	}
 	if chunked && x.c.Whole() {
 		out = appendEnd(out, x.c.Trailer(), x.unwanted)

@@ -28,7 +28,12 @@ const (
 	stalled                // it took nothing more of the request in time
 	overTime               // the exchange took longer than it may, and the target was waited for the longer
 	clientOverTime         // it did, and the client was waited for the longer
-	echoed                 // the answer's head is too large, and may be so because the request's is large
+	echoed                 // the answer's head is too large, and may be so because the request is large
+	unpassable             // HTTP/2: a header of the answer holds bytes that can't be passed on, and may repeat the request's
+	gaveUp                 // the target ended the exchange early, after the client had been waited for
+	brokenAlready          // HTTP/2: its connection broke, as another of its exchanges has told
+	calmed                 // HTTP/2: the target is asked too much
+	noResources            // no connection could be made, for want of something on the balancer's own machine
 	headRefused            // the target has said that it takes no head as large as the request's
 	bodyUnusable           // what the client sent of its body is malformed, too large, or did not come in time
 	clientStalled          // the client took nothing more of the answer in time
@@ -57,6 +62,11 @@ func (e ending) row() row {
 		overTime:        {"exchange over its time, waiting for the target", group.Broken, Timeout},
 		clientOverTime:  {"exchange over its time, waiting for the client", group.Abandoned, Slow},
 		echoed:          {"head of the answer too large for a large request", group.Abandoned, Broken},
+		unpassable:      {"header of the answer with bytes that can't be passed on", group.Abandoned, Broken},
+		gaveUp:          {"ended by the target after the client had been waited for", group.Abandoned, Broken},
+		brokenAlready:   {"connection broken, as was told already", group.Abandoned, Broken},
+		calmed:          {"the target is asked too much", group.Abandoned, Broken},
+		noResources:     {"no descriptor, port or memory left for a connection", group.Abandoned, Resources},
 		headRefused:     {"head of the request too large for the target", group.Abandoned, HeadTooLarge},
 		bodyUnusable:    {"body of the request malformed, too large or late", group.Abandoned, NoCause},
 		clientStalled:   {"answer not taken in time", group.Abandoned, Slow},
@@ -70,6 +80,15 @@ func (e ending) outcome() group.Outcome {
 		return group.OK
 	}
 	return e.row().outcome
+}
+
+// retried is the outcome that decides whether another attempt may follow: an exchange that says nothing about its target may
+// still have failed without its client's doing.
+func (e ending) retried() group.Outcome {
+	if e == brokenAlready || e == calmed {
+		return group.Broken
+	}
+	return e.outcome()
 }
 
 // failure is how an attempt ended, and what to tell a client whose request got no answer.
@@ -107,7 +126,7 @@ func answeredWith(status int) failure {
 	return failure{how: answered, status: status}
 }
 
-// echoShare is which part of an answer's longest line a request's head must reach for the answer's size to be the
+// echoShare is which part of an answer's longest line a request must reach for the answer's size to be the
 // client's doing. A target that puts a URL into Location may write six bytes for one: < becomes \u003c or &lt;, and
 // a percent sign, which is three bytes already, %25.
 const echoShare = 8
@@ -136,15 +155,49 @@ func (x *exchange) endingOf(err error) failure {
 	case errors.Is(err, h2.ErrRequestTooLarge):
 		how = headRefused
 	case errors.Is(err, http1.ErrHeadTooLarge):
-		if how = tooLarge; x.c.HeadSize >= http1.MaxLine/echoShare {
+		if how = tooLarge; x.said() >= http1.MaxLine/echoShare {
 			how = echoed
 		}
+	case errors.Is(err, h2.ErrHeaderValue):
+		how = unpassable
+	case errors.Is(err, h2.ErrCalm):
+		how = calmed
+	case x.triedPatience(err):
+		how = gaveUp
+	case errors.Is(err, h2.ErrBrokenAlready):
+		how = brokenAlready
 	case timedOut(err):
 		if how = silent; x.unsent {
 			how = stalled
 		}
 	}
 	return failure{how: how, err: err}
+}
+
+// said is how much the target has been told that it may repeat: the request's head as the client sent it, and its body.
+func (x *exchange) said() int64 {
+	n := int64(x.c.HeadSize + len(x.request) - x.bodyAt)
+	if x.upload != nil {
+		n += x.upload.sent.Load()
+	}
+	return n
+}
+
+// tryingTime is for how long in all a client must have been waited for until a target that ends the exchange early may have lost
+// its patience with the client. Servers wait for a second at least.
+const tryingTime = 500 * time.Millisecond
+
+// triedPatience reports whether the target ended the exchange, and may have done so because the client was so long in sending its
+// body, which has not come to its end, or in taking the answer.
+func (x *exchange) triedPatience(err error) bool {
+	if !closed(err) && !errors.Is(err, h2.ErrEnded) {
+		return false
+	}
+	if time.Duration(x.taking.read()) >= tryingTime {
+		return true
+	}
+	asked := !x.c.Request.Expect || x.u.got // otherwise the client may wait for 100 Continue
+	return x.upload != nil && !x.upload.done() && asked && time.Duration(x.upload.waiting.read()) >= tryingTime
 }
 
 // overBy is how an exchange ended that took longer than it may.

@@ -15,6 +15,7 @@ func (x *exchange) spool() error {
 	if retry == nil || !retry.Repeats() || x.c.Whole() || !http1.Idempotent(r.Method) || r.Expect || r.Upgrade != nil || r.Length > int64(retry.Spool) {
 		return nil
 	}
+	var content []byte
 	for began := len(x.request); len(x.request)-began < retry.Spool; {
 		piece, err := x.readBody(x.c)
 		if errors.Is(err, io.EOF) {
@@ -24,6 +25,9 @@ func (x *exchange) spool() error {
 			return nil
 		}
 		if err != nil {
+			return err
+		}
+		if piece, content, err = gatherBody(x.c, piece, content); err != nil {
 			return err
 		}
 		x.request = appendPiece(x.request, piece, r.Chunked)

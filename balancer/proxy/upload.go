@@ -17,6 +17,8 @@ type upload struct {
 	finished atomic.Bool           // the body went to the target to its end
 	failed   atomic.Pointer[error] // on the client's side
 	stuck    atomic.Pointer[error] // on the target's side: it took nothing more in time
+	sent     atomic.Int64          // bytes of content that were given to the target's connection
+	waiting  stopwatch             // for the client
 }
 
 // startUpload begins to pass the body on.
@@ -33,9 +35,12 @@ func (x *exchange) startUpload() {
 
 func (x *exchange) runUpload(up *upload, c *serve.Conn, u *conn) {
 	chunked := c.Request.Chunked
-	var out []byte
+	var content, out []byte
 	for {
-		piece, err := x.readBody(c)
+		piece, err := x.nextPiece(up, c)
+		if err == nil {
+			piece, content, err = gatherBody(c, piece, content)
+		}
 		if err == io.EOF {
 			break
 		}
@@ -43,6 +48,7 @@ func (x *exchange) runUpload(up *upload, c *serve.Conn, u *conn) {
 			up.breakOff(&up.failed, err, u)
 			return
 		}
+		up.sent.Add(int64(len(piece)))
 		if chunked {
 			out = appendPiece(out[:0], piece, true)
 			piece = out
@@ -55,6 +61,28 @@ func (x *exchange) runUpload(up *upload, c *serve.Conn, u *conn) {
 		return
 	}
 	up.finished.Store(true)
+}
+
+// nextPiece reads a piece of the body, and counts for how long the client was waited for.
+func (x *exchange) nextPiece(up *upload, c *serve.Conn) ([]byte, error) {
+	up.waiting.start()
+	defer up.waiting.stop()
+	return x.readBody(c)
+}
+
+// gatherBody adds to a piece of the body what was read behind it, so that one write takes small chunks along. memory is what more than
+// one piece is put together in; it is returned for the next time.
+func gatherBody(c *serve.Conn, piece, memory []byte) (all, kept []byte, err error) {
+	more, err := c.Buffered()
+	if err != nil || len(more) == 0 {
+		return piece, memory, err
+	}
+	memory = append(memory[:0], piece...)
+	for err == nil && len(more) > 0 {
+		memory = append(memory, more...)
+		more, err = c.Buffered()
+	}
+	return memory, memory, err
 }
 
 // readBody reads a piece of the body, and counts the time.

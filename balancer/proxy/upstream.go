@@ -75,6 +75,7 @@ type conn struct {
 	x      *exchange // under way; nil while idle
 	before int64     // bytes that had been sent before it
 	got    bool      // something of its answer came
+	looked time.Time // when the client was last known to be there, while the head of the answer is waited for
 
 	in   *[]byte // nil while idle
 	have int
@@ -93,7 +94,7 @@ func (c *conn) sent() int64 {
 
 // begin makes the connection the exchange's.
 func (c *conn) begin(x *exchange) {
-	c.x, c.got = x, false
+	c.x, c.got, c.looked = x, false, time.Time{}
 	if c.socket != nil {
 		c.before = c.socket.Taken()
 	}
@@ -337,7 +338,7 @@ func (c *conn) await() error {
 		switch {
 		case n > 0:
 			c.got = true
-			return nil
+			return c.lookAmong(client, now)
 		case err == nil:
 			return io.ErrNoProgress
 		case !os.IsTimeout(err):
@@ -352,6 +353,21 @@ func (c *conn) await() error {
 			return errClient
 		}
 	}
+}
+
+// lookAmong looks after the client while a target keeps saying something that is no answer yet: interim answers that the client does not
+// get, a head in small pieces.
+func (c *conn) lookAmong(client *serve.Conn, now time.Time) error {
+	switch {
+	case client == nil || c.x.answered:
+	case c.looked.IsZero():
+		c.looked = now
+	case now.Sub(c.looked) >= watch:
+		if c.looked = now; client.Gone() {
+			return errClient
+		}
+	}
+	return nil
 }
 
 // drains reports whether the target has taken some of what the kernel still held of the request at the last look.

@@ -142,6 +142,8 @@ func (r *Rule) compile(seed draw.Seed) error {
 		return fmt.Errorf("%q is not an address to redirect to", r.Redirect.To)
 	case r.Respond != nil && (r.Respond.Status < 200 || r.Respond.Status > 599):
 		return fmt.Errorf("%d is not a status to respond with", r.Respond.Status)
+	case r.Respond != nil && r.Respond.Body != "" && slices.Contains([]int{204, 205, 304}, r.Respond.Status):
+		return fmt.Errorf("an answer of status %d has no body", r.Respond.Status)
 	case r.Rewrite != nil && (!strings.HasPrefix(r.Rewrite.Prefix, "/") || !strings.HasPrefix(r.Rewrite.To, "/")):
 		return errors.New("rewrite: prefix and to must start with a slash")
 	case r.Rewrite != nil && (normalText(r.Rewrite.Prefix) != r.Rewrite.Prefix || !isNormal(r.Rewrite.Prefix)):

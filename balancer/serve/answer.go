@@ -81,17 +81,21 @@ func (c *Conn) Respond(status int, headers string, body []byte) error {
 // RespondAs is Respond for another type of content.
 func (c *Conn) RespondAs(kind string, status int, headers string, body []byte) error {
 	out := AppendStatus(c.Out(), status)
-	out = append(out, "Content-Type: "...)
-	out = append(out, kind...)
-	out = append(out, "\r\nContent-Length: "...)
-	out = strconv.AppendInt(out, int64(len(body)), 10)
-	out = append(out, "\r\nDate: "...)
+	bodiless := status == http.StatusNoContent || status == http.StatusNotModified
+	if !bodiless {
+		out = append(out, "Content-Type: "...)
+		out = append(out, kind...)
+		out = append(out, "\r\nContent-Length: "...)
+		out = strconv.AppendInt(out, int64(len(body)), 10)
+		out = append(out, "\r\n"...)
+	}
+	out = append(out, "Date: "...)
 	out = time.Now().UTC().AppendFormat(out, http.TimeFormat)
 	out = append(out, "\r\n"...)
 	out = append(out, headers...)
 	out = c.AppendConnection(out)
 	out = append(out, "\r\n"...)
-	if string(c.Request.Method) != http.MethodHead {
+	if string(c.Request.Method) != http.MethodHead && !bodiless {
 		out = append(out, body...)
 	}
 	return c.Write(out)

@@ -321,11 +321,12 @@ func (c *Conn) ReadBody() ([]byte, error) {
 
 var continueLine = []byte("HTTP/1.1 100 Continue\r\n\r\n")
 
-// Buffered returns content of the body that came with the head, without waiting; nil when there is none.
+// Buffered returns content of the body that has been read already, without waiting; nil when there is none. The piece is valid
+// until the next call of ReadBody.
 func (c *Conn) Buffered() ([]byte, error) {
-	for !c.body.Ended() && c.at < c.have {
-		n, piece, err := c.body.Next((*c.in)[c.at:c.have])
-		c.at += n
+	for p := c.unread(); len(p) > 0 && !c.body.Ended(); p = c.unread() {
+		n, piece, err := c.body.Next(p)
+		c.advance(n)
 		if err == nil {
 			err = c.count(piece)
 		}

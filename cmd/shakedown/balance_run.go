@@ -56,7 +56,7 @@ func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
 	reloading := make(chan struct{})
 	go func() {
 		defer close(reloading)
-		f.reload(ctx, b, hangups, logs)
+		f.reload(ctx, b, cfg.Seed, hangups, logs)
 	}()
 	defer func() { stop(); <-reloading }()
 	served := make(chan error, 1)
@@ -139,8 +139,9 @@ func (f *balanceFlags) open(ctx context.Context, cfg balancer.Config, predecesso
 	return b, nil
 }
 
-// reload reads the configuration file again, and opens the logs again, whenever it is asked to, until the context ends.
-func (f *balanceFlags) reload(ctx context.Context, b *balancer.Balancer, hangups <-chan os.Signal, logs *balanceLogs) {
+// reload reads the configuration file again, and opens the logs again, whenever it is asked to, until the context ends. A file that gives
+// no seed leaves the one in use.
+func (f *balanceFlags) reload(ctx context.Context, b *balancer.Balancer, seed draw.Seed, hangups <-chan os.Signal, logs *balanceLogs) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -153,6 +154,9 @@ func (f *balanceFlags) reload(ctx context.Context, b *balancer.Balancer, hangups
 			continue
 		}
 		cfg, err := f.read()
+		if cfg.Seed == draw.Seed(f.seed) {
+			cfg.Seed = seed
+		}
 		if err == nil {
 			err = b.Reload(cfg)
 		}

@@ -338,3 +338,39 @@ func TestReloadToDeadTargetsIsTold(t *testing.T) {
 	p.Process.Signal(syscall.SIGTERM)
 	p.ended(t)
 }
+
+// A reload says that the seed stays when the file gives another one, and only then.
+func TestReloadSaysThatTheSeedStays(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "balancer.yaml")
+	write := func(seed, path string) {
+		t.Helper()
+		text := "version: 1\n" + seed + "topology:\n  listeners: [{address: \"127.0.0.1:0\", rules: [{path: /" + path + ", respond: {status: 418}}, {forward: web}]}]\n" +
+			"  groups: {web: {targets: {addresses: [\"127.0.0.1:1\"]}}}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, x := range []struct {
+		first string
+		flags []string
+	}{{}, {first: "seed: 3\n"}, {flags: []string{"--seed", "5"}}} {
+		write(x.first, "a")
+		p := spawn(t, append([]string{"balance", file}, x.flags...)...)
+		seed := p.await(t, `(?m)^seed ([0-9]+)$`)
+		p.await(t, "balancing")
+		write("", "b")
+		p.Process.Signal(syscall.SIGHUP)
+		said := p.await(t, `(?s)(balancing.*reloaded )`)
+		if strings.Contains(said, "seed stays") {
+			t.Errorf("the file gives no seed: %s", said)
+		}
+		write("seed: 7\n", "b")
+		p.Process.Signal(syscall.SIGHUP)
+		said = p.await(t, `(?s)(reloaded .*reloaded )`)
+		if tells := strings.Contains(said, "seed stays "+seed+": "); tells != (x.flags == nil) { // a flag outweighs the file
+			t.Errorf("%v: %s", x, said)
+		}
+		p.Process.Signal(syscall.SIGTERM)
+		p.ended(t)
+	}
+}
