@@ -74,14 +74,18 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 	}
 	if r.Expect {
 		out = append(out, "Expect: 100-continue\r\n"...)
-		x.c.Continued() // the target says when
+		x.c.Continued(x.pool.response()) // the target says when
 	}
 	if r.Upgrade != nil {
 		out = append(out, "Connection: upgrade\r\nUpgrade: "...)
 		out = append(out, r.Upgrade...)
 		out = append(out, "\r\n"...)
 	}
-	return x.appendBuffered(append(out, "\r\n"...))
+	out = append(out, "\r\n"...)
+	head := len(out)
+	out, err := x.appendBuffered(out)
+	x.waits = r.Expect && len(out) == head
+	return out, err
 }
 
 // rewritten reports whether a header is one that the listener's options write anew.
