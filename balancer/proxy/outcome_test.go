@@ -66,6 +66,21 @@ func idle(t *testing.T, u *upstream, accepted chan net.Conn) (*conn, net.Conn) {
 	return c, <-accepted
 }
 
+// converse lets each side of a connection answer the other, after which a kernel acknowledges what comes with the answer or late.
+func converse(t *testing.T, one, other net.Conn) {
+	t.Helper()
+	for range 20 {
+		for _, way := range [][2]net.Conn{{one, other}, {other, one}} {
+			if _, err := way[0].Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := way[1].Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // A POST goes again when the target has ended its connection without any of it, and never when the target may have read some.
 func TestPostsThatMeetTheEnd(t *testing.T) {
 	const post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
@@ -92,6 +107,7 @@ func TestPostsThatMeetTheEnd(t *testing.T) {
 			defer u.close()
 			c, target := idle(t, u, accepted)
 			defer target.Close()
+			converse(t, c.nc, target)
 			e := &exchange{}
 			c.begin(e)
 			var err error
