@@ -79,8 +79,8 @@ type conn struct {
 	connected time.Duration       // that it took to connect
 	watch     serve.Watcher       // nil for a stream of HTTP/2
 	reusable  bool
-	reused    bool // it has had an exchange before this one
-	idleSince time.Time
+	reused    bool      // it has had an exchange before this one
+	idleSince time.Time // when it was given back
 
 	x      *exchange // under way; nil while idle
 	before int64     // bytes that had been sent before it
