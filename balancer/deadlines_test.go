@@ -22,31 +22,12 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/certs"
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 // windowless is a target of HTTP/2 that gives its streams no window, so that it takes nothing of a body.
 func windowless(c net.Conn, r *bufio.Reader) {
-	if _, err := io.CopyN(io.Discard, r, int64(len(http2.ClientPreface))); err != nil {
-		return
-	}
-	f := http2.NewFramer(c, r)
-	if f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}) != nil {
-		return
-	}
-	for {
-		frame, err := f.ReadFrame()
-		if err != nil {
-			return
-		}
-		switch x := frame.(type) {
-		case *http2.SettingsFrame:
-			if !x.IsAck() {
-				_ = f.WriteSettingsAck()
-			}
-		case *http2.PingFrame:
-			_ = f.WritePing(true, x.Data)
-		}
-	}
+	serveFrames(c, r, []http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 0}}, func(*http2.Framer, http2.Frame) {})
 }
 
 // deafTLS is a target that shakes hands and then reads nothing.
@@ -411,5 +392,100 @@ func TestRestingReaders(t *testing.T) {
 	<-sent
 	if r.has("raw-1 trouble") {
 		t.Errorf("the target was blamed: %v", r.states)
+	}
+}
+
+// A client that takes nothing of a short answer over HTTP/2 is not waited for longer than for one of a long answer.
+func TestShortAnswersThatAreNotTaken(t *testing.T) {
+	cfg := raws(rawTarget(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")))
+	cfg.Listeners[0].Timeouts.Write = short
+	r := start(t, cfg, nil)
+	s := r.frames(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	s.open(t, 1, "GET", false)
+	s.await(t, http2.FrameRSTStream)
+}
+
+// A client that takes an answer over HTTP/2 steadily, however little at a time, gets all of it.
+func TestSlowStreams(t *testing.T) {
+	t.Parallel()
+	const size, grant = 16 << 10, 1000
+	cfg := raws(rawTarget(t, answering(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, make([]byte, size)))))
+	cfg.Listeners[0].Timeouts.Write = 14 * short // the whole takes more than twice as long
+	r := start(t, cfg, nil)
+	s := r.frames(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: grant})
+	s.open(t, 1, "GET", false)
+	for took := 0; took < size; {
+		f, ok := s.await(t, http2.FrameData).(*http2.DataFrame)
+		if !ok {
+			t.Fatalf("cut after %d bytes", took)
+		}
+		if took += len(f.Data()); len(f.Data()) > 0 {
+			time.Sleep(2 * short)
+			if err := s.WriteWindowUpdate(1, grant); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// A client that takes nothing of what a target of HTTP/2 says to it leaves the target to the others.
+func TestInterimAnswersThatAreNotTaken(t *testing.T) {
+	cfg := config()
+	handlerTargets(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hints" {
+			w.Header().Set("Link", "</a.css>; x="+strings.Repeat("x", 2000))
+			for range 20 {
+				w.WriteHeader(http.StatusEarlyHints)
+			}
+		}
+	}, nil)(t, &cfg)
+	cfg.Groups[0].Targets = cfg.Groups[0].Targets[:1]
+	r := start(t, cfg, nil)
+	c, _ := r.dial(t)
+	if err := c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	for { // until nothing of it is taken any more
+		_ = c.SetWriteDeadline(time.Now().Add(4 * short))
+		if _, err := io.WriteString(c, "GET /hints HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+			break
+		}
+	}
+	other, rd := r.dial(t)
+	fmt.Fprint(other, plainGet)
+	if lines := head(t, rd); lines[0] != "HTTP/1.1 200 OK" {
+		t.Errorf("%q", lines)
+	}
+}
+
+// A target is not blamed for an exchange whose time another target, or the queue, has used.
+func TestTimeOfOthers(t *testing.T) {
+	t.Parallel()
+	slow := func(c net.Conn, r *bufio.Reader) {
+		for {
+			if _, err := http.ReadRequest(r); err != nil {
+				return
+			}
+			time.Sleep(short)
+			if _, err := io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"); err != nil {
+				return
+			}
+		}
+	}
+	cfg := raws(rawTarget(t, mute), rawTarget(t, slow))
+	g := &cfg.Groups[0]
+	g.Strategy = spec.Written{Kind: "first"}
+	g.Retry = &group.Retry{Attempts: 1, On: group.OnError, Budget: 1, Floor: 100, Spool: 1000}
+	g.Timeouts = TargetTimeouts{Response: 8 * short, Exchange: 8*short + short/2}
+	r := start(t, cfg, nil)
+	for range 2 {
+		c, rd := r.dial(t)
+		fmt.Fprint(c, plainGet)
+		if lines := head(t, rd); !strings.HasPrefix(lines[0], "HTTP/1.1 504 ") {
+			t.Errorf("%q", lines)
+		}
+	}
+	if !r.has("raw-1 trouble") || r.has("raw-2 trouble") {
+		t.Errorf("%v", r.states)
 	}
 }

@@ -207,6 +207,24 @@ func slowUpload(status string) func(*testing.T, *running) {
 	}
 }
 
+// refusingStreams is a target of HTTP/2 that refuses every stream, saying that it has not acted on it.
+func refusingStreams(c net.Conn, r *bufio.Reader) {
+	serveFrames(c, r, nil, func(f *http2.Framer, frame http2.Frame) {
+		if frame.Header().Type == http2.FrameHeaders {
+			_ = f.WriteGoAway(0, http2.ErrCodeNo, nil)
+		}
+	})
+}
+
+// changing is a target that changes the protocol when it is asked to, and else waits for a body.
+func changing(c net.Conn, r *bufio.Reader) {
+	req, err := http.ReadRequest(r)
+	if err == nil && req.Header.Get("Upgrade") != "" {
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+	}
+	mute(c, r)
+}
+
 // ofTargets are the ways in which a target fails: they count.
 func ofTargets() []outcome {
 	large := "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("a", 20000) + "\r\n\r\n"
@@ -233,6 +251,10 @@ func ofTargets() []outcome {
 			mute(c, r)
 		}), change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Response = short }), client: request(plainGet), status: 200, cause: "timeout", ejects: true},
 		{name: "exchange over, waiting for the target", target: mute, change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Exchange = short }), client: request(plainGet), status: 504, cause: "timeout", ejects: true},
+		{name: "silence before 100 Continue", target: mute, change: timeouts(func(f *FrontTimeouts, x *TargetTimeouts) { f.Body, x.Response = short/2, short }),
+			client: request("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"), status: 504, cause: "timeout", ejects: true},
+		{name: "exchange over before 100 Continue", target: mute, change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Exchange = short }),
+			client: request("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"), status: 504, cause: "timeout", ejects: true},
 		{name: "body not taken", change: func(t *testing.T, cfg *Config) {
 			*cfg = raws(rawTarget(t, deaf(t)), rawTarget(t, deaf(t)))
 			cfg.Groups[0].Timeouts.Response = short
@@ -254,6 +276,12 @@ func ofClients() []outcome {
 			_, _ = io.Copy(c, r)
 		}
 	})
+	const chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+	echoes := handlerTargets(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(w, r.Body); err != nil || r.Host == "" {
+			panic(http.ErrAbortHandler)
+		}
+	}, nil)
 	const upload = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc"
 	const chunks = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 	return []outcome{
@@ -319,6 +347,20 @@ func ofClients() []outcome {
 		{name: "HTTP/2: URL comes back too large", change: handlerTargets(func(w http.ResponseWriter, r *http.Request) {
 			w.Header()["Location"] = []string{strings.ReplaceAll(r.URL.Path, "a", "%61%61%61")}
 		}, nil), client: request("GET /" + strings.Repeat("a", 10<<10) + " HTTP/1.1\r\nHost: a\r\n\r\n"), status: 502, cause: "broken"},
+		{name: "HTTP/2: no Host", change: echoes, client: request("GET / HTTP/1.0\r\n\r\n"), status: 200},
+		{name: "HTTP/2: an empty Host", change: echoes, client: request("GET / HTTP/1.1\r\nHost:\r\n\r\n"), status: 200},
+		{name: "HTTP/2: a trailer that names itself", change: echoes, client: request(chunked + "Trailer: Trailer\r\n\r\n0\r\n\r\n"), status: 200},
+		{name: "HTTP/2: a trailer of no names", change: echoes, client: request(chunked + "Trailer: a b, \xe9, \"\r\n\r\n0\r\n\r\n"), status: 200},
+		{name: "HTTP/2: a request that can't be sent", change: func(t *testing.T, cfg *Config) {
+			echoes(t, cfg)
+			cfg.Groups[0].Host = "no host"
+		}, client: request(plainGet), status: 400, cause: "malformed"},
+		{name: "HTTP/2: refused with its body under way", change: func(t *testing.T, cfg *Config) {
+			*cfg = raws(rawTarget(t, refusingStreams), rawTarget(t, refusingStreams))
+			cfg.Groups[0].HTTP2 = true
+		}, client: request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"), status: 502, cause: "broken"},
+		{name: "asks for another protocol and announces a body", target: changing, change: timeouts(func(f *FrontTimeouts, _ *TargetTimeouts) { f.Body = short }),
+			client: request("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 5\r\n\r\n"), status: 408, cause: "slow"},
 		{name: "stream reset while it waits", target: mute, client: streams("GET", func(_ *testing.T, s *rawStreams) { _ = s.WriteRSTStream(1, http2.ErrCodeCancel) }, false), status: 460, cause: "client_gone"},
 		{name: "stream reset in its body", target: mute, client: streams("POST", func(_ *testing.T, s *rawStreams) {
 			_ = s.WriteData(1, false, []byte("abc"))

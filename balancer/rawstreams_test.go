@@ -1,8 +1,10 @@
 package balancer
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -123,4 +125,34 @@ func streams(method string, then func(*testing.T, *rawStreams), zero bool) func(
 		underWay(t, r)
 		then(t, s)
 	}
+}
+
+// serveFrames is a target of HTTP/2 that begins with settings, answers settings and pings, and leaves all frames to a script.
+func serveFrames(c net.Conn, r *bufio.Reader, settings []http2.Setting, script func(f *http2.Framer, frame http2.Frame)) {
+	if _, err := io.CopyN(io.Discard, r, int64(len(http2.ClientPreface))); err != nil {
+		return
+	}
+	f := http2.NewFramer(c, r)
+	_ = f.WriteSettings(settings...) // whoever has gone tells at the next read
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch x := frame.(type) {
+		case *http2.SettingsFrame:
+			if !x.IsAck() {
+				_ = f.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			_ = f.WritePing(true, x.Data)
+		}
+		script(f, frame)
+	}
+}
+
+// answerEmpty answers a stream with a status of 200 and nothing else.
+func answerEmpty(f *http2.Framer, id uint32) {
+	const ok = "\x88" // :status 200 in HPACK's static table
+	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: []byte(ok), EndHeaders: true, EndStream: true})
 }

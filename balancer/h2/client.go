@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/textproto"
 	"net/url"
 	"strconv"
 	"sync"
@@ -20,11 +20,13 @@ import (
 
 // Client keeps connections of HTTP/2 to one target.
 type Client struct {
-	scheme string
-	t      http.Transport
-	stall  time.Duration
-	ctx    context.Context // of making connections
-	cancel context.CancelFunc
+	scheme    string
+	authority string
+	t         http.Transport
+	stall     time.Duration
+	ctx       context.Context // of making connections
+	cancel    context.CancelFunc
+	connected atomic.Int64 // ns that the latest connection took to make
 
 	mu      sync.Mutex
 	conns   []*shared
@@ -44,10 +46,11 @@ const window = 256 << 10
 // client's request of 64 KiB, at six bytes for one, must not do that to the others.
 const maxAnswerHead = 1 << 20
 
-// NewClient returns a client that makes its connections by dial. secure says that TLS is spoken on them, and HTTP/2
+// NewClient returns a client that makes its connections by dial. authority is the host of requests that name none: clients of
+// HTTP/1.0 need not, and net/http sends no request without one. secure says that TLS is spoken on the connections, and HTTP/2
 // agreed upon. stall is how long the target may take nothing of a request's body.
-func NewClient(secure bool, stall time.Duration, dial func(context.Context) (net.Conn, error)) *Client {
-	c := &Client{scheme: "http", stall: stall}
+func NewClient(authority string, secure bool, stall time.Duration, dial func(context.Context) (net.Conn, error)) *Client {
+	c := &Client{scheme: "http", authority: authority, stall: stall}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.t = http.Transport{
 		DisableCompression: true, MaxResponseHeaderBytes: maxAnswerHead, Protocols: &http.Protocols{}, HTTP2: &http.HTTP2Config{SendPingTimeout: silence, MaxReceiveBufferPerStream: window},
@@ -72,7 +75,9 @@ func (c *Client) Reuse() *Exchange {
 	if cc == nil {
 		return nil
 	}
-	return c.exchange(cc)
+	x := c.exchange(cc)
+	x.Connected = time.Duration(c.connected.Load())
+	return x
 }
 
 // Open is Reuse that makes a connection when there is none, or waits for one that is being made, until the context ends.
@@ -87,7 +92,7 @@ func (c *Client) Open(ctx context.Context) (*Exchange, error) {
 
 func (c *Client) exchange(cc *shared) *Exchange {
 	near, far := net.Pipe()
-	x := &Exchange{Conn: near, far: far, cc: cc, scheme: c.scheme, stall: c.stall}
+	x := &Exchange{Conn: near, far: far, cc: cc, scheme: c.scheme, authority: c.authority, stall: c.stall, interims: interims{to: far}}
 	x.head.find = http1.Head{Line: 1 << 30, All: 1 << 30} // its size was seen to when it came
 	x.ctx, x.cancel = context.WithCancel(context.Background())
 	return x
@@ -159,7 +164,9 @@ func (c *Client) free() (found *shared) {
 // connect makes a connection, with a stream reserved.
 func (c *Client) connect(d *dial) {
 	defer close(d.done)
+	began := time.Now()
 	cc, err := c.t.NewClientConn(c.ctx, c.scheme, nowhere) // dial knows where to, and how long
+	c.connected.Store(int64(time.Since(began)))
 	if err == nil {
 		if err = cc.Reserve(); err != nil {
 			cc.Close()
@@ -208,12 +215,16 @@ func (c *Client) Close() {
 // Exchange is a connection of HTTP/1.1 that carries one exchange: what is written is the request, reading gives the
 // answer.
 type Exchange struct {
-	net.Conn // the near end of a pipe with the answer
-	far      net.Conn
-	cc       *shared
-	scheme   string
-	ctx      context.Context
-	cancel   context.CancelFunc
+	net.Conn                // the near end of a pipe with the answer
+	Connected time.Duration // that a connection took to make; 0 for one that was made for this exchange
+	far       net.Conn
+	cc        *shared
+	scheme    string
+	authority string
+	ctx       context.Context
+	cancel    context.CancelFunc
+	wrote     atomic.Bool // the request's head was written to the target
+	interims  interims
 
 	head    head
 	written int // bytes of the request
@@ -230,7 +241,7 @@ type Exchange struct {
 	failed error // of the stream, once the pipe is closed
 }
 
-// start begins the stream.
+// start begins the stream. The error says that the request can't be sent.
 func (x *Exchange) start(whole []byte) error {
 	var r http1.Request
 	h := http.Header{}
@@ -239,9 +250,9 @@ func (x *Exchange) start(whole []byte) error {
 			h.Add(n, string(value))
 		}
 	}); err != nil {
-		return err
+		return unsendable(err)
 	}
-	host, target := string(r.Host), string(r.Target)
+	host, target := cmp.Or(string(r.Host), x.authority), string(r.Target)
 	// In this form the target goes out as it is, whatever escapes it holds.
 	u := &url.URL{Scheme: x.scheme, Host: host, Opaque: "//" + host + target}
 	if target == "*" {
@@ -259,11 +270,10 @@ func (x *Exchange) start(whole []byte) error {
 		x.request.Trailer = announced(h)
 		h.Del("Trailer")
 	}
-	ctx := httptrace.WithClientTrace(x.ctx, &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
-		_, err := x.far.Write(append(appendFields(appendStatus(nil, code), http.Header(h)), "\r\n"...))
-		return err
-	}})
-	x.request = x.request.WithContext(ctx)
+	x.request = x.request.WithContext(httptrace.WithClientTrace(x.ctx, &httptrace.ClientTrace{
+		WroteHeaders:   func() { x.wrote.Store(true) },
+		Got1xxResponse: x.interims.add,
+	}))
 	if r.Expect { // asked for here: the stream may say so by an answer or by 100
 		h.Set("Expect", "100-continue")
 	}
@@ -279,9 +289,17 @@ func (x *Exchange) run() {
 	case why != nil:
 		x.failed = *why
 	case err != nil:
-		x.failed = x.cc.explain(err)
+		if x.failed = x.cc.explain(err); x.refused() && !errors.Is(x.failed, ErrUnprocessed) {
+			x.failed = unsendable(x.failed)
+		}
 	}
 	x.far.Close()
+}
+
+// refused reports whether an exchange that has failed did so before anything of it was written, on a connection that is whole: net/http
+// does not take the request.
+func (x *Exchange) refused() bool {
+	return !x.wrote.Load() && x.ctx.Err() == nil && x.cc.Err() == nil
 }
 
 func (x *Exchange) pass() error {
@@ -290,6 +308,7 @@ func (x *Exchange) pass() error {
 		return err
 	}
 	defer res.Body.Close()
+	x.interims.wait()
 	out := appendFields(appendStatus(nil, res.StatusCode), res.Header)
 	bodiless := x.request.Method == http.MethodHead || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified
 	var body io.Reader

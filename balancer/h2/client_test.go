@@ -2,10 +2,19 @@ package h2
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // A stream that was reserved and never begun is given back: the connection is closed once it has no other.
@@ -23,7 +32,7 @@ func TestUnusedReservations(t *testing.T) {
 	s.Protocols.SetUnencryptedHTTP2(true)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
-	c := NewClient(false, time.Minute, func(ctx context.Context) (net.Conn, error) {
+	c := NewClient("a", false, time.Minute, func(ctx context.Context) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", l.Addr().String())
 	})
 	first, err := c.Open(t.Context())
@@ -44,4 +53,162 @@ func TestUnusedReservations(t *testing.T) {
 	}
 	s.Close()
 	<-done
+}
+
+// Interim answers that nobody takes do not stop whoever tells of them, and wait in bounded memory; they come before anything else.
+func TestInterimsThatAreNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		i := interims{to: far}
+		for n := range 1000 {
+			if err := i.add(103, textproto.MIMEHeader{"N": {strings.Repeat("x", 1000), strconv.Itoa(n)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := i.add(101, nil); err == nil {
+			t.Error("a stream changed its protocol")
+		}
+		synctest.Wait()
+		go func() {
+			i.wait()
+			far.Close()
+		}()
+		text, err := io.ReadAll(near)
+		if n := len(text); err != nil || n < maxWaiting/2 || n > 2*maxWaiting || !strings.Contains(string(text), "N: 0\r\n") || !strings.HasSuffix(string(text), "\r\n\r\n") {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+	})
+}
+
+// scripted is a client whose connections are served by a script, which is given each frame.
+func scripted(t *testing.T, settings []http2.Setting, script func(f *http2.Framer, frame http2.Frame)) *Client {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served sync.WaitGroup
+	served.Go(func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			served.Go(func() { serveFrames(nc, settings, script) })
+		}
+	})
+	c := NewClient("a", false, time.Minute, func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", l.Addr().String())
+	})
+	t.Cleanup(func() {
+		c.Close()
+		l.Close()
+		served.Wait()
+	})
+	return c
+}
+
+func serveFrames(nc net.Conn, settings []http2.Setting, script func(f *http2.Framer, frame http2.Frame)) {
+	defer nc.Close()
+	if _, err := io.CopyN(io.Discard, nc, int64(len(http2.ClientPreface))); err != nil {
+		return
+	}
+	f := http2.NewFramer(nc, nc)
+	_ = f.WriteSettings(settings...) // whoever has gone tells at the next read
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			return
+		}
+		script(f, frame)
+	}
+}
+
+// What net/http's errors mean is known by their texts only: each is brought about.
+func TestMeaningsOfErrors(t *testing.T) {
+	get := "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	refuse := func(f *http2.Framer, frame http2.Frame) {
+		if h, ok := frame.(*http2.HeadersFrame); ok {
+			_ = f.WriteRSTStream(h.StreamID, http2.ErrCodeRefusedStream)
+		}
+	}
+	leave := func(f *http2.Framer, frame http2.Frame) {
+		if _, ok := frame.(*http2.HeadersFrame); ok {
+			_ = f.WriteGoAway(0, http2.ErrCodeNo, nil)
+		}
+	}
+	for name, x := range map[string]struct {
+		request  string
+		settings []http2.Setting
+		script   func(f *http2.Framer, frame http2.Frame)
+		want     error
+		not      error
+	}{
+		"REFUSED_STREAM":          {get, nil, refuse, ErrUnprocessed, ErrUnsendable},
+		"GOAWAY":                  {get, nil, leave, ErrUnprocessed, ErrUnsendable},
+		"a head beyond the limit": {"GET / HTTP/1.1\r\nHost: a\r\nA: " + strings.Repeat("a", 1000) + "\r\n\r\n", []http2.Setting{{ID: http2.SettingMaxHeaderListSize, Val: 500}}, func(*http2.Framer, http2.Frame) {}, ErrRequestTooLarge, ErrUnprocessed},
+		"a malformed value":       {"GET / HTTP/1.1\r\nHost: a\r\nA: \x00\r\n\r\n", nil, func(*http2.Framer, http2.Frame) {}, ErrUnsendable, ErrUnprocessed},
+		"a trailer of no use":     {"POST / HTTP/1.1\r\nHost: a\r\nTrailer: Trailer, a b, \"\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", nil, refuse, ErrUnprocessed, ErrUnsendable},
+		"no host":                 {"GET / HTTP/1.0\r\n\r\n", nil, refuse, ErrUnprocessed, ErrUnsendable},
+		"an empty host":           {"GET / HTTP/1.1\r\nHost:\r\n\r\n", nil, refuse, ErrUnprocessed, ErrUnsendable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settled := make(chan struct{})
+			c := scripted(t, x.settings, func(f *http2.Framer, frame http2.Frame) {
+				if s, ok := frame.(*http2.SettingsFrame); ok && s.IsAck() {
+					close(settled)
+				}
+				x.script(f, frame)
+			})
+			e, err := c.Open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			<-settled
+			if _, err = io.WriteString(e, x.request); err == nil {
+				_, err = io.ReadAll(e)
+			}
+			if !errors.Is(err, x.want) || errors.Is(err, x.not) {
+				t.Errorf("%v, want %v", err, x.want)
+			}
+		})
+	}
+}
+
+// A connection that can't be used any more when a stream begins that was reserved on it: the request may go elsewhere.
+func TestConnectionsThatCannotBeUsed(t *testing.T) {
+	left := make(chan struct{})
+	c := scripted(t, nil, func(f *http2.Framer, frame http2.Frame) {
+		switch frame := frame.(type) {
+		case *http2.HeadersFrame:
+			_ = f.WriteGoAway(frame.StreamID, http2.ErrCodeNo, nil)
+			_ = f.WritePing(false, [8]byte{})
+		case *http2.PingFrame:
+			if frame.IsAck() { // what came before it has been read
+				close(left)
+			}
+		}
+	})
+	first, err := c.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	second := c.Reuse()
+	if second == nil {
+		t.Fatal("a connection takes more than one stream")
+	}
+	defer second.Close()
+	request := "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	if _, err := io.WriteString(first, request); err != nil {
+		t.Fatal(err)
+	}
+	<-left
+	if _, err := io.WriteString(second, request); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(second); !errors.Is(err, ErrUnprocessed) || errors.Is(err, ErrUnsendable) {
+		t.Error(err)
+	}
 }

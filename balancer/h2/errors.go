@@ -56,6 +56,11 @@ func (s *shared) explain(err error) error {
 	return fmt.Errorf("%w: %w", ErrEnded, err)
 }
 
+// ErrUnsendable is of requests that can't be put in the form of HTTP/2: the target has seen nothing of them.
+var ErrUnsendable = errors.New("the request can't be sent over HTTP/2")
+
+func unsendable(err error) error { return fmt.Errorf("%w: %w", ErrUnsendable, err) }
+
 // streamError is net/http's, which it becomes by errors.As.
 type streamError struct {
 	StreamID uint32

@@ -79,17 +79,28 @@ func lengths(values []string) bool {
 	return true
 }
 
-// announced are the names of a Trailer header.
+// announced are the names of a Trailer header, without those that a trailer must not have or that are none.
 func announced(h http.Header) http.Header {
 	out := http.Header{}
 	for _, v := range h["Trailer"] {
 		for _, name := range strings.Split(v, ",") {
-			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); name != "" && !framing(name) {
+			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); token(name) && name != "Trailer" && !framing(name) {
 				out[name] = nil
 			}
 		}
 	}
 	return out
+}
+
+// token reports whether a text is a token of RFC 9110, 5.6.2, as every header's name must be.
+func token(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // eachLine visits the headers of a trailer.

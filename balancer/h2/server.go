@@ -192,12 +192,17 @@ func (h *handed) Addr() net.Addr { return &net.TCPAddr{} }
 func serve(w http.ResponseWriter, r *http.Request) {
 	c, _ := r.Context().Value(connKey{}).(*conn) // ConnContext put it there
 	x := &serverStream{Conn: c.Conn, w: w, r: r, control: http.NewResponseController(w)}
+	defer x.end()
 	x.begin()
 	c.stream(x)
 	if !x.whole() {
 		panic(http.ErrAbortHandler) // the stream is reset: the client must not take the answer for whole
 	}
 }
+
+// progressSize is how much of an answer a client must take for it to count as progress. It is what net/http gathers before it
+// writes a frame: smaller pieces would not be seen to leave.
+const progressSize = 4 << 10
 
 // serverStream is a stream as a connection of HTTP/1.1: reading it gives the request, what is written is the answer.
 // Address and remote address are the connection's.
@@ -219,6 +224,8 @@ type serverStream struct {
 	started bool          // the answer's head was written
 	stall   time.Duration // how long the client may take nothing of the answer; 0 for any time
 	stalled *time.Timer
+	ending  sync.Mutex
+	over    bool // the handler has returned, or is about to
 }
 
 // begin makes the request's head. What can't be written in one is left for the parser to refuse.
@@ -346,7 +353,7 @@ func (x *serverStream) Write(p []byte) (int, error) {
 		}
 		p = p[n:]
 		for len(piece) > 0 { // each piece that was taken is progress
-			k := min(len(piece), pieceSize)
+			k := min(len(piece), progressSize)
 			if _, err := x.w.Write(piece[:k]); err != nil {
 				return 0, err
 			}
@@ -367,9 +374,29 @@ func (x *serverStream) watch() {
 	case x.stall == 0:
 	case x.stalled == nil:
 		// A deadline of http2's own ends the stream even when nothing is being written.
-		x.stalled = time.AfterFunc(x.stall, func() { _ = x.control.SetWriteDeadline(time.Unix(1, 0)) })
+		x.stalled = time.AfterFunc(x.stall, x.cut)
 	default:
 		x.stalled.Reset(x.stall)
+	}
+}
+
+// cut ends the stream. It may be called late, as timers are: once the handler has returned, net/http's writer must not be
+// used any more.
+func (x *serverStream) cut() {
+	x.ending.Lock()
+	defer x.ending.Unlock()
+	if !x.over {
+		_ = x.control.SetWriteDeadline(time.Unix(1, 0)) // a stream that has ended needs none
+	}
+}
+
+// end is called when the handler returns. The last of the answer, which net/http still holds, must be taken in time too.
+func (x *serverStream) end() {
+	x.ending.Lock()
+	defer x.ending.Unlock()
+	x.over = true
+	if x.stall > 0 {
+		_ = x.control.SetWriteDeadline(time.Now().Add(x.stall)) // a stream that has ended needs none
 	}
 }
 

@@ -23,8 +23,11 @@ func (x *Exchange) Write(p []byte) (int, error) {
 	}
 	if x.request == nil {
 		whole, rest, err := x.head.add(p)
-		if err != nil || whole == nil {
-			return size, err
+		if err != nil {
+			return 0, unsendable(err)
+		}
+		if whole == nil {
+			return size, nil
 		}
 		if err := x.start(whole); err != nil {
 			return 0, err

@@ -25,7 +25,7 @@ func TestSlowReadersCostLittle(t *testing.T) {
 		s.Protocols.SetUnencryptedHTTP2(true)
 		ended := make(chan error, 1)
 		go func() { ended <- s.Serve(conns) }()
-		c := NewClient(false, time.Minute, func(context.Context) (net.Conn, error) {
+		c := NewClient("a", false, time.Minute, func(context.Context) (net.Conn, error) {
 			near, far := net.Pipe()
 			conns.next <- far
 			return near, nil

@@ -104,6 +104,7 @@ func (x *exchange) late() bool { return !x.end.IsZero() && !time.Now().Before(x.
 
 // attempt is one exchange with one target.
 func (x *exchange) attempt(pool *Pool, t *group.Target, began time.Duration) failure {
+	x.beginAttempt()
 	x.touch = chaos.Exchange{Target: t.ID, Seq: x.pick.Seq, Attempt: x.pick.Attempt}
 	effect := x.f.hooks.Touch(&x.touch)
 	x.trace.begin(t, &effect)
@@ -117,7 +118,7 @@ func (x *exchange) attempt(pool *Pool, t *group.Target, began time.Duration) fai
 		return x.injected(pool, effect.Status)
 	}
 	up := pool.upstream(t)
-	u := up.reuse(&x.c.Peer)
+	u := up.reuse(&x.c.Peer, x.repeatable)
 	for again := false; ; again = true {
 		if u == nil {
 			var err error
@@ -129,6 +130,9 @@ func (x *exchange) attempt(pool *Pool, t *group.Target, began time.Duration) fai
 		repeat := err != nil && !again && x.metClose(u, err, x.f.hooks.Now()-began)
 		if err != nil {
 			f = x.endingOf(err) // before the end of the upload changes how it looks
+			if u.reused && !u.got && closed(err) {
+				up.closedUnsaid(u)
+			}
 		}
 		keep := x.finishUpload(err != nil) && u.reusable && err == nil
 		x.u = nil

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/h2"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
@@ -50,7 +51,7 @@ func (x *exchange) head() error {
 // without reading on. What it said before its end is there to be read.
 func (x *exchange) answeredEarly(err error) bool {
 	x.unsent = true
-	if errors.Is(err, errClient) || errors.Is(err, errOver) {
+	if errors.Is(err, errClient) || errors.Is(err, errOver) || errors.Is(err, h2.ErrUnsendable) {
 		return false
 	}
 	patience := x.u.patience
@@ -98,10 +99,17 @@ func (x *exchange) interim() error {
 	if x.c.Request.Minor == 0 || (x.u.res.Status == http.StatusContinue && !x.c.Request.Expect) {
 		return nil
 	}
+	if x.u.res.Status == http.StatusContinue {
+		x.waits = false
+	}
 	out := serve.AppendStatus(x.c.Out(), x.u.res.Status)
 	out = x.appendFields(out, false)
 	return x.tellClient(append(out, "\r\n"...))
 }
+
+// expecting reports whether the client waits to be told by the target to send its body. Until then the target is waited for, although
+// the request is not whole.
+func (x *exchange) expecting() bool { return x.waits && x.upload.untouched() }
 
 // answer passes the final answer on.
 func (x *exchange) answer(pool *Pool, t *group.Target) (failure, error) {

@@ -52,8 +52,10 @@ type exchange struct {
 	onTarget   stopwatch     // how long the target was waited for; it runs when the whole time is limited
 	onClient   stopwatch     // and the client
 	taking     stopwatch     // how long the client was waited for to take the answer's body, but for its end
+	before     spent         // of it before the latest attempt
 	retryAfter time.Duration // what a client that is turned away is told
 
+	waits      bool // the client holds its body back until it is told to go on, and was not
 	repeatable bool // the request may be sent twice: it is idempotent, and its body is at hand
 }
 
@@ -67,6 +69,9 @@ func newExchange(f *Front, c *serve.Conn) *exchange {
 // serve answers one request.
 func (x *exchange) serve() {
 	r := &x.c.Request
+	if r.Length != 0 { // whoever changes the protocol would take the body for the other one's (RFC 9110, 7.8: it may be ignored)
+		r.Upgrade = nil
+	}
 	seq, given := x.identity()
 	x.pick = pick.Request{Seq: seq, Tried: x.pick.Tried[:0]}
 	x.trace = trace{on: given && x.f.hooks.Trace != nil}
@@ -109,9 +114,17 @@ func (x *exchange) serve() {
 	}
 	x.repeatable = http1.Idempotent(r.Method) && x.c.Whole() && r.Upgrade == nil
 	x.attempts(pool)
-	if cap(x.request) > maxKept { // the connection may be idle for long
+}
+
+// forget lets go of what was read, and of what is too large to be kept: the connection may be idle for long.
+func (x *exchange) forget() {
+	if cap(x.request) > maxKept {
 		x.request, x.hosted = nil, nil
 	}
+	x.ask.Method, x.ask.Host, x.ask.Target = nil, nil, nil
+	x.id = nil
+	clear(x.named.names[:cap(x.named.names)])
+	clear(x.fields[:cap(x.fields)])
 }
 
 // maxKept is how much memory for a request is kept for the next one on the same connection.

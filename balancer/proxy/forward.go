@@ -74,7 +74,7 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 	}
 	if r.Expect {
 		out = append(out, "Expect: 100-continue\r\n"...)
-		x.c.Continued() // the target says when
+		x.c.Continued(x.pool.response()) // the target says when
 	}
 	if r.Upgrade != nil {
 		out = append(out, "Connection: upgrade\r\nUpgrade: "...)
@@ -83,7 +83,9 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 	}
 	out = append(out, "\r\n"...)
 	x.bodyAt = len(out)
-	return x.appendBuffered(out)
+	out, err := x.appendBuffered(out)
+	x.waits = r.Expect && len(out) == x.bodyAt
+	return out, err
 }
 
 // rewritten reports whether a header is one that the listener's options write anew.

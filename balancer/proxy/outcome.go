@@ -26,8 +26,9 @@ const (
 	tooLarge               // the head of its answer is too large
 	silent                 // it had the whole request, and nothing more came of an answer in time
 	stalled                // it took nothing more of the request in time
-	overTime               // the exchange took longer than it may, and the target was waited for the longer
+	overTime               // the exchange took longer than it may, most of the time with this target, which was waited for longer than the client
 	clientOverTime         // it did, and the client was waited for the longer
+	otherOverTime          // it did, and most of the time had gone by before this target was asked
 	echoed                 // the answer's head is too large, and may be so because the request is large
 	unpassable             // HTTP/2: a header of the answer holds bytes that can't be passed on, and may repeat the request's
 	gaveUp                 // the target ended the exchange early, after the client had been waited for
@@ -35,6 +36,8 @@ const (
 	calmed                 // HTTP/2: the target is asked too much
 	noResources            // no connection could be made, for want of something on the balancer's own machine
 	headRefused            // the target has said that it takes no head as large as the request's
+	unsendable             // the request can't be put in the form of HTTP/2
+	bodyRefused            // the target of HTTP/2 has said that it did not act on the request, whose body was under way
 	bodyUnusable           // what the client sent of its body is malformed, too large, or did not come in time
 	clientStalled          // the client took nothing more of the answer in time
 	clientGone             // the client ended its connection, or its stream, first
@@ -61,6 +64,7 @@ func (e ending) row() row {
 		stalled:         {"request not taken in time", group.Broken, Timeout},
 		overTime:        {"exchange over its time, waiting for the target", group.Broken, Timeout},
 		clientOverTime:  {"exchange over its time, waiting for the client", group.Abandoned, Slow},
+		otherOverTime:   {"exchange over its time, most of it before this target was asked", group.Abandoned, Timeout},
 		echoed:          {"head of the answer too large for a large request", group.Abandoned, Broken},
 		unpassable:      {"header of the answer with bytes that can't be passed on", group.Abandoned, Broken},
 		gaveUp:          {"ended by the target after the client had been waited for", group.Abandoned, Broken},
@@ -68,6 +72,8 @@ func (e ending) row() row {
 		calmed:          {"the target is asked too much", group.Abandoned, Broken},
 		noResources:     {"no descriptor, port or memory left for a connection", group.Abandoned, Resources},
 		headRefused:     {"head of the request too large for the target", group.Abandoned, HeadTooLarge},
+		unsendable:      {"request that can't be sent", group.Abandoned, Malformed},
+		bodyRefused:     {"body under way refused, and not acted on", group.Abandoned, Broken},
 		bodyUnusable:    {"body of the request malformed, too large or late", group.Abandoned, NoCause},
 		clientStalled:   {"answer not taken in time", group.Abandoned, Slow},
 		clientGone:      {"client gone", group.Abandoned, ClientGone},
@@ -154,6 +160,10 @@ func (x *exchange) endingOf(err error) failure {
 		how = x.overBy()
 	case errors.Is(err, h2.ErrRequestTooLarge):
 		how = headRefused
+	case errors.Is(err, h2.ErrUnsendable):
+		how = unsendable
+	case errors.Is(err, h2.ErrUnprocessed) && x.upload != nil:
+		how = bodyRefused
 	case errors.Is(err, http1.ErrHeadTooLarge):
 		if how = tooLarge; x.said() >= http1.MaxLine/echoShare {
 			how = echoed
@@ -200,12 +210,30 @@ func (x *exchange) triedPatience(err error) bool {
 	return x.upload != nil && !x.upload.done() && asked && time.Duration(x.upload.waiting.read()) >= tryingTime
 }
 
+// spent is how an exchange's time was spent until the latest attempt began.
+type spent struct {
+	at             time.Time
+	target, client int64 // ns that they were waited for
+}
+
+// beginAttempt notes what of the time was spent before an attempt: neither the queue nor another target is its target's affair.
+func (x *exchange) beginAttempt() {
+	if !x.end.IsZero() {
+		x.before = spent{time.Now(), x.onTarget.read(), x.onClient.read()}
+	}
+}
+
 // overBy is how an exchange ended that took longer than it may.
 func (x *exchange) overBy() ending {
-	if x.onTarget.read() > x.onClient.read() {
+	target, client := x.onTarget.read(), x.onClient.read()
+	longer := target-x.before.target > client-x.before.client || x.expecting()
+	switch {
+	case longer && 2*time.Since(x.before.at) > x.pool.Exchange:
 		return overTime
+	case client > target && !x.expecting():
+		return clientOverTime
 	}
-	return clientOverTime
+	return otherOverTime
 }
 
 // closeRace is how soon after a request a connection that was used before must end for the request to have met the
@@ -218,8 +246,8 @@ const maxRoundTrip = 250 * time.Millisecond
 
 // metClose reports whether an exchange, which began a time ago on a connection that was used before, failed because the
 // target was just closing that connection, so that it may be repeated on a new one to the same target: no byte of the
-// request had left, or the request can't take effect twice (RFC 9110, 9.2.2). For a stream of HTTP/2 the target
-// says whether it has acted on it.
+// request had left or reached the target, or the request can't take effect twice (RFC 9110, 9.2.2). For a stream of HTTP/2 the
+// target may also say that it has not acted on it.
 func (x *exchange) metClose(u *conn, err error, ago time.Duration) bool {
 	switch {
 	case x.upload != nil || x.answered || u.got || x.late():
@@ -229,10 +257,25 @@ func (x *exchange) metClose(u *conn, err error, ago time.Duration) bool {
 	case !u.reused || !closed(err):
 		return false
 	}
-	return u.sent() == 0 || (x.repeatable && ago <= closeRace+min(u.connected, maxRoundTrip))
+	return u.untouched(err) || (x.repeatable && ago <= closeRace+min(u.connected, maxRoundTrip))
 }
+
+// untouched reports whether nothing of the exchange under way has reached the target's kernel, by an error that ended it: no byte
+// has left, or the target has ended the connection and its kernel has acknowledged none. Whatever the target could have read before it
+// ended the connection is acknowledged with that end at the latest; what comes after it, a server does not act on (RFC 9112, 9.6). A
+// reset proves nothing: it may be the answer to what came.
+func (c *conn) untouched(err error) bool {
+	if c.socket == nil {
+		return false
+	}
+	sent := c.sent()
+	return sent == 0 || (ended(err) && int64(c.socket.Queued()) >= sent)
+}
+
+// ended reports whether an error is the orderly end of a connection by its other side.
+func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // closed reports whether an error is the end of a connection by its other side.
 func closed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return ended(err) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

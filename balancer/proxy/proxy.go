@@ -131,6 +131,7 @@ func (f *Front) Serve(c *serve.Conn) {
 		x = newExchange(f, c)
 		c.State = x
 	}
+	defer x.forget()
 	if f.hooks.Access == nil {
 		x.serve()
 		return

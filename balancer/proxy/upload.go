@@ -13,6 +13,7 @@ import (
 // upload passes the rest of a request's body on while the answer may already be on its way.
 type upload struct {
 	ended    chan struct{}
+	came     atomic.Bool           // something of the body came
 	over     atomic.Bool           // nothing more is passed on
 	finished atomic.Bool           // the body went to the target to its end
 	failed   atomic.Pointer[error] // on the client's side
@@ -49,6 +50,7 @@ func (x *exchange) runUpload(up *upload, c *serve.Conn, u *conn) {
 			return
 		}
 		up.sent.Add(int64(len(piece)))
+		up.came.Store(true)
 		if chunked {
 			out = appendPiece(out[:0], piece, true)
 			piece = out
@@ -120,6 +122,9 @@ func (up *upload) done() bool { return up.finished.Load() }
 
 // running reports whether the body is on its way. A nil upload has none.
 func (up *upload) running() bool { return up != nil && !up.over.Load() }
+
+// untouched reports whether nothing of the body has come yet. A nil upload has none to come.
+func (up *upload) untouched() bool { return up != nil && !up.came.Load() }
 
 // clientFailed reports whether the client broke off its body. A nil upload had none.
 func (up *upload) clientFailed() bool { return up != nil && up.failed.Load() != nil }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/h2"
@@ -24,6 +25,9 @@ const (
 	connectTimeout  = 5 * time.Second  // Envoy's default
 	responseTimeout = 60 * time.Second // an application load balancer's idle timeout
 	maxIdle         = 256              // connections kept to one target; the excess is closed
+
+	hasty    = time.Second      // a target that closes connections which have been idle for less may do so at any request
+	wariness = 10 * time.Second // for which it is then given requests that can't be repeated on new connections only
 )
 
 // upstream is the connections to one target. It never repeats a request by itself.
@@ -35,19 +39,21 @@ type upstream struct {
 	h2                *h2.Client                                                  // nil unless HTTP/2 is spoken
 	dialer            func(ctx context.Context, address string) (net.Conn, error) // nil for TCP
 
+	wary atomic.Int64 // Unix time in ns until which it is; see hasty
+
 	mu     sync.Mutex
 	idle   []*conn // the last one used is used next, so that the excess stays idle
 	closed bool
 }
 
 func newUpstream(p *Pool, address string) *upstream {
-	u := &upstream{address: address, connect: cmp.Or(p.Connect, connectTimeout), response: cmp.Or(p.Response, responseTimeout), tls: p.TLS, header: p.ProxyHeader, dialer: p.Dial}
+	u := &upstream{address: address, connect: cmp.Or(p.Connect, connectTimeout), response: p.response(), tls: p.TLS, header: p.ProxyHeader, dialer: p.Dial}
 	if u.tls != nil && u.tls.ServerName == "" {
 		u.tls = u.tls.Clone()
 		u.tls.ServerName, _, _ = net.SplitHostPort(address)
 	}
 	if p.HTTP2 {
-		u.h2 = h2.NewClient(u.tls != nil, u.response, func(ctx context.Context) (net.Conn, error) {
+		u.h2 = h2.NewClient(address, u.tls != nil, u.response, func(ctx context.Context) (net.Conn, error) {
 			c := &conn{}
 			err := u.dial(ctx, nil, c)
 			return c.nc, err
@@ -55,6 +61,9 @@ func newUpstream(p *Pool, address string) *upstream {
 	}
 	return u
 }
+
+// response is how long a target may let nothing come of an answer.
+func (p *Pool) response() time.Duration { return cmp.Or(p.Response, responseTimeout) }
 
 // bufferSize is what is read of a target at once. With its head and framing it fits what answers are written in.
 const bufferSize = serve.BufferSize
@@ -70,7 +79,8 @@ type conn struct {
 	connected time.Duration       // that it took to connect
 	watch     serve.Watcher       // nil for a stream of HTTP/2
 	reusable  bool
-	reused    bool // it has had an exchange before this one
+	reused    bool      // it has had an exchange before this one
+	idleSince time.Time // when it was given back
 
 	x      *exchange // under way; nil while idle
 	before int64     // bytes that had been sent before it
@@ -108,12 +118,19 @@ func (c *conn) look() (excused bool, err error) {
 	return c.x.lookWhileSending()
 }
 
-// reuse returns an idle connection that is still open, for a client; nil when there is none.
-func (u *upstream) reuse(client *serve.Peer) *conn {
+// reuse returns an idle connection that is still open, for a client; nil when there is none, or none that is safe for a request
+// that can't be repeated.
+func (u *upstream) reuse(client *serve.Peer, repeatable bool) *conn {
 	if u.h2 != nil {
-		if stream := u.h2.Reuse(); stream != nil {
-			return u.stream(stream)
+		stream := u.h2.Reuse()
+		if stream == nil {
+			return nil
 		}
+		c := u.stream(stream)
+		c.reused, c.connected = true, stream.Connected
+		return c
+	}
+	if !repeatable && u.isWary() {
 		return nil
 	}
 	var owner netip.AddrPort
@@ -130,8 +147,22 @@ func (u *upstream) reuse(client *serve.Peer) *conn {
 			c.reused = true
 			return c
 		}
+		u.closedUnsaid(c)
 		c.nc.Close()
 	}
+}
+
+// closedUnsaid notes that the target has closed a connection that was kept for the next request, without having said so.
+func (u *upstream) closedUnsaid(c *conn) {
+	if now := time.Now(); now.Sub(c.idleSince) < hasty {
+		u.wary.Store(now.Add(wariness).UnixNano())
+	}
+}
+
+// isWary reports whether the target may close its idle connections at any time.
+func (u *upstream) isWary() bool {
+	until := u.wary.Load()
+	return until != 0 && time.Now().UnixNano() < until
 }
 
 // stream is a stream of HTTP/2 as a connection.
@@ -247,6 +278,10 @@ func (u *upstream) give(c *conn, keep bool) {
 	}
 	keep = keep && c.at == c.have && c.watch != nil
 	c.in, c.have, c.at, c.x = nil, 0, 0, nil
+	if cap(c.body.Trailer) > maxKept {
+		c.body.Trailer = nil
+	}
+	c.idleSince = time.Now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if keep && len(u.idle) >= maxIdle && c.owner.IsValid() { // the oldest one's client may be long gone
@@ -267,6 +302,7 @@ func (u *upstream) sweep() {
 	u.idle = slices.DeleteFunc(u.idle, func(c *conn) bool {
 		gone := !c.watch.Quiet()
 		if gone {
+			u.closedUnsaid(c)
 			c.nc.Close()
 		}
 		return gone
@@ -345,11 +381,11 @@ func (c *conn) await() error {
 			return err
 		case c.x.late():
 			return errOver
-		case client == nil, c.drains(&queued):
+		case client == nil && !c.x.expecting(), c.drains(&queued):
 			last = time.Now().Add(c.patience)
 		case time.Now().After(last):
 			return fmt.Errorf("nothing within %v: %w", c.patience, os.ErrDeadlineExceeded)
-		case client.Gone():
+		case client != nil && client.Gone(): // a body on its way tells by itself
 			return errClient
 		}
 	}

@@ -41,7 +41,7 @@ func accepting(t *testing.T) (address string, accepted chan net.Conn) {
 // take returns an idle connection or a new one.
 func take(t *testing.T, u *upstream, client *serve.Peer) *conn {
 	t.Helper()
-	if c := u.reuse(client); c != nil {
+	if c := u.reuse(client, true); c != nil {
 		return c
 	}
 	c, err := u.open(t.Context(), client)

@@ -61,13 +61,14 @@ type Conn struct {
 
 	out       *[]byte
 	body      http1.Body
-	content   int64       // of the body, so far
-	continued bool        // 100 Continue was sent, or is the handler's to send
-	broken    atomic.Bool // nothing more can be said on the connection
-	bad       atomic.Bool // what the client says is no HTTP any more
-	stopped   atomic.Bool // the handler wants no more of the body
-	taken     bool        // the handler goes on with the connection by itself
-	aborted   bool        // the answer was cut: the client must not take the end for an orderly one
+	content   int64         // of the body, so far
+	continued bool          // 100 Continue was sent, or is the handler's to send
+	allowance time.Duration // for it: the body has so much longer to begin
+	broken    atomic.Bool   // nothing more can be said on the connection
+	bad       atomic.Bool   // what the client says is no HTTP any more
+	stopped   atomic.Bool   // the handler wants no more of the body
+	taken     bool          // the handler goes on with the connection by itself
+	aborted   bool          // the answer was cut: the client must not take the end for an orderly one
 
 	readBy     time.Time // the deadline in force
 	readErr    error     // of onReadable
@@ -103,7 +104,7 @@ func (c *Conn) serve() {
 	for c.await() && c.head() {
 		c.idle.Store(false)
 		c.later = true
-		c.Close, c.continued = c.Request.Close || c.Peer.HTTP2 || c.s.closing.Load(), false
+		c.Close, c.continued, c.allowance = c.Request.Close || c.Peer.HTTP2 || c.s.closing.Load(), false, 0
 		c.body.Reset(c.Request.Length, c.Request.Chunked)
 		if c.content = 0; c.s.cfg.MaxBody > 0 && c.Request.Length > c.s.cfg.MaxBody {
 			c.refuse(ErrBodyTooLarge)
@@ -123,6 +124,7 @@ func (c *Conn) await() bool {
 		return true
 	}
 	c.release()
+	c.forget()
 	c.readDeadline(c.s.cfg.Idle)
 	if c.raw == nil {
 		return c.awaitByte()
@@ -164,6 +166,22 @@ func (c *Conn) readable(fd uintptr) bool {
 		}
 		c.in, c.have, c.readErr = b, n, nil
 		return true
+	}
+}
+
+// maxKept is how large a head or a trailer may have been for its memory to be kept for the next request.
+const maxKept = 4 << 10
+
+// forget lets go of the latest request, whose parts are slices of a buffer that was given back, or was too large to be.
+func (c *Conn) forget() {
+	if c.HeadSize > maxKept {
+		c.Request, c.Fields = http1.Request{}, nil
+	}
+	clear(c.Fields[:cap(c.Fields)])
+	r := &c.Request
+	r.Method, r.Target, r.Normal, r.Host, r.Upgrade = nil, nil, nil, nil, nil
+	if cap(c.body.Trailer) > maxKept {
+		c.body.Trailer = nil
 	}
 }
 
@@ -217,13 +235,16 @@ func (c *Conn) fill() error {
 	return err
 }
 
+func (c *Conn) newHead() http1.Head {
+	return http1.Head{Line: c.s.cfg.HeadLine, All: c.s.cfg.Head, Fields: cmp.Or(c.s.cfg.Fields, http1.MaxFields)}
+}
+
 // head reads a request's head. What can't be read is refused and ends the connection.
 func (c *Conn) head() bool {
-	h := http1.Head{Line: c.s.cfg.HeadLine, All: c.s.cfg.Head, Fields: cmp.Or(c.s.cfg.Fields, http1.MaxFields)}
-	slow := false
+	h, blank, slow := c.newHead(), 0, false // blank: bytes of empty lines
 	for {
 		maybe := false
-		if (*c.in)[0] == preface[0] && !c.later && c.s.cfg.HTTP2 != nil {
+		if (*c.in)[0] == preface[0] && !c.later && blank == 0 && c.s.cfg.HTTP2 != nil {
 			var whole bool
 			if whole, maybe = isPreface((*c.in)[:c.have]); whole {
 				c.http2()
@@ -243,7 +264,14 @@ func (c *Conn) head() bool {
 		begun := maybe || h.Begun()
 		switch {
 		case !begun: // only empty lines: the connection is as idle as before them
-			c.readDeadline(c.s.cfg.Idle)
+			if blank += c.have; blank > len("\r\n")*http1.MaxEmptyLines {
+				return c.refuse(http1.ErrLine)
+			}
+			if c.have = 0; !c.await() {
+				return false
+			}
+			h = c.newHead()
+			continue
 		case !slow:
 			slow, c.readBy = true, time.Time{}
 			c.readDeadline(c.s.cfg.Header) // of the whole head: it is not moved again
@@ -347,8 +375,8 @@ func (c *Conn) count(piece []byte) error {
 	return nil
 }
 
-// Continued says that 100 Continue is the handler's affair.
-func (c *Conn) Continued() { c.continued = true }
+// Continued says that 100 Continue is the handler's affair, and how long it may take: the body has so much longer to begin.
+func (c *Conn) Continued(within time.Duration) { c.continued, c.allowance = true, within }
 
 // Whole reports whether the request's body has been read to its end.
 func (c *Conn) Whole() bool { return c.body.Ended() }
@@ -381,9 +409,12 @@ func (c *Conn) fillBody() error {
 	if c.more == nil {
 		c.more = buffers.Get().(*[]byte)
 	}
-	c.readDeadline(c.s.cfg.Body)
+	c.readDeadline(c.s.cfg.Body + c.allowance)
+	if c.stopped.Load() { // the deadline may have taken the place of Stop's
+		c.interrupt()
+	}
 	n, err := c.nc.Read(*c.more)
-	c.moreAt, c.moreN = 0, n
+	c.moreAt, c.moreN, c.allowance = 0, n, 0
 	if n > 0 {
 		return nil
 	}

@@ -1,0 +1,178 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/serve"
+)
+
+// Who is to blame for an exchange that takes more than its ten seconds: the target that had most of them, and kept the balancer waiting
+// for longer than the client did.
+func TestWhoseTimeItWas(t *testing.T) {
+	const s = time.Second
+	type step struct {
+		who string // queue, attempt, target or client; attempt takes no time
+		d   time.Duration
+	}
+	for _, x := range []struct {
+		name  string
+		steps []step
+		want  ending
+	}{
+		{"one target", []step{{"attempt", 0}, {"target", 10 * s}}, overTime},
+		{"a slow client, and then the target", []step{{"attempt", 0}, {"client", 3 * s}, {"target", 7 * s}}, overTime},
+		{"the client's body", []step{{"attempt", 0}, {"client", 6 * s}, {"target", 4 * s}}, clientOverTime},
+		{"a body that is kept", []step{{"client", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, clientOverTime},
+		{"the queue", []step{{"queue", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, otherOverTime},
+		{"the queue, not for long", []step{{"queue", 3 * s}, {"attempt", 0}, {"target", 7 * s}}, overTime},
+		{"another target", []step{{"attempt", 0}, {"target", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, otherOverTime},
+		{"another target, and this client", []step{{"attempt", 0}, {"target", 3 * s}, {"attempt", 0}, {"client", 4 * s}, {"target", 3 * s}}, otherOverTime},
+		{"another target, not for long", []step{{"attempt", 0}, {"target", 2 * s}, {"attempt", 0}, {"target", 8 * s}}, overTime},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e := &exchange{pool: &Pool{Exchange: 10 * s}, end: time.Now().Add(10 * s)}
+			for _, step := range x.steps {
+				switch step.who {
+				case "attempt":
+					e.beginAttempt()
+				case "target":
+					e.onTarget.start()
+				case "client":
+					e.onClient.start()
+				}
+				time.Sleep(step.d)
+				e.onTarget.stop()
+				e.onClient.stop()
+			}
+			if got := e.overBy(); got != x.want {
+				t.Errorf("%s: %s, want %s", x.name, got.row().name, x.want.row().name)
+			}
+		})
+	}
+}
+
+// idle is a connection that has been used and kept, and the target's end of it.
+func idle(t *testing.T, u *upstream, accepted chan net.Conn) (*conn, net.Conn) {
+	t.Helper()
+	c := take(t, u, &serve.Peer{})
+	u.give(c, true)
+	if c = u.reuse(&serve.Peer{}, true); c == nil {
+		t.Fatal("the connection was not kept")
+	}
+	return c, <-accepted
+}
+
+// converse lets each side of a connection answer the other, after which a kernel acknowledges what comes with the answer or late.
+func converse(t *testing.T, one, other net.Conn) {
+	t.Helper()
+	for range 20 {
+		for _, way := range [][2]net.Conn{{one, other}, {other, one}} {
+			if _, err := way[0].Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := way[1].Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// A POST goes again when the target has ended its connection without any of it, and never when the target may have read some.
+func TestPostsThatMeetTheEnd(t *testing.T) {
+	const post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
+	reset := func(c net.Conn) {
+		_ = c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+	for _, x := range []struct {
+		name string
+		read int // bytes of it
+		end  func(c net.Conn)
+		want bool
+	}{
+		{"closed before it came", 0, func(c net.Conn) { c.Close() }, true},
+		{"reset before it came", 0, reset, true}, // not a byte can be written
+		{"read and closed", len(post), func(c net.Conn) { c.Close() }, false},
+		{"read in part and closed", 1, func(c net.Conn) { c.Close() }, false},
+		{"read and reset", len(post), reset, false},
+		{"read and only ended", len(post), func(c net.Conn) { _ = c.(*net.TCPConn).CloseWrite() }, false},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			address, accepted := accepting(t)
+			u := newUpstream(&Pool{}, address)
+			defer u.close()
+			c, target := idle(t, u, accepted)
+			defer target.Close()
+			converse(t, c.nc, target)
+			e := &exchange{}
+			c.begin(e)
+			var err error
+			if x.read == 0 {
+				x.end(target)
+				for !c.watch.Gone() {
+					time.Sleep(time.Millisecond)
+				}
+				_, err = c.nc.Write([]byte(post))
+			} else {
+				if _, err = c.nc.Write([]byte(post)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.ReadFull(target, make([]byte, x.read)); err != nil {
+					t.Fatal(err)
+				}
+				x.end(target)
+			}
+			if err == nil {
+				_, err = c.nc.Read(make([]byte, 1))
+			}
+			if err == nil {
+				t.Fatal("the target said something")
+			}
+			if got := e.metClose(c, err, 0); got != x.want {
+				t.Errorf("%v after %v", got, err)
+			}
+		})
+	}
+}
+
+// A target that has closed a connection soon after its use gets requests that can't be repeated on new connections for a while.
+func TestHastyTargets(t *testing.T) {
+	for name, rest := range map[string]time.Duration{"hasty": 0, "patient": 2 * hasty} {
+		for how, find := range map[string]func(u *upstream){
+			"taken": func(u *upstream) { u.reuse(&serve.Peer{}, true) },
+			"swept": func(u *upstream) { u.sweep() },
+		} {
+			address, accepted := accepting(t)
+			u := newUpstream(&Pool{}, address)
+			defer u.close()
+			c, target := idle(t, u, accepted)
+			u.give(c, true)
+			c.idleSince = c.idleSince.Add(-rest)
+			target.Close()
+			for !c.watch.Gone() {
+				time.Sleep(time.Millisecond)
+			}
+			find(u)
+			wary := rest == 0
+			if len(u.idle) > 0 || u.isWary() != wary {
+				t.Fatalf("%s, %s: wary %v", name, how, u.isWary())
+			}
+			c, _ = take(t, u, &serve.Peer{}), <-accepted
+			u.give(c, true)
+			if got := u.reuse(&serve.Peer{}, false); (got == nil) != wary {
+				t.Errorf("%s, %s: a POST got %v", name, how, got)
+			}
+			if wary {
+				u.wary.Add(-int64(wariness)) // its time goes by
+				if u.reuse(&serve.Peer{}, false) != c {
+					t.Errorf("%s, %s: it stays wary", name, how)
+				}
+			}
+			u.give(c, false)
+		}
+	}
+}
