@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
@@ -124,7 +125,7 @@ type Balancer struct {
 	origin   atomic.Int64                     // of the probes' grid, on clock
 	routing  []*atomic.Pointer[proxy.Routing] // by listener
 	certs    []*certs.Store                   // by listener, nil where TLS is not spoken
-	counters proxy.Counters
+	counters exchange.Counters
 
 	abandoned abandonedLog
 	shortage  shortage

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
@@ -318,7 +319,7 @@ func TestStatusesOfFailures(t *testing.T) {
 	}
 	defer release()
 	cfg := config()
-	cfg.Listeners[0].Options.Status = proxy.Statuses{Connect: 503, NoTarget: 502, HeadTooLarge: 400}
+	cfg.Listeners[0].Options.Status = exchange.Statuses{Connect: 503, NoTarget: 502, HeadTooLarge: 400}
 	cfg.Listeners[0].Limits = ListenerLimits{Line: 1024, Head: 2048}
 	none := start(t, cfg, nil)
 	if code, _ := get(t, none.url); code != 502 {

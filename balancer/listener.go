@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
@@ -84,7 +85,7 @@ func NewFrontOptions(headers, errors spec.Values) (proxy.Options, error) {
 	return proxy.Options{
 		ForwardedFor: proxy.ForwardedFor(headers.Text("forwarded_for")), Forwarded: headers.Bool("forwarded"), Via: headers.Text("via"), RequestID: headers.Text("request_id"),
 		TrustedProxies: trusted, Ambiguous: proxy.Names(headers.Text("ambiguous")), Underscores: proxy.Names(headers.Text("underscores")),
-		Status: proxy.Statuses{
+		Status: exchange.Statuses{
 			Connect: errors.Int("connect"), ConnectTimeout: errors.Int("connect_timeout"), Broken: errors.Int("broken"), Timeout: errors.Int("timeout"),
 			NoTarget: errors.Int("no_target"), HeadTooLarge: errors.Int("head_too_large"), LineTooLong: errors.Int("line_too_long"), Coding: errors.Int("coding"), Gone: errors.Int("gone"),
 		},

@@ -16,10 +16,18 @@ const (
 	TooLarge               // the head of its answer is too large
 	Silent                 // it had the whole request, and nothing more came of an answer in time
 	Stalled                // it took nothing more of the request in time
-	OverTime               // the exchange took longer than it may, and the target was waited for the longer
+	OverTime               // the exchange took longer than it may, most of the time with this target, which was waited for longer than the client
 	ClientOverTime         // it did, and the client was waited for the longer
-	Echoed                 // the answer's head is too large, and may be so because the request's is large
+	OtherOverTime          // it did, and most of the time had gone by before this target was asked
+	Echoed                 // the answer's head is too large, and may be so because the request is large
+	Unpassable             // HTTP/2: a header of the answer holds bytes that can't be passed on, and may repeat the request's
+	GaveUp                 // the target ended the exchange early, after the client had been waited for
+	BrokenAlready          // HTTP/2: its connection broke, as another of its exchanges has told
+	Calmed                 // HTTP/2: the target is asked too much
+	NoResources            // no connection could be made, for want of something on the balancer's own machine
 	HeadRefused            // the target has said that it takes no head as large as the request's
+	Unsendable             // the request can't be put in the form of HTTP/2
+	BodyRefused            // the target of HTTP/2 has said that it did not act on the request, whose body was under way
 	BodyUnusable           // what the client sent of its body is malformed, too large, or did not come in time
 	ClientStalled          // the client took nothing more of the answer in time
 	GoneFirst              // the client ended its connection, or its stream, first
@@ -46,8 +54,16 @@ func (e Ending) row() row {
 		Stalled:         {"request not taken in time", group.Broken, Timeout},
 		OverTime:        {"exchange over its time, waiting for the target", group.Broken, Timeout},
 		ClientOverTime:  {"exchange over its time, waiting for the client", group.Abandoned, Slow},
+		OtherOverTime:   {"exchange over its time, most of it before this target was asked", group.Abandoned, Timeout},
 		Echoed:          {"head of the answer too large for a large request", group.Abandoned, Broken},
+		Unpassable:      {"header of the answer with bytes that can't be passed on", group.Abandoned, Broken},
+		GaveUp:          {"ended by the target after the client had been waited for", group.Abandoned, Broken},
+		BrokenAlready:   {"connection broken, as was told already", group.Abandoned, Broken},
+		Calmed:          {"the target is asked too much", group.Abandoned, Broken},
+		NoResources:     {"no descriptor, port or memory left for a connection", group.Abandoned, Resources},
 		HeadRefused:     {"head of the request too large for the target", group.Abandoned, HeadTooLarge},
+		Unsendable:      {"request that can't be sent", group.Abandoned, Malformed},
+		BodyRefused:     {"body under way refused, and not acted on", group.Abandoned, Broken},
 		BodyUnusable:    {"body of the request malformed, too large or late", group.Abandoned, NoCause},
 		ClientStalled:   {"answer not taken in time", group.Abandoned, Slow},
 		GoneFirst:       {"client gone", group.Abandoned, ClientGone},
@@ -63,6 +79,15 @@ func (e Ending) Outcome() group.Outcome {
 		return group.OK
 	}
 	return e.row().outcome
+}
+
+// Retried is the outcome that decides whether another attempt may follow: an exchange that says nothing about its target may
+// still have failed without its client's doing.
+func (e Ending) Retried() group.Outcome {
+	if e == BrokenAlready || e == Calmed {
+		return group.Broken
+	}
+	return e.Outcome()
 }
 
 // Cause is the cause of the balancer's own answer; NoCause where the error that ended the attempt says more.

@@ -332,7 +332,7 @@ func (x *Exchange) failed() Step {
 
 // mayRetry asks whether the attempt may be followed by another, which counts against the budget.
 func (x *Exchange) mayRetry(now time.Duration) bool {
-	return x.pool.Members().MayRetry(now, x.pick.Attempt, x.last.ending.Outcome(), x.r.Repeatable && !x.committed)
+	return x.pool.Members().MayRetry(now, x.pick.Attempt, x.last.ending.Retried(), x.r.Repeatable && !x.committed)
 }
 
 // again begins another attempt, at a target that was not tried.

@@ -8,12 +8,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/chaos"
 )
 
 // attempts tries targets until one has answered, or nothing more may be tried.
-func (x *exchange) attempts(pool *Pool) {
+func (x *driver) attempts(pool *Pool) {
 	discard := x.f.hooks.Discard(x.pick.Seq)
 	var last failure
 	for {
@@ -22,7 +23,7 @@ func (x *exchange) attempts(pool *Pool) {
 		switch {
 		case t != nil:
 		case why == errClient:
-			x.gone(clientGone, errClient)
+			x.gone(exchange.GoneFirst, errClient)
 			return
 		case x.pick.Attempt == 0:
 			x.unrouted(causeOfNone(why), why.Error())
@@ -39,7 +40,7 @@ func (x *exchange) attempts(pool *Pool) {
 		}
 		last = x.attempt(pool, t, began)
 		now := x.f.hooks.Now()
-		pool.release(now, t, last.how.outcome(), now-began, last.reason())
+		pool.release(now, t, last.how.Outcome(), now-began, last.reason())
 		switch {
 		case x.again:
 			x.again = false
@@ -48,13 +49,13 @@ func (x *exchange) attempts(pool *Pool) {
 				x.cut(&last)
 			}
 			return
-		case last.how == clientGone || last.how == clientStalled:
+		case last.how == exchange.GoneFirst || last.how == exchange.ClientStalled:
 			x.gone(last.how, last.err)
 			return
-		case last.how == bodyUnusable:
+		case last.how == exchange.BodyUnusable:
 			x.refuse(last.err)
 			return
-		case !x.mayRetry(pool, last.how.retried()):
+		case !x.mayRetry(pool, last.how.Retried()):
 			x.failed(&last)
 			return
 		}
@@ -64,17 +65,17 @@ func (x *exchange) attempts(pool *Pool) {
 }
 
 // failed answers a request whose attempts have all failed, with the last of them.
-func (x *exchange) failed(f *failure) {
+func (x *driver) failed(f *failure) {
 	if f.err == nil {
-		x.failAs(f.status, TargetError, f.reason(), f.reason())
+		x.failAs(f.status, exchange.TargetError, f.reason(), f.reason())
 		return
 	}
 	x.failAs(x.f.options.Status.Of(f.cause()), f.cause(), f.reason(), x.told(f.err))
 }
 
 // cut ends an answer that can't be passed on to its end, so that the client does not take it for whole.
-func (x *exchange) cut(f *failure) {
-	if f.how == clientGone || f.how == clientStalled {
+func (x *driver) cut(f *failure) {
+	if f.how == exchange.GoneFirst || f.how == exchange.ClientStalled {
 		x.gone(f.how, f.err)
 		return
 	}
@@ -84,33 +85,33 @@ func (x *exchange) cut(f *failure) {
 }
 
 // gone notes that the client went away, or takes no more of its answer.
-func (x *exchange) gone(how ending, why error) {
+func (x *driver) gone(how exchange.Ending, why error) {
 	x.f.counters.Aborted.Add(1)
 	x.reportAbandoned()
-	x.access.Cause, x.access.Reason = how.row().cause, why.Error()
-	if x.access.Status = x.f.options.Status.Of(x.access.Cause); how == clientGone {
+	x.access.Cause, x.access.Reason = how.Cause(), why.Error()
+	if x.access.Status = x.f.options.Status.Of(x.access.Cause); how == exchange.GoneFirst {
 		x.access.Status = cmp.Or(x.f.options.Status.Gone, StatusGone)
 	}
 	x.c.Abort()
 }
 
 // mayRetry asks whether a failed attempt may be followed by another.
-func (x *exchange) mayRetry(pool *Pool, o group.Outcome) bool {
+func (x *driver) mayRetry(pool *Pool, o group.Outcome) bool {
 	return !x.late() && pool.Group.MayRetry(x.f.hooks.Now(), x.pick.Attempt, o, x.repeatable && !x.answered)
 }
 
 // late reports whether the request has had its whole time.
-func (x *exchange) late() bool { return !x.end.IsZero() && !time.Now().Before(x.end) }
+func (x *driver) late() bool { return !x.end.IsZero() && !time.Now().Before(x.end) }
 
 // attempt is one exchange with one target.
-func (x *exchange) attempt(pool *Pool, t *group.Target, began time.Duration) failure {
+func (x *driver) attempt(pool *Pool, t *group.Target, began time.Duration) failure {
 	x.beginAttempt()
 	x.touch = chaos.Exchange{Target: t.ID, Seq: x.pick.Seq, Attempt: x.pick.Attempt}
 	effect := x.f.hooks.Touch(&x.touch)
 	x.trace.begin(t, &effect)
 	if effect.Delay > 0 {
 		if !x.wait(effect.Delay) {
-			return failure{how: clientGone, err: errClient}
+			return failure{how: exchange.GoneFirst, err: errClient}
 		}
 		began = x.f.hooks.Now()
 	}
@@ -146,22 +147,22 @@ func (x *exchange) attempt(pool *Pool, t *group.Target, began time.Duration) fai
 }
 
 // injected answers with a fault's status in the target's place.
-func (x *exchange) injected(pool *Pool, status int) failure {
+func (x *driver) injected(pool *Pool, status int) failure {
 	f := answeredWith(status)
-	if f.how != answered && x.mayRetry(pool, f.how.outcome()) {
+	if f.how != exchange.Answered && x.mayRetry(pool, f.how.Outcome()) {
 		x.again = true
 		return f
 	}
 	x.answered, x.access.Status = true, status
 	x.reportIfGone()
 	if x.c.Respond(status, x.traceHeader(), nil) != nil {
-		return failure{how: clientGone, err: errClient}
+		return failure{how: exchange.GoneFirst, err: errClient}
 	}
 	return f
 }
 
 // connect makes a connection to a target.
-func (x *exchange) connect(up *upstream) (*conn, error) {
+func (x *driver) connect(up *upstream) (*conn, error) {
 	if !x.end.IsZero() {
 		x.onTarget.start()
 		defer x.onTarget.stop()
@@ -172,18 +173,18 @@ func (x *exchange) connect(up *upstream) (*conn, error) {
 }
 
 // unconnected is the end of an attempt that got no connection.
-func (x *exchange) unconnected(err error) failure {
-	how := refused
+func (x *driver) unconnected(err error) failure {
+	how := exchange.Refused
 	switch {
 	case errors.Is(err, errClient):
-		how = clientGone
+		how = exchange.GoneFirst
 	case errors.Is(err, errOver):
 		how = x.overBy()
 	case NoResources(err):
-		how = noResources
+		how = exchange.NoResources
 		x.f.hooks.Short(err)
 	case timedOut(err):
-		how = connectTimedOut
+		how = exchange.ConnectTimedOut
 	}
 	return failure{how: how, err: err}
 }
@@ -202,7 +203,7 @@ func NoResources(err error) bool {
 }
 
 // on is the exchange on a connection.
-func (x *exchange) on(u *conn, pool *Pool, t *group.Target) (failure, error) {
+func (x *driver) on(u *conn, pool *Pool, t *group.Target) (failure, error) {
 	u.begin(x)
 	x.u = u
 	if !x.end.IsZero() {

@@ -4,60 +4,28 @@ import (
 	"errors"
 	"os"
 
-	machine "github.com/seed-8025779b/shakedown/balancer/exchange"
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
-type (
-	Cause    = machine.Cause
-	Statuses = machine.Statuses
-	Counters = machine.Counters
-)
-
-const (
-	NoCause        = machine.NoCause
-	Malformed      = machine.Malformed
-	Version        = machine.Version
-	Coding         = machine.Coding
-	Method         = machine.Method
-	HeadTooLarge   = machine.HeadTooLarge
-	LineTooLong    = machine.LineTooLong
-	BodyTooLarge   = machine.BodyTooLarge
-	Slow           = machine.Slow
-	Introduction   = machine.Introduction
-	Connections    = machine.Connections
-	RateLimit      = machine.RateLimit
-	NoRule         = machine.NoRule
-	NoTarget       = machine.NoTarget
-	QueueFull      = machine.QueueFull
-	QueueTimeout   = machine.QueueTimeout
-	Resources      = machine.Resources
-	ConnectFailed  = machine.ConnectFailed
-	ConnectTimeout = machine.ConnectTimeout
-	Broken         = machine.Broken
-	Timeout        = machine.Timeout
-	ClientGone     = machine.ClientGone
-	TargetError    = machine.TargetError
-)
-
 // Refusal is the answer to a request that was refused for a reason, for serve.
-func Refusal(s *Statuses, reason error) int { return s.Of(causeOf(reason)) }
+func Refusal(s *exchange.Statuses, reason error) int { return s.Of(causeOf(reason)) }
 
 // causeOf is why a request was refused, or could not be read to its end.
-func causeOf(reason error) Cause {
+func causeOf(reason error) exchange.Cause {
 	for _, x := range []struct {
 		err   error
-		cause Cause
+		cause exchange.Cause
 	}{
-		{http1.ErrVersion, Version}, {http1.ErrCoding, Coding}, {http1.ErrMethod, Method}, {http1.ErrHeadTooLarge, HeadTooLarge}, {http1.ErrTargetTooLong, LineTooLong},
-		{serve.ErrBodyTooLarge, BodyTooLarge}, {serve.ErrSlow, Slow}, {os.ErrDeadlineExceeded, Slow}, {serve.ErrFull, Connections}, {serve.ErrIntroduction, Introduction},
+		{http1.ErrVersion, exchange.Version}, {http1.ErrCoding, exchange.Coding}, {http1.ErrMethod, exchange.Method}, {http1.ErrHeadTooLarge, exchange.HeadTooLarge}, {http1.ErrTargetTooLong, exchange.LineTooLong},
+		{serve.ErrBodyTooLarge, exchange.BodyTooLarge}, {serve.ErrSlow, exchange.Slow}, {os.ErrDeadlineExceeded, exchange.Slow}, {serve.ErrFull, exchange.Connections}, {serve.ErrIntroduction, exchange.Introduction},
 	} {
 		if errors.Is(reason, x.err) {
 			return x.cause
 		}
 	}
-	return Malformed
+	return exchange.Malformed
 }
 
 func timedOut(err error) bool {

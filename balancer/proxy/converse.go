@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/h2"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
@@ -14,7 +15,7 @@ import (
 
 // converse sends the request and passes the answer on. An error before anything of the answer went to the client
 // leaves x.answered false.
-func (x *exchange) converse(pool *Pool, t *group.Target) (failure, error) {
+func (x *driver) converse(pool *Pool, t *group.Target) (failure, error) {
 	x.unsent = false
 	if _, err := x.send(x.u, x.addressed(t)); err != nil {
 		if !x.answeredEarly(err) {
@@ -43,13 +44,13 @@ func (x *exchange) converse(pool *Pool, t *group.Target) (failure, error) {
 }
 
 // head reads the head of an answer, final or not.
-func (x *exchange) head() error {
+func (x *driver) head() error {
 	return x.u.head(string(x.c.Request.Method) == http.MethodHead, x.resetFields, x.onField)
 }
 
 // answeredEarly reports whether a target that did not take the whole request has answered it: it may refuse a large one
 // without reading on. What it said before its end is there to be read.
-func (x *exchange) answeredEarly(err error) bool {
+func (x *driver) answeredEarly(err error) bool {
 	x.unsent = true
 	if errors.Is(err, errClient) || errors.Is(err, errOver) || errors.Is(err, h2.ErrUnsendable) {
 		return false
@@ -62,7 +63,7 @@ func (x *exchange) answeredEarly(err error) bool {
 }
 
 // addressed is the request with the Host that a target wants.
-func (x *exchange) addressed(t *group.Target) []byte {
+func (x *driver) addressed(t *group.Target) []byte {
 	if x.pool.Host != HostOfTarget {
 		return x.request
 	}
@@ -74,7 +75,7 @@ func (x *exchange) addressed(t *group.Target) []byte {
 
 var errUnasked = errors.New("receive: the target changed the protocol unasked")
 
-func (x *exchange) resetFields() { x.fields = x.fields[:0] }
+func (x *driver) resetFields() { x.fields = x.fields[:0] }
 
 // sendError and receiveError say on which way an exchange broke off.
 type sendError struct{ error }
@@ -95,7 +96,7 @@ func (e receivedError) Error() string { return "receive: " + e.error.Error() }
 func (e receivedError) Unwrap() error { return e.error }
 
 // interim passes an answer on that is not the final one. A client of HTTP/1.0 does not know such.
-func (x *exchange) interim() error {
+func (x *driver) interim() error {
 	if x.c.Request.Minor == 0 || (x.u.res.Status == http.StatusContinue && !x.c.Request.Expect) {
 		return nil
 	}
@@ -109,13 +110,13 @@ func (x *exchange) interim() error {
 
 // expecting reports whether the client waits to be told by the target to send its body. Until then the target is waited for, although
 // the request is not whole.
-func (x *exchange) expecting() bool { return x.waits && x.upload.untouched() }
+func (x *driver) expecting() bool { return x.waits && x.upload.untouched() }
 
 // answer passes the final answer on.
-func (x *exchange) answer(pool *Pool, t *group.Target) (failure, error) {
+func (x *driver) answer(pool *Pool, t *group.Target) (failure, error) {
 	r := &x.u.res
 	f := answeredWith(r.Status)
-	if f.how != answered && x.mayRetry(pool, f.how.outcome()) {
+	if f.how != exchange.Answered && x.mayRetry(pool, f.how.Outcome()) {
 		x.again, x.u.reusable = true, false
 		return f, nil
 	}
@@ -157,7 +158,7 @@ func (x *exchange) answer(pool *Pool, t *group.Target) (failure, error) {
 }
 
 // pass passes the body on, behind what stands in out already: one write for each read.
-func (x *exchange) pass(out []byte, chunked bool) error {
+func (x *driver) pass(out []byte, chunked bool) error {
 	u := x.u
 	u.body.KeepTrailer = chunked
 	u.body.Start(&u.res)
@@ -200,14 +201,14 @@ func (x *exchange) pass(out []byte, chunked bool) error {
 }
 
 // passPiece passes on a piece of the answer that is not the last, and counts the time: meanwhile the target must wait.
-func (x *exchange) passPiece(p []byte) error {
+func (x *driver) passPiece(p []byte) error {
 	x.taking.start()
 	defer x.taking.stop()
 	return x.tellClient(p)
 }
 
 // gather appends what has come of the body.
-func (x *exchange) gather(out []byte, chunked bool) ([]byte, error) {
+func (x *driver) gather(out []byte, chunked bool) ([]byte, error) {
 	u := x.u
 	for p := u.unread(); len(p) > 0 && !u.body.Ended(); p = u.unread() {
 		n, piece, err := u.body.Next(p)
@@ -230,7 +231,7 @@ const carryFrom = 64 << 10
 var carryBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
 // carry passes the rest of a counted body on.
-func (x *exchange) carry() error {
+func (x *driver) carry() error {
 	u := x.u
 	small := u.in
 	u.in = carryBuffers.Get().(*[]byte)

@@ -18,14 +18,14 @@ type Decision struct {
 }
 
 // decision notes what a decision is made on.
-func (x *exchange) decision(pool *Pool) *Decision {
+func (x *driver) decision(pool *Pool) *Decision {
 	return &Decision{
 		Seq: x.pick.Seq, Attempt: x.pick.Attempt, Group: pool.Group.Name(), Candidates: pool.Group.Candidates(x.f.hooks.Now()), Tried: x.pick.Tried,
 	}
 }
 
 // decided tells of a decision.
-func (x *exchange) decided(pool *Pool, d *Decision, t *group.Target) {
+func (x *driver) decided(pool *Pool, d *Decision, t *group.Target) {
 	switch {
 	case t == nil:
 		d.Reason = "none is ready"

@@ -13,7 +13,7 @@ import (
 
 // appendRequest appends the request as a target gets it: the head, and as much of the body as has come. It is the
 // same for every target. The error is of a body that is malformed.
-func (x *exchange) appendRequest(out []byte) ([]byte, error) {
+func (x *driver) appendRequest(out []byte) ([]byte, error) {
 	r := &x.c.Request
 	out = append(out, r.Method...)
 	out = append(out, ' ')
@@ -89,7 +89,7 @@ func (x *exchange) appendRequest(out []byte) ([]byte, error) {
 }
 
 // rewritten reports whether a header is one that the listener's options write anew.
-func (x *exchange) rewritten(f *serve.Field) bool {
+func (x *driver) rewritten(f *serve.Field) bool {
 	o := &x.f.options
 	switch {
 	case o.Forwarded && len(f.Name) == len("forwarded") && http1.Is(f.Name, "forwarded"), o.Via != "" && len(f.Name) == len("via") && http1.Is(f.Name, "via"):
@@ -117,7 +117,7 @@ func dropped(r *route.Rule, name []byte) bool {
 }
 
 // appendBuffered appends what has come of the body.
-func (x *exchange) appendBuffered(out []byte) ([]byte, error) {
+func (x *driver) appendBuffered(out []byte) ([]byte, error) {
 	chunked := x.c.Request.Chunked
 	if chunked {
 		x.c.KeepTrailer()
@@ -138,7 +138,7 @@ func (x *exchange) appendBuffered(out []byte) ([]byte, error) {
 }
 
 // target is the request's target as the targets get it, unless the rule rewrites it. A path that a rule rewrites is in normal form.
-func (x *exchange) target() []byte {
+func (x *driver) target() []byte {
 	if x.f.options.RawPath && x.rule.Rewrite == nil {
 		return x.c.Request.Target
 	}
@@ -154,7 +154,7 @@ func appendEnd(out, trailer []byte, unwanted func(name []byte) bool) []byte {
 
 // unwanted reports whether the target is not to get a field of a request's trailer, as it would not in the head. What would be
 // refused there is left out: it is too late to refuse.
-func (x *exchange) unwanted(name []byte) bool {
+func (x *driver) unwanted(name []byte) bool {
 	return dropped(x.rule, name) || x.odd(name) != PassNames
 }
 
@@ -169,7 +169,7 @@ func hasBody(method []byte) bool {
 
 // appendFields appends the answer's headers as the client gets them. length says that Content-Length is passed on
 // as the target has it: of an answer without a body it tells of another one's.
-func (x *exchange) appendFields(out []byte, length bool) []byte {
+func (x *driver) appendFields(out []byte, length bool) []byte {
 	x.named.names = x.named.names[:0]
 	x.named.gather(x.fields)
 	for i := range x.fields {
@@ -187,7 +187,7 @@ func (x *exchange) appendFields(out []byte, length bool) []byte {
 }
 
 // writesAnew reports whether a header of the answer is one that the balancer writes in the target's place.
-func (x *exchange) writesAnew(f *serve.Field) bool {
+func (x *driver) writesAnew(f *serve.Field) bool {
 	return x.trace.on && len(f.Name) == len(mix.AttemptName) && http1.Is(f.Name, mix.AttemptName)
 }
 

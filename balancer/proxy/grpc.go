@@ -12,7 +12,7 @@ import (
 const grpcType = "application/grpc"
 
 // failGRPC answers a call of gRPC, whose clients look for the status of the call and not for HTTP's.
-func (x *exchange) failGRPC(status int, reason, headers string) {
+func (x *driver) failGRPC(status int, reason, headers string) {
 	headers += "Shakedown-Reason: " + serve.Printable(reason) + "\r\ngrpc-status: " + strconv.Itoa(grpcStatus(status)) + "\r\ngrpc-message: " + grpcMessage(reason) + "\r\n"
 	x.wrote(x.c.RespondAs("application/grpc", http.StatusOK, headers, nil))
 }

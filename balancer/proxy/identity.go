@@ -14,7 +14,7 @@ const ownNumbers = 1 << 63
 // identity is the request's sequence number, of which every draw about the request is made: the client's when it is
 // believed, in which case given is true, or a number of our own. A client that is believed chooses its target by it, and
 // which faults and logs it meets: only a generator is.
-func (x *exchange) identity() (seq uint64, given bool) {
+func (x *driver) identity() (seq uint64, given bool) {
 	if x.f.hooks.TrustSeq {
 		if seq, ok := parseNumber(x.c.Field(mix.SeqName)); ok {
 			return seq, true
@@ -38,7 +38,7 @@ func parseNumber(text []byte) (n uint64, ok bool) {
 
 // forged reports whether a header of a request is one that only a generator, a balancer of ours or a backend may set, and
 // comes from a client that is not believed. Targets don't get it.
-func (x *exchange) forged(f *serve.Field) bool {
+func (x *driver) forged(f *serve.Field) bool {
 	return !x.f.hooks.TrustSeq && ownHeader(f.Name)
 }
 

@@ -19,7 +19,7 @@ const (
 )
 
 // odd says what becomes of a header, by its name alone: one of http1.Request.OddNames, whose name is not its own folded form.
-func (x *exchange) odd(name []byte) Names {
+func (x *driver) odd(name []byte) Names {
 	o := &x.f.options
 	if o.Underscores != "" && o.Underscores != PassNames && bytes.IndexByte(name, '_') >= 0 {
 		return o.Underscores
@@ -56,7 +56,7 @@ func mistakable(name []byte) bool {
 }
 
 // ambiguous is mistakable for names, too, that the rule or the listener's options remove or write.
-func (x *exchange) ambiguous(name []byte) bool {
+func (x *driver) ambiguous(name []byte) bool {
 	var room [foldedSize]byte
 	folded := fold(room[:0], name)
 	if folded == nil {

@@ -51,7 +51,7 @@ func TestConnectionCostsInProportion(t *testing.T) {
 }
 
 func TestAmbiguousNames(t *testing.T) {
-	x := &exchange{f: &Front{options: Options{Forwarded: true, RequestID: "X-Request-Id"}}, rule: &route.Rule{Remove: []string{"X-Internal"}, Set: []route.Pair{{Name: "X-User"}}}}
+	x := &driver{f: &Front{options: Options{Forwarded: true, RequestID: "X-Request-Id"}}, rule: &route.Rule{Remove: []string{"X-Internal"}, Set: []route.Pair{{Name: "X-User"}}}}
 	for name, want := range map[string]Names{
 		"Content_Length": RemoveNames, "Transfer_Encoding": RemoveNames, "Transfer--Encoding": RemoveNames, "transfer-encoding_": RemoveNames, "X_Forwarded_For": RemoveNames,
 		"X-Forwarded_Proto": RemoveNames, "Content.Length": RemoveNames, "_Host": RemoveNames, "X_Request_Id": RemoveNames, "Forwarded_": RemoveNames, "X_Internal": RemoveNames, "X--User": RemoveNames,
@@ -75,7 +75,7 @@ func TestAmbiguousNames(t *testing.T) {
 		{Options{Underscores: RemoveNames, Ambiguous: RefuseNames}, "X--Forwarded-For", RefuseNames},
 		{Options{Underscores: PassNames, Ambiguous: PassNames}, "X__Forwarded", PassNames},
 	} {
-		x := &exchange{f: &Front{options: tc.options}, rule: &route.Rule{}}
+		x := &driver{f: &Front{options: tc.options}, rule: &route.Rule{}}
 		if got := x.odd([]byte(tc.name)); got != tc.want {
 			t.Errorf("%s with %+v: %s", tc.name, tc.options, got)
 		}

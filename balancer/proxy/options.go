@@ -4,6 +4,7 @@ import (
 	"net"
 	"strconv"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 )
@@ -22,13 +23,13 @@ type Options struct {
 	// rule sees no slash there. Envoy's path_with_escaped_slashes_action.
 	NoEscapedSlashes bool `json:"no_escaped_slashes,omitempty"`
 	// TrustedProxies are believed what they say in X-Forwarded-For of the client, as rules, keys, limits and logs see it.
-	TrustedProxies route.Networks `json:"trusted_proxies,omitempty"`
-	Status         Statuses       `json:"status"`
-	Reasons        Reasons        `json:"reasons,omitempty"` // ReasonIDs when empty
+	TrustedProxies route.Networks    `json:"trusted_proxies,omitempty"`
+	Status         exchange.Statuses `json:"status"`
+	Reasons        Reasons           `json:"reasons,omitempty"` // ReasonIDs when empty
 }
 
 // refusedByOptions answers a request that only this listener's options refuse.
-func (x *exchange) refusedByOptions() bool {
+func (x *driver) refusedByOptions() bool {
 	o, r := &x.f.options, &x.c.Request
 	if !(o.Strict && r.Unusual) && !(o.NoEscapedSlashes && http1.EscapedSlash(r.Normal)) {
 		return false
@@ -48,7 +49,7 @@ const (
 )
 
 // appendForwarded appends what is told of the client.
-func (x *exchange) appendForwarded(out []byte) []byte {
+func (x *driver) appendForwarded(out []byte) []byte {
 	o := &x.f.options
 	out = x.appendForwardedFor(out, o.ForwardedFor)
 	proto := "http"
@@ -103,7 +104,7 @@ func (x *exchange) appendForwarded(out []byte) []byte {
 	return out
 }
 
-func (x *exchange) appendForwardedFor(out []byte, how ForwardedFor) []byte {
+func (x *driver) appendForwardedFor(out []byte, how ForwardedFor) []byte {
 	const name, lower = "X-Forwarded-For", "x-forwarded-for"
 	switch how {
 	case Remove:
@@ -122,7 +123,7 @@ func (x *exchange) appendForwardedFor(out []byte, how ForwardedFor) []byte {
 }
 
 // appendList appends a list header as it came, for a member more.
-func (x *exchange) appendList(out []byte, name, lower string) []byte {
+func (x *driver) appendList(out []byte, name, lower string) []byte {
 	out = append(out, name...)
 	out = append(out, ": "...)
 	for i := range x.c.Fields {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
@@ -21,20 +22,20 @@ func TestWhoseTimeItWas(t *testing.T) {
 	for _, x := range []struct {
 		name  string
 		steps []step
-		want  ending
+		want  exchange.Ending
 	}{
-		{"one target", []step{{"attempt", 0}, {"target", 10 * s}}, overTime},
-		{"a slow client, and then the target", []step{{"attempt", 0}, {"client", 3 * s}, {"target", 7 * s}}, overTime},
-		{"the client's body", []step{{"attempt", 0}, {"client", 6 * s}, {"target", 4 * s}}, clientOverTime},
-		{"a body that is kept", []step{{"client", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, clientOverTime},
-		{"the queue", []step{{"queue", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, otherOverTime},
-		{"the queue, not for long", []step{{"queue", 3 * s}, {"attempt", 0}, {"target", 7 * s}}, overTime},
-		{"another target", []step{{"attempt", 0}, {"target", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, otherOverTime},
-		{"another target, and this client", []step{{"attempt", 0}, {"target", 3 * s}, {"attempt", 0}, {"client", 4 * s}, {"target", 3 * s}}, otherOverTime},
-		{"another target, not for long", []step{{"attempt", 0}, {"target", 2 * s}, {"attempt", 0}, {"target", 8 * s}}, overTime},
+		{"one target", []step{{"attempt", 0}, {"target", 10 * s}}, exchange.OverTime},
+		{"a slow client, and then the target", []step{{"attempt", 0}, {"client", 3 * s}, {"target", 7 * s}}, exchange.OverTime},
+		{"the client's body", []step{{"attempt", 0}, {"client", 6 * s}, {"target", 4 * s}}, exchange.ClientOverTime},
+		{"a body that is kept", []step{{"client", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, exchange.ClientOverTime},
+		{"the queue", []step{{"queue", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, exchange.OtherOverTime},
+		{"the queue, not for long", []step{{"queue", 3 * s}, {"attempt", 0}, {"target", 7 * s}}, exchange.OverTime},
+		{"another target", []step{{"attempt", 0}, {"target", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, exchange.OtherOverTime},
+		{"another target, and this client", []step{{"attempt", 0}, {"target", 3 * s}, {"attempt", 0}, {"client", 4 * s}, {"target", 3 * s}}, exchange.OtherOverTime},
+		{"another target, not for long", []step{{"attempt", 0}, {"target", 2 * s}, {"attempt", 0}, {"target", 8 * s}}, exchange.OverTime},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			e := &exchange{pool: &Pool{Exchange: 10 * s}, end: time.Now().Add(10 * s)}
+			e := &driver{pool: &Pool{Exchange: 10 * s}, end: time.Now().Add(10 * s)}
 			for _, step := range x.steps {
 				switch step.who {
 				case "attempt":
@@ -49,7 +50,7 @@ func TestWhoseTimeItWas(t *testing.T) {
 				e.onClient.stop()
 			}
 			if got := e.overBy(); got != x.want {
-				t.Errorf("%s: %s, want %s", x.name, got.row().name, x.want.row().name)
+				t.Errorf("%s: %s, want %s", x.name, got, x.want)
 			}
 		})
 	}
@@ -108,7 +109,7 @@ func TestPostsThatMeetTheEnd(t *testing.T) {
 			c, target := idle(t, u, accepted)
 			defer target.Close()
 			converse(t, c.nc, target)
-			e := &exchange{}
+			e := &driver{}
 			c.begin(e)
 			var err error
 			if x.read == 0 {

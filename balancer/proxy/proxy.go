@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/chaos"
@@ -101,7 +102,7 @@ type Hooks struct {
 type Front struct {
 	routing  *atomic.Pointer[Routing] // another one may take its place while requests come
 	hooks    Hooks
-	counters *Counters
+	counters *exchange.Counters
 	split    draw.Stream // of the choice between a rule's groups
 	port     string      // that it listens on, for X-Forwarded-Port
 	options  Options
@@ -110,7 +111,7 @@ type Front struct {
 }
 
 // NewFront returns the handler of a listener on a port.
-func NewFront(routing *atomic.Pointer[Routing], port string, seed draw.Seed, options Options, hooks Hooks, counters *Counters) *Front {
+func NewFront(routing *atomic.Pointer[Routing], port string, seed draw.Seed, options Options, hooks Hooks, counters *exchange.Counters) *Front {
 	if hooks.Touch == nil {
 		hooks.Touch = func(*chaos.Exchange) chaos.Effect { return chaos.Effect{} }
 	}
@@ -126,9 +127,9 @@ func NewFront(routing *atomic.Pointer[Routing], port string, seed draw.Seed, opt
 // Serve implements serve.Handler.
 func (f *Front) Serve(c *serve.Conn) {
 	f.counters.Requests.Add(1)
-	x, ok := c.State.(*exchange)
+	x, ok := c.State.(*driver)
 	if !ok {
-		x = newExchange(f, c)
+		x = newDriver(f, c)
 		c.State = x
 	}
 	defer x.forget()
@@ -146,7 +147,7 @@ func (f *Front) Serve(c *serve.Conn) {
 // server's hook.
 func (f *Front) Refused(status int, reason error) {
 	cause := causeOf(reason)
-	if cause != Introduction {
+	if cause != exchange.Introduction {
 		f.counters.Requests.Add(1)
 	}
 	f.counters.Refused.Add(1)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 )
 
@@ -15,18 +16,18 @@ var (
 )
 
 // causeOfNone is the cause of such a reason.
-func causeOfNone(err error) Cause {
+func causeOfNone(err error) exchange.Cause {
 	switch err {
 	case errFull:
-		return QueueFull
+		return exchange.QueueFull
 	case errWaited:
-		return QueueTimeout
+		return exchange.QueueTimeout
 	}
-	return NoTarget
+	return exchange.NoTarget
 }
 
 // choose finds a target for an attempt. When those that are ready are full, the request waits for one with room.
-func (x *exchange) choose(pool *Pool, discard bool) (*group.Target, error) {
+func (x *driver) choose(pool *Pool, discard bool) (*group.Target, error) {
 	var d *Decision // nil unless it is to be told
 	if x.f.hooks.Decision != nil && x.f.hooks.Sampled(x.pick.Seq) {
 		d = x.decision(pool)
@@ -51,7 +52,7 @@ func (x *exchange) choose(pool *Pool, discard bool) (*group.Target, error) {
 }
 
 // queue waits for a target with room.
-func (x *exchange) queue(pool *Pool, discard bool) (*group.Target, error) {
+func (x *driver) queue(pool *Pool, discard bool) (*group.Target, error) {
 	limits := pool.Group.Config().Limits
 	if limits == nil { // they were in force a moment ago
 		return nil, errFull

@@ -21,7 +21,7 @@ const (
 // told is what a client is told of the latest attempt, which failed with an error. Clients need not know how the
 // network behind the balancer is laid out: unless the listener says otherwise, addresses and names of hosts are left out.
 // A target whose id is its address is not named at all.
-func (x *exchange) told(err error) string {
+func (x *driver) told(err error) string {
 	t := x.asked
 	if x.f.options.Reasons == ReasonAddresses {
 		return err.Error()

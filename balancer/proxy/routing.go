@@ -14,7 +14,7 @@ type Routing struct {
 // The routing may be replaced at any moment, and a group that the new one does not name is taken out once no request is
 // counted in it. So a request counts itself first and then looks whether its routing is still in force: either whoever
 // takes the group out sees the request, or the request sees the new routing.
-func (x *exchange) match() (*route.Rule, *Pool) {
+func (x *driver) match() (*route.Rule, *Pool) {
 	for {
 		routing := x.f.routing.Load()
 		rule := routing.Rules.Match(&x.ask)
@@ -39,7 +39,7 @@ func (x *exchange) match() (*route.Rule, *Pool) {
 }
 
 // leave ends the count of the request in its group.
-func (x *exchange) leave() {
+func (x *driver) leave() {
 	if x.entered != nil {
 		x.entered.requests.Add(-1)
 		x.entered = nil

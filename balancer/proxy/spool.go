@@ -4,12 +4,13 @@ import (
 	"errors"
 	"io"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
 
 // spool reads on in the body of a request that may be sent twice, up to the bound of the group's retries, so that it is
 // at hand for another attempt. A larger body is passed on as it comes, and its request is not repeated.
-func (x *exchange) spool() error {
+func (x *driver) spool() error {
 	retry := x.pool.Group.Config().Retry
 	r := &x.c.Request
 	if retry == nil || !retry.Repeats() || x.c.Whole() || !http1.Idempotent(r.Method) || r.Expect || r.Upgrade != nil || r.Length > int64(retry.Spool) {
@@ -36,9 +37,9 @@ func (x *exchange) spool() error {
 }
 
 // spoolFailed answers a request whose body broke off before any target was asked.
-func (x *exchange) spoolFailed(err error) {
+func (x *driver) spoolFailed(err error) {
 	if unusable(err) == nil {
-		x.gone(clientGone, errClient)
+		x.gone(exchange.GoneFirst, errClient)
 		return
 	}
 	x.refuse(err)

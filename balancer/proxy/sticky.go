@@ -10,7 +10,7 @@ import (
 )
 
 // readCookie finds the target that the client sticks to.
-func (x *exchange) readCookie() {
+func (x *driver) readCookie() {
 	x.setCookie = false
 	s := x.pool.Group.Config().Sticky
 	if x.sticky = s; s == nil {
@@ -27,7 +27,7 @@ func (x *exchange) readCookie() {
 }
 
 // appendCookie makes the client stick to the target that has answered.
-func (x *exchange) appendCookie(out []byte, g *group.Group, t *group.Target) []byte {
+func (x *driver) appendCookie(out []byte, g *group.Group, t *group.Target) []byte {
 	s := x.sticky
 	if s.Application != "" && !x.sets(s.Application) {
 		return out
@@ -46,7 +46,7 @@ func (x *exchange) appendCookie(out []byte, g *group.Group, t *group.Target) []b
 }
 
 // sets reports whether the answer sets a cookie.
-func (x *exchange) sets(cookie string) bool {
+func (x *driver) sets(cookie string) bool {
 	for i := range x.fields {
 		f := &x.fields[i]
 		if http1.Is(f.Name, "set-cookie") && len(f.Value) > len(cookie) && string(f.Value[:len(cookie)]) == cookie && f.Value[len(cookie)] == '=' {

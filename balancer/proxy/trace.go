@@ -31,7 +31,7 @@ func (t *trace) begin(target *group.Target, e *chaos.Effect) {
 }
 
 // appendTrace appends the header that tells of the attempts, or nothing for a request that is not traced.
-func (x *exchange) appendTrace(out []byte) []byte {
+func (x *driver) appendTrace(out []byte) []byte {
 	if !x.trace.on {
 		return out
 	}
@@ -42,7 +42,7 @@ func (x *exchange) appendTrace(out []byte) []byte {
 }
 
 // traceHeader is appendTrace for an answer of the balancer's own.
-func (x *exchange) traceHeader() string {
+func (x *driver) traceHeader() string {
 	if !x.trace.on {
 		return ""
 	}
@@ -51,7 +51,7 @@ func (x *exchange) traceHeader() string {
 
 // reportIfGone reports the request when its client is gone already. Without this look before an answer is written, the
 // answer to a client that went away a moment ago would be lost unseen: the kernel still takes it.
-func (x *exchange) reportIfGone() {
+func (x *driver) reportIfGone() {
 	if !x.trace.on {
 		return
 	}
@@ -61,7 +61,7 @@ func (x *exchange) reportIfGone() {
 }
 
 // reportAbandoned reports, once, that the client does not learn of the attempts by the answer.
-func (x *exchange) reportAbandoned() {
+func (x *driver) reportAbandoned() {
 	if t := &x.trace; t.on && !t.reported {
 		t.reported = true
 		x.f.hooks.Trace(Abandoned{x.pick.Seq, t.attempts, t.target, t.fault})

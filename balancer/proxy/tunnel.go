@@ -22,7 +22,7 @@ const tunnelTimeout = time.Hour
 
 // tunnel passes on that the protocol changes, and then whatever either side says, until both have ended or nothing has
 // passed for too long.
-func (x *exchange) tunnel(pool *Pool) (failure, error) {
+func (x *driver) tunnel(pool *Pool) (failure, error) {
 	out := serve.AppendStatus(x.c.Out(), http.StatusSwitchingProtocols)
 	out = x.appendFields(out, false)
 	out = append(out, "Connection: upgrade\r\n"...)

@@ -23,7 +23,7 @@ type upload struct {
 }
 
 // startUpload begins to pass the body on.
-func (x *exchange) startUpload() {
+func (x *driver) startUpload() {
 	up := &upload{ended: make(chan struct{})}
 	x.upload = up
 	c, u := x.c, x.u
@@ -34,7 +34,7 @@ func (x *exchange) startUpload() {
 	}()
 }
 
-func (x *exchange) runUpload(up *upload, c *serve.Conn, u *conn) {
+func (x *driver) runUpload(up *upload, c *serve.Conn, u *conn) {
 	chunked := c.Request.Chunked
 	var content, out []byte
 	for {
@@ -66,7 +66,7 @@ func (x *exchange) runUpload(up *upload, c *serve.Conn, u *conn) {
 }
 
 // nextPiece reads a piece of the body, and counts for how long the client was waited for.
-func (x *exchange) nextPiece(up *upload, c *serve.Conn) ([]byte, error) {
+func (x *driver) nextPiece(up *upload, c *serve.Conn) ([]byte, error) {
 	up.waiting.start()
 	defer up.waiting.stop()
 	return x.readBody(c)
@@ -88,7 +88,7 @@ func gatherBody(c *serve.Conn, piece, memory []byte) (all, kept []byte, err erro
 }
 
 // readBody reads a piece of the body, and counts the time.
-func (x *exchange) readBody(c *serve.Conn) ([]byte, error) {
+func (x *driver) readBody(c *serve.Conn) ([]byte, error) {
 	if x.end.IsZero() {
 		return c.ReadBody()
 	}
@@ -98,7 +98,7 @@ func (x *exchange) readBody(c *serve.Conn) ([]byte, error) {
 }
 
 // sendPiece sends a piece of the body to the target.
-func (x *exchange) sendPiece(up *upload, u *conn, piece []byte) bool {
+func (x *driver) sendPiece(up *upload, u *conn, piece []byte) bool {
 	_, err := x.send(u, piece)
 	switch {
 	case err == nil:
@@ -154,7 +154,7 @@ const uploadGrace = time.Second
 
 // finishUpload ends the upload with the exchange, at once when that has failed, and reports whether the target has the
 // whole body.
-func (x *exchange) finishUpload(failed bool) bool {
+func (x *driver) finishUpload(failed bool) bool {
 	up := x.upload
 	if up == nil {
 		return true

@@ -82,7 +82,7 @@ type conn struct {
 	reused    bool      // it has had an exchange before this one
 	idleSince time.Time // when it was given back
 
-	x      *exchange // under way; nil while idle
+	x      *driver   // under way; nil while idle
 	before int64     // bytes that had been sent before it
 	got    bool      // something of its answer came
 	looked time.Time // when the client was last known to be there, while the head of the answer is waited for
@@ -103,7 +103,7 @@ func (c *conn) sent() int64 {
 }
 
 // begin makes the connection the exchange's.
-func (c *conn) begin(x *exchange) {
+func (c *conn) begin(x *driver) {
 	c.x, c.got, c.looked = x, false, time.Time{}
 	if c.socket != nil {
 		c.before = c.socket.Taken()

@@ -21,7 +21,7 @@ var errClientStalled = errors.New("the client has not taken the answer in time")
 const watch = 100 * time.Millisecond
 
 // wait lets a time pass; it reports false when the client has gone meanwhile.
-func (x *exchange) wait(d time.Duration) bool {
+func (x *driver) wait(d time.Duration) bool {
 	for end := time.Now().Add(d); ; {
 		left := time.Until(end)
 		if left <= 0 {
@@ -36,7 +36,7 @@ func (x *exchange) wait(d time.Duration) bool {
 
 // attended returns a context for what can't look after the client by itself, such as making a connection. It ends when
 // the client has gone or the exchange has had its whole time; its cause is errClient or errOver. stop must be called.
-func (x *exchange) attended() (ctx context.Context, stop func()) {
+func (x *driver) attended() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -70,7 +70,7 @@ func (x *exchange) attended() (ctx context.Context, stop func()) {
 
 // lookWhileSending is asked while the target takes nothing of a request. It runs on the goroutine that sends, or while
 // that one waits: nobody else reads from the client then.
-func (x *exchange) lookWhileSending() (excused bool, err error) {
+func (x *driver) lookWhileSending() (excused bool, err error) {
 	switch {
 	case x.late():
 		return false, errOver
@@ -81,7 +81,7 @@ func (x *exchange) lookWhileSending() (excused bool, err error) {
 }
 
 // send sends bytes of the request, and counts the time when the exchange's is limited.
-func (x *exchange) send(u *conn, p []byte) (int, error) {
+func (x *driver) send(u *conn, p []byte) (int, error) {
 	if x.end.IsZero() {
 		return u.nc.Write(p)
 	}
@@ -92,7 +92,7 @@ func (x *exchange) send(u *conn, p []byte) (int, error) {
 
 // tellClient writes bytes of the answer to the client. A target that takes no more of the request meanwhile is not to blame:
 // it may wait for its answer to be taken.
-func (x *exchange) tellClient(p []byte) error {
+func (x *driver) tellClient(p []byte) error {
 	if x.upload.running() {
 		x.passing.Store(true)
 		defer x.passing.Store(false)
@@ -143,7 +143,7 @@ func (s *stopwatch) read() int64 {
 }
 
 // watched is the client to look after while the target is waited for; nil while its body is read, which tells as well.
-func (x *exchange) watched() *serve.Conn {
+func (x *driver) watched() *serve.Conn {
 	if x.upload.running() {
 		return nil
 	}

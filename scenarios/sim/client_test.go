@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
@@ -25,7 +25,7 @@ func one(targets int, service time.Duration) *plan.Scenario {
 
 // The balancer's own answers have the listener's statuses.
 func TestStatusesOfTheBalancer(t *testing.T) {
-	statuses := proxy.Statuses{Connect: 521, Broken: 522, NoTarget: 523}
+	statuses := exchange.Statuses{Connect: 521, Broken: 522, NoTarget: 523}
 	kill := func(at time.Duration) func(*World) {
 		return func(w *World) { w.At(at, func() { _ = w.Do(plan.Kill{Target: "web-1", Fault: "k"}) }) }
 	}

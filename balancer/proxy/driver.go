@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
@@ -15,7 +16,7 @@ import (
 )
 
 // exchange is one request on its way, and the memory that the next one on the same connection uses again.
-type exchange struct {
+type driver struct {
 	f    *Front
 	c    *serve.Conn
 	pick pick.Request
@@ -59,15 +60,15 @@ type exchange struct {
 	repeatable bool // the request may be sent twice: it is idempotent, and its body is at hand
 }
 
-func newExchange(f *Front, c *serve.Conn) *exchange {
-	x := &exchange{f: f, c: c}
+func newDriver(f *Front, c *serve.Conn) *driver {
+	x := &driver{f: f, c: c}
 	x.onField = func(name, value []byte) { x.fields = append(x.fields, serve.Field{Name: name, Value: value}) }
 	x.ask.Header = c.FieldFrom
 	return x
 }
 
 // serve answers one request.
-func (x *exchange) serve() {
+func (x *driver) serve() {
 	r := &x.c.Request
 	if r.Length != 0 { // whoever changes the protocol would take the body for the other one's (RFC 9110, 7.8: it may be ignored)
 		r.Upgrade = nil
@@ -79,7 +80,7 @@ func (x *exchange) serve() {
 	switch string(r.Method) {
 	case http.MethodTrace, http.MethodConnect:
 		x.c.Close = x.c.Close || string(r.Method) == http.MethodConnect // what follows it may be no HTTP
-		x.fail(Method, string(r.Method)+" is not allowed")
+		x.fail(exchange.Method, string(r.Method)+" is not allowed")
 		return
 	}
 	x.answered, x.upload = false, nil
@@ -117,7 +118,7 @@ func (x *exchange) serve() {
 }
 
 // forget lets go of what was read, and of what is too large to be kept: the connection may be idle for long.
-func (x *exchange) forget() {
+func (x *driver) forget() {
 	if cap(x.request) > maxKept {
 		x.request, x.hosted = nil, nil
 	}
@@ -131,19 +132,19 @@ func (x *exchange) forget() {
 const maxKept = 8 << 10
 
 // route finds the rule, and the group that it forwards to. Where there is none, the request is answered here.
-func (x *exchange) route() *Pool {
+func (x *driver) route() *Pool {
 	r := &x.c.Request
 	x.ask.Method, x.ask.Host, x.ask.Target = r.Method, r.Host, r.Normal
 	var pool *Pool
 	x.rule, pool = x.match()
 	if x.rule == nil {
-		x.unrouted(NoRule, "no rule matches")
+		x.unrouted(exchange.NoRule, "no rule matches")
 		return nil
 	}
 	if ok, after := x.rule.Allow(x.f.hooks.Now(), &x.ask); !ok {
 		x.f.counters.Limited.Add(1)
 		x.retryAfter = after
-		x.fail(RateLimit, "the rate limit is reached")
+		x.fail(exchange.RateLimit, "the rate limit is reached")
 		return nil
 	}
 	switch {
@@ -158,14 +159,14 @@ func (x *exchange) route() *Pool {
 }
 
 // say answers with a text of our own.
-func (x *exchange) say(status int, headers string, text []byte) {
+func (x *driver) say(status int, headers string, text []byte) {
 	x.access.Status = status
 	x.reportIfGone()
 	x.wrote(x.c.Respond(status, headers+x.traceHeader(), text))
 }
 
 // wrote counts a client that went away before an answer of our own was written.
-func (x *exchange) wrote(err error) {
+func (x *driver) wrote(err error) {
 	if err != nil {
 		x.f.counters.Aborted.Add(1)
 		x.reportAbandoned()
@@ -173,13 +174,13 @@ func (x *exchange) wrote(err error) {
 }
 
 // unrouted answers a request that no target was asked for.
-func (x *exchange) unrouted(cause Cause, reason string) {
+func (x *driver) unrouted(cause exchange.Cause, reason string) {
 	x.f.counters.Unrouted.Add(1)
 	x.fail(cause, reason)
 }
 
 // refuse answers a request whose body could not be read.
-func (x *exchange) refuse(err error) {
+func (x *driver) refuse(err error) {
 	x.f.counters.Refused.Add(1)
 	x.c.Close = true
 	cause, told := causeOf(err), err.Error()
@@ -189,12 +190,12 @@ func (x *exchange) refuse(err error) {
 	x.failAs(x.f.options.Status.Of(cause), cause, err.Error(), told)
 }
 
-func (x *exchange) fail(cause Cause, reason string) {
+func (x *driver) fail(cause exchange.Cause, reason string) {
 	x.failAs(x.f.options.Status.Of(cause), cause, reason, reason)
 }
 
 // failAs answers with a status. reason is for the log, told for the client.
-func (x *exchange) failAs(status int, cause Cause, reason, told string) {
+func (x *driver) failAs(status int, cause exchange.Cause, reason, told string) {
 	x.access.Status, x.access.Cause, x.access.Reason = status, cause, reason
 	x.f.counters.Errors.Add(cause)
 	headers := ""
