@@ -810,7 +810,7 @@ func TestSlowHeads(t *testing.T) {
 		})
 	}
 	served := 0
-	for closed.Load() == 0 { // as long as all of them are there
+	for closed.Load() < attackers { // as long as some of them are there: on a busy machine the first are gone before the last have come
 		if code, body := get(t, r.url); code != 200 || !strings.HasPrefix(body, "one") {
 			t.Fatalf("%d %s", code, body)
 		}
