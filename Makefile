@@ -17,9 +17,10 @@ test: ## run every test, browser tests included
 	@./.ci/browser
 	$(GO) test ./...
 
-# Recomputing results is the arithmetic of one goroutine, and takes minutes under the detector: it runs in `make test`.
-# Large tables on one goroutine: there is nothing to find for the race detector, which makes them twenty times slower.
+# Tables and recomputations on one goroutine: there is nothing to find for the race detector, under which they take minutes. They run
+# in `make test`.
 UNSHARED = TestRecompute|TestVerdictsOfDisturbedRuns|TestRequestsThatMissAFault|TestUsersThatSendNothing|TestRecoveryDoesNotDepend|TestGatesOfALateFault
+
 race: ## run the tests with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m -skip '$(UNSHARED)' ./...
 
