@@ -152,6 +152,16 @@ func (p *player) scaledLate(g *gate.Gate) string {
 	return fmt.Sprintf("the load generator's process stood still, and looked at the group up to %v late", late.Round(time.Millisecond))
 }
 
+// hitNothing tells that the fault that a gate is about touched nothing: nothing can be said of it, whatever the gate came to.
+func (p *player) hitNothing(g *gate.Gate) string {
+	for _, r := range p.faults {
+		if r.hits == 0 && g.About(r.ID) {
+			return "fault " + r.ID + " hit nothing"
+		}
+	}
+	return ""
+}
+
 // lateFor tells what of the fault that a gate is about came late; it is empty when nothing did.
 func (p *player) lateFor(g *gate.Gate) string {
 	for _, r := range p.faults {
@@ -190,7 +200,7 @@ func (p *player) judgeGate(g gate.Gate, on *[len(sides{})]gate.Judgement, all *s
 	case j.Empty:
 		p.doubt("gate %s has nothing to judge: %s", g.Expr, j.Note)
 	default:
-		why = cmp.Or(p.unseenByUsers(&g, j.Passed, all[asMeasured]), p.lateFor(&g), p.scaledLate(&g))
+		why = cmp.Or(p.hitNothing(&g), p.unseenByUsers(&g, j.Passed, all[asMeasured]), p.lateFor(&g), p.scaledLate(&g))
 		out.Why = why
 	}
 	if why != "" {

@@ -170,7 +170,7 @@ func (p *player) judgedBy(g *gate.Gate, f *figures) func(ph int) (from, to time.
 }
 
 // stoodStill is for how long the generator stood still while a fault was in force on closed loops, in the time that a gate
-// looks at; and for how long the fault was in force on closed loops in all. A fault without an end counts until its targets
+// looks at; and how long that time is. A fault without an end counts until its targets
 // had been taken out of service, and for the objective's window at least: what comes later is the system without them.
 func (p *player) stoodStill(r *faultRun, m *impact, judged func(ph int) (from, to time.Duration)) (stood, of time.Duration) {
 	begin, end := r.inForce()
@@ -181,8 +181,8 @@ func (p *player) stoodStill(r *faultRun, m *impact, judged func(ph int) (from, t
 		if ph.Users == 0 {
 			continue
 		}
-		of += max(min(end, ph.End)-max(begin, ph.Start), 0)
 		if from, to := judged(i); max(from, begin) < min(to, end) {
+			of += min(to, end) - max(from, begin)
 			stood += p.stalledBetween(max(from, begin), min(to, end))
 		}
 	}

@@ -114,6 +114,27 @@ func TestRequestsThatMissAFaultBecauseTheGeneratorStoodStill(t *testing.T) {
 	}
 }
 
+// A gate on part of a fault is held to the time that the generator stood still in that part.
+func TestUsersThatSendNothingInPartOfAFault(t *testing.T) {
+	r := rehearse(plan.Phase{Name: "a", End: 22 * s, Users: 8, Discard: true}, plan.Phase{Name: "b", Start: 22 * s, End: 30 * s, Users: 8})
+	f := &faultRun{Fault: &chaos.Fault{ID: "err", At: 3 * s, For: 19900 * ms}, targets: []string{"web-1"}}
+	r.fleet.member(plan.Target{ID: "web-1"})
+	r.ask(300, 0, 10*ms, 5*ms, ok)
+	r.rec.inject(f, 3*s)
+	r.faults, r.rec.scheduled = append(r.faults, f), append(r.rec.scheduled, f)
+	r.ask(1900, 3*s, 10*ms, 5*ms, failedAt("web-1", "err"))
+	r.played.Stalls = []measure.Stall{{From: 22 * s, Resumed: 22900 * ms, To: 22900 * ms, Stopped: 900 * ms}}
+	r.rec.revert(f, 22900*ms)
+	r.rec.cut(22900 * ms)
+	r.ask(710, 22900*ms, 10*ms, 5*ms, ok)
+	for i := range r.rec.planned {
+		r.rec.planned[i] = r.rec.recorder.Phase(i).Finished()
+	}
+	if got := r.judged(t, "error_rate < 5%", "failed[b] < 10"); got.Verdict != reports.Invalid || !strings.Contains(strings.Join(got.Reasons, "\n"), "for 0.90 s of the 0.90 s") {
+		t.Errorf("%s: %q", got.Verdict, got.Reasons)
+	}
+}
+
 // Users send nothing while the generator stands still, so that no request tells of a fault that was in force then.
 func TestUsersThatSendNothingDuringAFault(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -177,6 +177,10 @@ func TestVerdictsOfDisturbedRuns(t *testing.T) {
 			r.ask(n, 0, 10*ms, 20*ms, ok)
 			r.faults = append(r.faults, &faultRun{Fault: &chaos.Fault{ID: "idle"}})
 		}, []string{"error_rate < 1%"}, reports.Invalid, "fault idle hit nothing"},
+		"a fault that hit nothing, and a gate about it": {open(10 * s), func(r *rehearsal) {
+			r.ask(1000, 0, 10*ms, 20*ms, ok)
+			r.faults = append(r.faults, &faultRun{Fault: &chaos.Fault{ID: "idle", At: 3 * s, For: 2 * s}})
+		}, []string{"detect(idle) < 1s"}, reports.Invalid, "gate detect(idle) < 1s can't be judged: fault idle hit nothing"},
 		"the same beside a gate that fails": {open(10 * s), func(r *rehearsal) {
 			r.ask(n, 0, 10*ms, 20*ms, ok)
 			r.ask(200, 0, 10*ms, 20*ms, failed)

@@ -18,8 +18,8 @@ import (
 func (x *driver) converse(pool *Pool, t *group.Target) (failure, error) {
 	x.unsent = false
 	if _, err := x.send(x.u, x.addressed(t)); err != nil {
-		if !x.answeredEarly(err) {
-			return failure{}, sendError{err}
+		if err = x.answeredEarly(err); err != nil {
+			return failure{}, err
 		}
 	} else if !x.c.Whole() {
 		x.startUpload()
@@ -48,18 +48,25 @@ func (x *driver) head() error {
 	return x.u.head(string(x.c.Request.Method) == http.MethodHead, x.resetFields, x.onField)
 }
 
-// answeredEarly reports whether a target that did not take the whole request has answered it: it may refuse a large one
-// without reading on. What it said before its end is there to be read.
-func (x *driver) answeredEarly(err error) bool {
+// answeredEarly returns nil when a target that did not take the whole request has answered it: it may refuse a large one
+// without reading on. What it said before its end is there to be read. Else it returns the error that ended the exchange: for a stream
+// of HTTP/2 that is what ended the stream, not that nothing could be written any more.
+func (x *driver) answeredEarly(sending error) error {
 	x.unsent = true
-	if errors.Is(err, errClient) || errors.Is(err, errOver) || errors.Is(err, h2.ErrUnsendable) {
-		return false
+	if errors.Is(sending, errClient) || errors.Is(sending, errOver) || errors.Is(sending, h2.ErrUnsendable) {
+		return sendError{sending}
 	}
 	patience := x.u.patience
 	x.u.patience = min(patience, watch)
-	err = x.u.fill()
+	err := x.u.fill()
 	x.u.patience = patience
-	return err == nil
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(sending, io.ErrClosedPipe) && !timedOut(err):
+		return receiveError(err)
+	}
+	return sendError{sending}
 }
 
 // addressed is the request with the Host that a target wants.

@@ -123,7 +123,7 @@ func (x *driver) triedPatience(err error) bool {
 		return true
 	}
 	asked := !x.c.Request.Expect || x.u.got // otherwise the client may wait for 100 Continue
-	return x.upload != nil && !x.upload.done() && asked && time.Duration(x.upload.waiting.read()) >= tryingTime
+	return x.upload != nil && asked && time.Duration(x.upload.waiting.read()) >= tryingTime
 }
 
 // spent is how an exchange's time was spent until the latest attempt began.

@@ -33,6 +33,9 @@ func (x *driver) spool() error {
 		}
 		x.request = appendPiece(x.request, piece, r.Chunked)
 	}
+	if r.Chunked && x.c.Whole() { // the bound was reached with the last piece
+		x.request = appendEnd(x.request, x.c.Trailer(), x.unwanted)
+	}
 	return nil
 }
 
