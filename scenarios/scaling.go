@@ -22,7 +22,7 @@ type scaler struct {
 	before    map[string]plan.TargetStats // the counters from which the next datapoint counts
 	missed    bool                        // the last tick could not be taken
 	resumed   time.Duration               // when that was noticed
-	late      time.Duration               // the longest by which a tick came later than lateEdge
+	late      []lateTick                  // those that came later than is tolerated
 	decisions []reports.Decision
 	waterfall []*stages
 }
@@ -59,10 +59,8 @@ func (p *player) scheduleScaling() {
 func (p *player) tick(sc *scaler, at time.Duration) {
 	now := p.world.Now()
 	late := now - at
-	if late > lateEdge {
-		sc.late = max(sc.late, late)
-	}
 	if late > sc.tolerated() {
+		sc.late = append(sc.late, lateTick{at, late})
 		sc.missed, sc.resumed, sc.before = true, now, map[string]plan.TargetStats{}
 		return
 	}
@@ -74,6 +72,9 @@ func (p *player) tick(sc *scaler, at time.Duration) {
 	sc.before = p.fleet.counters()
 	p.scale(sc, autoscale.Datapoint{At: at, Value: u, Missing: !ok})
 }
+
+// lateTick is a tick that came late.
+type lateTick struct{ at, by time.Duration }
 
 // tolerated is for how long the process may stand still in a period of the metric without making its datapoint wrong.
 func (sc *scaler) tolerated() time.Duration { return max(lateEdge, sc.cfg.Timing.MetricPeriod/10) }
@@ -94,9 +95,26 @@ func (sc *scaler) lookAgain(s *plan.Stats) {
 // lookedLate is the longest time for which this process stood still, or was late to look at a group, of those that may have
 // changed how the group was scaled.
 func (p *player) lookedLate(sc *scaler) time.Duration {
-	longest := sc.late
+	until := p.ended
+	for i, st := range sc.waterfall { // what comes when the slowest is in service changes no scale-out any more
+		m := p.fleet.byID[st.id]
+		if m == nil || m.inServiceAt == nil {
+			until = p.ended
+			break
+		}
+		if i == 0 {
+			until = 0
+		}
+		until = max(until, *m.inServiceAt)
+	}
+	longest := time.Duration(0)
+	for _, t := range sc.late {
+		if t.at < until {
+			longest = max(longest, t.by)
+		}
+	}
 	for _, s := range p.played.Stalls {
-		if s.Ran == 0 && s.Stopped > sc.tolerated() && s.From < p.ended {
+		if s.Ran == 0 && s.Stopped > sc.tolerated() && s.From < until {
 			longest = max(longest, s.Stopped)
 		}
 	}
