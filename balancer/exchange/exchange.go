@@ -79,6 +79,9 @@ type failure struct {
 // began. A client that has left is noticed then, and not before.
 const LookEvery = 100 * time.Millisecond
 
+// MaxIdle is how many idle connections to one target a driver keeps; the excess is closed.
+const MaxIdle = 256
+
 // Do is what a driver has to do.
 type Do uint8
 
@@ -369,5 +372,11 @@ func (x *Exchange) metClose(now time.Duration, e *Event) bool {
 	case !e.Reused || !e.Closed:
 		return false
 	}
-	return !e.Sent || (x.r.Repeatable && now-x.asked <= closeRace+min(e.Connecting, maxRoundTrip))
+	return !e.Sent || (x.r.Repeatable && WithinCloseRace(now-x.asked, e.Connecting))
+}
+
+// WithinCloseRace reports whether a connection that was used before, and took so long to make, ended so soon after a request
+// began that the request may have met the closing of an idle connection.
+func WithinCloseRace(ago, connecting time.Duration) bool {
+	return ago <= closeRace+min(connecting, maxRoundTrip)
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
-	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/h2"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
@@ -38,15 +37,7 @@ func (f *failure) reason() string {
 }
 
 // answeredWith is the end of an attempt that the target answered.
-func answeredWith(status int) failure {
-	switch group.OutcomeOf(status) {
-	case group.GatewayError:
-		return failure{how: exchange.AnsweredGateway, status: status}
-	case group.ServerError:
-		return failure{how: exchange.Answered5xx, status: status}
-	}
-	return failure{how: exchange.Answered, status: status}
-}
+func answeredWith(status int) failure { return failure{how: exchange.EndingOf(status), status: status} }
 
 // echoShare is which part of an answer's longest line a request must reach for the answer's size to be the
 // client's doing. A target that puts a URL into Location may write six bytes for one: < becomes \u003c or &lt;, and
@@ -152,14 +143,6 @@ func (x *driver) overBy() exchange.Ending {
 	return exchange.OtherOverTime
 }
 
-// closeRace is how soon after a request a connection that was used before must end for the request to have met the
-// closing of an idle connection (RFC 9112, 9.3.1). What ends later may be the target's failure. loadgen/client.MetClose
-// explains the rule; a balancer has more goroutines than a generator for which the end may have to wait.
-const closeRace = 20 * time.Millisecond
-
-// maxRoundTrip bounds what the time that a connection took to make says of the round trip.
-const maxRoundTrip = 250 * time.Millisecond
-
 // metClose reports whether an exchange, which began a time ago on a connection that was used before, failed because the
 // target was just closing that connection, so that it may be repeated on a new one to the same target: no byte of the
 // request had left or reached the target, or the request can't take effect twice (RFC 9110, 9.2.2). For a stream of HTTP/2 the
@@ -173,7 +156,7 @@ func (x *driver) metClose(u *conn, err error, ago time.Duration) bool {
 	case !u.reused || !closed(err):
 		return false
 	}
-	return u.untouched(err) || (x.repeatable && ago <= closeRace+min(u.connected, maxRoundTrip))
+	return u.untouched(err) || (x.repeatable && exchange.WithinCloseRace(ago, u.connected))
 }
 
 // untouched reports whether nothing of the exchange under way has reached the target's kernel, by an error that ended it: no byte

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/h2"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/proxyheader"
@@ -24,7 +25,6 @@ import (
 const (
 	connectTimeout  = 5 * time.Second  // Envoy's default
 	responseTimeout = 60 * time.Second // an application load balancer's idle timeout
-	maxIdle         = 256              // connections kept to one target; the excess is closed
 
 	hasty    = time.Second      // a target that closes connections which have been idle for less may do so at any request
 	wariness = 10 * time.Second // for which it is then given requests that can't be repeated on new connections only
@@ -284,11 +284,11 @@ func (u *upstream) give(c *conn, keep bool) {
 	c.idleSince = time.Now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if keep && len(u.idle) >= maxIdle && c.owner.IsValid() { // the oldest one's client may be long gone
+	if keep && len(u.idle) >= exchange.MaxIdle && c.owner.IsValid() { // the oldest one's client may be long gone
 		u.idle[0].nc.Close()
 		u.idle = slices.Delete(u.idle, 0, 1)
 	}
-	if !keep || u.closed || len(u.idle) >= maxIdle {
+	if !keep || u.closed || len(u.idle) >= exchange.MaxIdle {
 		c.nc.Close()
 		return
 	}

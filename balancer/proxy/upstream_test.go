@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
@@ -101,10 +102,10 @@ func TestConnectionsOfOneClient(t *testing.T) {
 		t.Fatal("a client's own connection was not found")
 	}
 	u.give(one, true)
-	for port := range maxIdle {
+	for port := range exchange.MaxIdle {
 		u.give(of(port+10), true)
 	}
-	if n := len(u.idle); n != maxIdle {
+	if n := len(u.idle); n != exchange.MaxIdle {
 		t.Errorf("%d idle connections", n)
 	}
 	if of(1) == one {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
@@ -18,7 +19,7 @@ var errClient = errors.New("the client has gone")
 var errClientStalled = errors.New("the client has not taken the answer in time")
 
 // watch is how often a balancer that waits looks whether the client is still there.
-const watch = 100 * time.Millisecond
+const watch = exchange.LookEvery
 
 // wait lets a time pass; it reports false when the client has gone meanwhile.
 func (x *driver) wait(d time.Duration) bool {

@@ -196,13 +196,10 @@ func (w *World) serviced(r *request) {
 	}
 }
 
-// maxIdle is how many connections to one target are kept, as in the live world.
-const maxIdle = 256
-
 // answered is a target's answer. The connection is idle then.
 func (w *World) answered(r *request, t *simTarget, status int) {
 	w.next(r, exchange.Event{Kind: exchange.Head, Status: status})
-	t.idle = min(t.idle+1, maxIdle)
+	t.idle = min(t.idle+1, exchange.MaxIdle)
 }
 
 // broken is the end of a target's process under a request.
