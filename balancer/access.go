@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
@@ -41,7 +42,7 @@ func (l *Log) access(seed draw.Seed) func(seq uint64, a *proxy.Access) {
 }
 
 // decision tells how a target was chosen.
-func (l *Log) decision(d *proxy.Decision) {
+func (l *Log) decision(d *exchange.Decision) {
 	l.To.LogAttrs(context.Background(), slog.LevelInfo, "decision",
 		slog.Uint64("seq", d.Seq), slog.Int("attempt", d.Attempt), slog.String("group", d.Group), slog.String("choice", d.Choice),
 		slog.String("reason", d.Reason), slog.Bool("waited", d.Waited), slog.Any("candidates", d.Candidates), slog.Any("tried", d.Tried))

@@ -54,6 +54,9 @@ type Statuses struct {
 	Gone           int `json:"gone,omitempty"`            // in the access log, when the client went away first: 460
 }
 
+// StatusGone stands in the access log for a client that went away before its answer was whole.
+const StatusGone = 460
+
 // Of is the status for a cause.
 func (s *Statuses) Of(c Cause) int {
 	switch c {
@@ -85,6 +88,8 @@ func (s *Statuses) Of(c Cause) int {
 		return cmp.Or(s.Broken, 502)
 	case Timeout:
 		return cmp.Or(s.Timeout, 504)
+	case ClientGone:
+		return cmp.Or(s.Gone, StatusGone)
 	}
 	return 400
 }

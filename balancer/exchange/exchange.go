@@ -16,19 +16,25 @@ import (
 	"github.com/seed-8025779b/shakedown/chaos"
 )
 
-// Setup is what the exchanges of a listener have in common. All of it is required.
+// Setup is what the exchanges of a listener have in common. All of it is required, but for Decision and Sampled.
 type Setup struct {
 	// Match returns the rule for a request and the pool that the rule forwards to; either is nil when there is none.
 	Match  func(r *route.Request, seq uint64) (*route.Rule, Pool)
 	Touch  func(*chaos.Exchange) chaos.Effect // what the faults in force do to an attempt
+	Wall   func() int64                       // the wall clock, in seconds since 1970: cookies outlive a process and its clock
 	Status *Statuses
 	Count  *Counters
+
+	Decision func(*Decision)       // is told how targets were chosen for the requests that Sampled picks out; nil for nobody
+	Sampled  func(seq uint64) bool // required with Decision
 }
 
 // Pool is a target group as exchanges use it.
 type Pool interface {
 	Members() *group.Group
-	Queued() bool // requests wait for a target with room: nobody overtakes them
+	Strategy() string       // by which its targets are chosen
+	Timeout() time.Duration // bounds the whole time of an exchange; 0 for no bound
+	Queued() bool           // requests wait for a target with room: nobody overtakes them
 	// Release gives a target back after an attempt that took so long, with its outcome and the reason for a failure.
 	Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, reason string)
 }
@@ -38,7 +44,12 @@ type Request struct {
 	Ask        *route.Request
 	Seq        uint64
 	Discard    bool // it belongs to a phase that is left out of the totals
-	Repeatable bool // it may be sent twice: it is idempotent (RFC 9110, 9.2.2), and its body is at hand
+	Idempotent bool // it may take effect twice (RFC 9110, 9.2.2)
+	Expect     bool // the client holds the body back until it is told to go on
+	Upgrade    bool // the client asks for another protocol
+	// Length is how many bytes of a body the client has announced; -1 when it has not said how many.
+	Length int64
+	Cookie func(name string) []byte // the value of one; nil for a client without cookies
 }
 
 // Exchange is one request on its way. The zero value is ready for Begin, which may be called again for the next request.
@@ -48,6 +59,14 @@ type Exchange struct {
 	rule *route.Rule
 	pool Pool
 	pick pick.Request
+
+	sticky    *group.Sticky // nil when clients don't stick
+	setCookie bool          // the client is to stick to the target that answers
+	whole     time.Duration // bounds its time; 0 for no bound
+	end       time.Duration // when that is over
+	decision  *Decision     // to be told of; nil for none
+
+	repeatable bool // it may be sent twice: it is idempotent, and its body is at hand
 
 	target    *group.Target // of the attempt under way; nil between attempts
 	began     time.Duration // when that began
@@ -82,75 +101,17 @@ const LookEvery = 100 * time.Millisecond
 // MaxIdle is how many idle connections to one target a driver keeps; the excess is closed.
 const MaxIdle = 256
 
-// Do is what a driver has to do.
-type Do uint8
-
-// The steps.
-const (
-	Answer   Do = iota // answer with Status for Cause; final
-	Redirect           // answer as the rule's Redirect says; final
-	Respond            // answer as the rule's Respond says; final
-	Queue              // wait for a target with room: Admitted, Full, TimedOut or Left follows
-	Wait               // let the time pass until Until: Waited or Left follows
-	Connect            // connect to Target: Connected, Broken or Left follows
-	Converse           // send the request and read the answer's head: Head, Broken or Left follows
-	Forward            // pass the answer on, whose status is Status: Complete or Broken follows. An answer in the target's place is Injected
-	Cut                // end the answer, of which something went to the client, so that it is not taken for whole; final
-	End                // nothing is left to be done; final
-)
-
-// Step is what a driver has to do next. Which fields are set depends on Do.
-type Step struct {
-	Do       Do
-	Status   int
-	Cause    Cause
-	Reason   string
-	After    time.Duration // of an Answer for RateLimit: when another request may pass
-	Target   *group.Target
-	Fresh    bool // of a Connect: by a new connection
-	Injected bool
-	Until    time.Duration
-}
-
-// Happened is the kind of an Event.
-type Happened uint8
-
-// What may have happened.
-const (
-	Admitted  Happened = iota // the queue has found Target
-	Full                      // the queue takes no more
-	TimedOut                  // of the queue
-	Waited                    // the time has passed
-	Connected                 // there is a connection
-	Head                      // the target has answered with Status
-	Complete                  // the answer was passed on to its end
-	Failed                    // the attempt ended by Ending, for Reason
-	Left                      // the client has gone
-)
-
-// Event is what has happened. Which fields are set depends on Kind.
-type Event struct {
-	Kind   Happened
-	Target *group.Target
-	Status int
-	Ending Ending
-	Reason string
-
-	// Of an attempt that Failed on a connection:
-	Reused      bool          // the connection had had an exchange before
-	Closed      bool          // the target's side has ended it
-	Sent        bool          // bytes of the request have left
-	Got         bool          // bytes of an answer have come
-	Uploading   bool          // the body did not come with the head
-	Unprocessed bool          // the target has said that it did not act on the request
-	Connecting  time.Duration // that the connection took to make
-}
-
 // Rule is the rule that the request has met; nil for none.
 func (x *Exchange) Rule() *route.Rule { return x.rule }
 
 // Pool is the pool that the rule forwards to; nil for none.
 func (x *Exchange) Pool() Pool { return x.pool }
+
+// Repeatable reports whether the request may be sent twice: it is idempotent, and its body is at hand.
+func (x *Exchange) Repeatable() bool { return x.repeatable }
+
+// Deadline is when the whole time of the exchange is over; ok is false when it is not bounded.
+func (x *Exchange) Deadline() (at time.Duration, ok bool) { return x.end, x.whole > 0 }
 
 // Pick is the request as strategies see it, for a queue.
 func (x *Exchange) Pick() *pick.Request { return &x.pick }
@@ -176,14 +137,58 @@ func (x *Exchange) Begin(now time.Duration, s *Setup, r *Request) Step {
 		return Step{Do: Redirect, Status: x.rule.Redirect.Status}
 	case x.rule.Respond != nil:
 		return Step{Do: Respond, Status: x.rule.Respond.Status}
+	case x.pool == nil:
+		return x.unrouted(NoTarget, "the rule forwards to no group")
 	}
 	g := x.pool.Members()
+	if x.whole = x.pool.Timeout(); x.whole > 0 {
+		x.end = now + x.whole
+	}
 	if k, ok := g.Key(); ok {
 		if x.pick.Key, ok = r.Ask.Key(k); !ok {
 			x.pick.Key = g.AnyKey(r.Seq)
 		}
 	}
-	return x.choose(now)
+	x.readCookie(g)
+	return Step{Do: Spool, Max: x.spool(g.Config().Retry)}
+}
+
+// Refuse takes in a request that is refused before it is routed.
+func (x *Exchange) Refuse(s *Setup, c Cause, reason string) Step {
+	*x = Exchange{s: s, pick: pick.Request{Tried: x.pick.Tried[:0]}}
+	return x.refused(c, reason)
+}
+
+// spool is how much of the request's body is worth keeping for another attempt.
+func (x *Exchange) spool(retry *group.Retry) int {
+	if retry == nil || !retry.Repeats() || !x.r.Idempotent || x.r.Expect || x.r.Upgrade || x.r.Length > int64(retry.Spool) {
+		return 0
+	}
+	return retry.Spool
+}
+
+// readCookie finds the target that the client sticks to.
+func (x *Exchange) readCookie(g *group.Group) {
+	if x.sticky = g.Config().Sticky; x.sticky == nil {
+		return
+	}
+	var value []byte
+	if x.r.Cookie != nil {
+		value = x.r.Cookie(x.sticky.Cookie)
+	}
+	x.pick.Sticky, x.setCookie = x.sticky.Read(g, value, x.s.Wall())
+	x.setCookie = x.setCookie || x.pick.Sticky == (pick.Tag{})
+}
+
+// sticks reports whether the answer is to make the client stick to the target of the attempt. The one that it came to stick to may not
+// be there any more.
+func (x *Exchange) sticks() bool {
+	return x.sticky != nil && (x.setCookie || !x.isOwn(x.target))
+}
+
+// isOwn reports whether a target is the one that the client sticks to.
+func (x *Exchange) isOwn(t *group.Target) bool {
+	return x.pick.Sticky != (pick.Tag{}) && x.sticky.Tag(x.pool.Members(), t.ID) == x.pick.Sticky
 }
 
 // answer is the balancer's own answer.
@@ -198,20 +203,41 @@ func (x *Exchange) unrouted(c Cause, reason string) Step {
 	return x.answer(c, reason)
 }
 
+// refused is the answer to a request whose body can't be used.
+func (x *Exchange) refused(c Cause, reason string) Step {
+	x.s.Count.Refused.Add(1)
+	return x.answer(c, reason)
+}
+
 // choose finds a target for an attempt. When those that are ready are full, the request waits for one with room.
 func (x *Exchange) choose(now time.Duration) Step {
+	if x.s.Decision != nil && x.s.Sampled(x.r.Seq) {
+		x.decision = x.view(now)
+	}
 	full := x.pool.Queued()
 	if !full {
 		var t *group.Target
 		if t, full = x.pool.Members().Choose(now, &x.pick, x.r.Discard); t != nil {
+			x.decided(t, false)
 			return x.begin(now, t)
 		}
 	}
-	if full {
+	switch limits := x.pool.Members().Config().Limits; {
+	case full && limits != nil: // else they were in force a moment ago
 		x.queued = true
-		return Step{Do: Queue}
+		return Step{Do: Queue, Until: now + limits.Wait}
+	case full:
+		return x.full()
 	}
+	x.decided(nil, false)
 	return x.none(NoTarget, "no target is ready")
+}
+
+// full is the answer when neither a target nor the queue has room.
+func (x *Exchange) full() Step {
+	x.s.Count.Overflowed.Add(1)
+	x.decided(nil, true)
+	return x.none(QueueFull, "every target has as many requests as it may, and so has the queue")
 }
 
 // none is the answer when there is no target for an attempt: to the first one for a cause, after others as the last of them
@@ -251,18 +277,15 @@ func (x *Exchange) ask(now time.Duration) Step {
 
 // Next takes in what has happened at the last Step, and returns the next one.
 func (x *Exchange) Next(now time.Duration, e Event) Step {
-	if x.queued && e.Kind != Full {
-		x.s.Count.Waited.Add(1)
+	if x.queued {
+		return x.leftQueue(now, &e)
 	}
-	x.queued = false
 	switch e.Kind {
-	case Admitted:
-		return x.begin(now, e.Target)
-	case Full:
-		x.s.Count.Overflowed.Add(1)
-		return x.none(QueueFull, "every target has as many requests as it may, and so has the queue")
-	case TimedOut:
-		return x.none(QueueTimeout, "no target had room in time")
+	case Spooled:
+		x.repeatable = x.r.Idempotent && e.Whole && !x.r.Upgrade
+		return x.choose(now)
+	case BodyBad:
+		return x.refused(e.Cause, e.Reason)
 	case Waited:
 		return x.ask(now)
 	case Connected:
@@ -279,6 +302,24 @@ func (x *Exchange) Next(now time.Duration, e Event) Step {
 	return x.broken(now, &e)
 }
 
+// leftQueue goes on with a request that is no longer in the queue, or has not got into it.
+func (x *Exchange) leftQueue(now time.Duration, e *Event) Step {
+	x.queued = false
+	if e.Kind == Full {
+		return x.full()
+	}
+	x.s.Count.Waited.Add(1)
+	x.decided(e.Target, true)
+	switch e.Kind {
+	case Admitted:
+		return x.begin(now, e.Target)
+	case TimedOut:
+		return x.none(QueueTimeout, "no target had room in time")
+	}
+	x.last = failure{ending: GoneFirst, reason: e.Reason}
+	return x.gone(now)
+}
+
 // head decides on an answer: it is passed on, or a failure that another attempt may follow.
 func (x *Exchange) head(now time.Duration, status int) Step {
 	x.last = failure{ending: EndingOf(status), status: status}
@@ -290,8 +331,14 @@ func (x *Exchange) head(now time.Duration, status int) Step {
 		}
 	}
 	x.committed = true
-	return Step{Do: Forward, Status: status}
+	if status == switchingProtocols {
+		return Step{Do: Tunnel, Target: x.target}
+	}
+	return Step{Do: Forward, Target: x.target, Status: status, Cookie: x.sticks()}
 }
+
+// switchingProtocols is the status of an answer that another protocol follows (RFC 9110, 15.2.2).
+const switchingProtocols = 101
 
 // broken decides on an attempt that failed without an answer, or in the middle of one.
 func (x *Exchange) broken(now time.Duration, e *Event) Step {
@@ -300,28 +347,40 @@ func (x *Exchange) broken(now time.Duration, e *Event) Step {
 		x.s.Count.Reconnects.Add(1)
 		return Step{Do: Connect, Target: x.target, Fresh: true}
 	}
-	x.last = failure{ending: e.Ending, reason: e.Reason}
+	x.last = failure{ending: x.endingOf(now, e), reason: e.Reason}
 	switch {
-	case e.Ending == GoneFirst || e.Ending == ClientStalled:
+	case x.last.ending == GoneFirst || x.last.ending == ClientStalled:
 		return x.gone(now)
 	case x.committed:
 		x.release(now)
-		return Step{Do: Cut, Cause: e.Ending.Cause(), Reason: e.Reason}
+		return Step{Do: Cut, Cause: x.cause(e), Reason: e.Reason}
+	case x.last.ending == BodyUnusable:
+		x.release(now)
+		return x.refused(e.Cause, e.Reason)
 	}
 	x.release(now)
-	if x.mayRetry(now) {
+	if e.Ending != OverTime && x.mayRetry(now) {
 		return x.again(now)
 	}
 	return x.failed()
 }
 
-// gone ends an exchange whose client is not there any more.
+// cause is the cause that an answer was cut for.
+func (x *Exchange) cause(e *Event) Cause {
+	if c := x.last.ending.Cause(); c != NoCause {
+		return c
+	}
+	return e.Cause
+}
+
+// gone ends an exchange whose client is not there any more, or takes nothing more.
 func (x *Exchange) gone(now time.Duration) Step {
 	x.s.Count.Aborted.Add(1)
 	if x.target != nil {
 		x.release(now)
 	}
-	return Step{Do: End, Cause: x.last.ending.Cause(), Reason: x.last.reason}
+	c := x.last.ending.Cause()
+	return Step{Do: End, Status: x.s.Status.Of(c), Cause: c, Reason: x.last.reason}
 }
 
 // failed answers a request whose attempts have all failed, with the last of them.
@@ -335,8 +394,11 @@ func (x *Exchange) failed() Step {
 
 // mayRetry asks whether the attempt may be followed by another, which counts against the budget.
 func (x *Exchange) mayRetry(now time.Duration) bool {
-	return x.pool.Members().MayRetry(now, x.pick.Attempt, x.last.ending.Retried(), x.r.Repeatable && !x.committed)
+	return !x.late(now) && x.pool.Members().MayRetry(now, x.pick.Attempt, x.last.ending.Retried(), x.repeatable && !x.committed)
 }
+
+// late reports whether the exchange has had its whole time.
+func (x *Exchange) late(now time.Duration) bool { return x.whole > 0 && now >= x.end }
 
 // again begins another attempt, at a target that was not tried.
 func (x *Exchange) again(now time.Duration) Step {
@@ -350,33 +412,4 @@ func (x *Exchange) release(now time.Duration) {
 	x.target = nil
 	x.pick.Tried = append(x.pick.Tried, t.ID)
 	x.pool.Release(now, t, x.last.ending.Outcome(), now-x.began, x.last.reason)
-}
-
-// closeRace is how soon after a request a connection that was used before must end for the request to have met the
-// closing of an idle connection (RFC 9112, 9.3.1). What ends later may be the target's failure. loadgen/client.MetClose
-// explains the rule; a balancer has more goroutines than a generator for which the end may have to wait.
-const closeRace = 20 * time.Millisecond
-
-// maxRoundTrip bounds what the time that a connection took to make says of the round trip.
-const maxRoundTrip = 250 * time.Millisecond
-
-// metClose reports whether an attempt on a connection that was used before failed because the target was just closing that
-// connection, so that it may be repeated on a new one to the same target: no byte of the request had left, or the request
-// can't take effect twice (RFC 9110, 9.2.2). A target of HTTP/2 says whether it has acted on it.
-func (x *Exchange) metClose(now time.Duration, e *Event) bool {
-	switch {
-	case x.reopened || x.committed || e.Uploading || e.Got:
-		return false
-	case e.Unprocessed:
-		return true
-	case !e.Reused || !e.Closed:
-		return false
-	}
-	return !e.Sent || (x.r.Repeatable && WithinCloseRace(now-x.asked, e.Connecting))
-}
-
-// WithinCloseRace reports whether a connection that was used before, and took so long to make, ended so soon after a request
-// began that the request may have met the closing of an idle connection.
-func WithinCloseRace(ago, connecting time.Duration) bool {
-	return ago <= closeRace+min(connecting, maxRoundTrip)
 }

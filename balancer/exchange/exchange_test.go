@@ -18,13 +18,16 @@ const ms = time.Millisecond
 
 // pool is a group of two targets that notes what is released.
 type pool struct {
-	g      *group.Group
-	queued bool
-	log    *[]string
+	g       *group.Group
+	queued  bool
+	timeout time.Duration
+	log     *[]string
 }
 
-func (p *pool) Members() *group.Group { return p.g }
-func (p *pool) Queued() bool          { return p.queued }
+func (p *pool) Members() *group.Group  { return p.g }
+func (p *pool) Queued() bool           { return p.queued }
+func (p *pool) Strategy() string       { return "round_robin" }
+func (p *pool) Timeout() time.Duration { return p.timeout }
 
 func (p *pool) Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, reason string) {
 	p.g.Release(now, t, o, took)
@@ -33,13 +36,15 @@ func (p *pool) Release(now time.Duration, t *group.Target, o group.Outcome, took
 
 // steps are what an exchange wants, in words.
 func (s Step) words() string {
-	name := [...]string{"answer", "redirect", "respond", "queue", "wait", "connect", "converse", "forward", "cut", "end"}[s.Do]
+	name := [...]string{"answer", "redirect", "respond", "spool", "queue", "wait", "connect", "converse", "forward", "tunnel", "cut", "end"}[s.Do]
 	switch s.Do {
 	case Answer, Cut:
 		return fmt.Sprintf("%s %d %s", name, s.Status, s.Cause)
 	case Redirect, Respond, Forward:
 		return fmt.Sprintf("%s %d", name, s.Status)
-	case Wait:
+	case Spool:
+		return fmt.Sprintf("%s %d", name, s.Max)
+	case Wait, Queue:
 		return fmt.Sprintf("%s until %v", name, s.Until)
 	case Connect:
 		if s.Fresh {
@@ -105,9 +110,9 @@ func TestExchange(t *testing.T) {
 			want: []string{"wait until 5ms", "connect to a", "converse", "forward 200", "release a after 20ms: ok", "end"}},
 		{name: "a fault's answer", rule: web, touch: chaos.Effect{Status: 404}, events: []Event{complete},
 			want: []string{"forward 404", "release a after 5ms: ok", "end"}},
-		{name: "the queue", rule: web, queued: true, events: []Event{{Kind: TimedOut}}, want: []string{"queue", "answer 503 queue_timeout"}},
-		{name: "a full queue", rule: web, queued: true, events: []Event{{Kind: Full}}, want: []string{"queue", "answer 503 queue_full"}},
-		{name: "left in the queue", rule: web, queued: true, events: []Event{{Kind: Left}}, want: []string{"queue", "end client_gone"}},
+		{name: "the queue", rule: web, queued: true, events: []Event{{Kind: TimedOut}}, want: []string{"queue until 10ms", "answer 503 queue_timeout"}},
+		{name: "a full queue", rule: web, queued: true, events: []Event{{Kind: Full}}, want: []string{"queue until 10ms", "answer 503 queue_full"}},
+		{name: "left in the queue", rule: web, queued: true, events: []Event{{Kind: Left}}, want: []string{"queue until 10ms", "end client_gone"}},
 		{name: "a redirect", rule: route.Rule{Redirect: &route.Redirect{To: "/", Status: 302}}, want: []string{"redirect 302"}},
 		{name: "a text", rule: route.Rule{Respond: &route.Respond{Status: 404}}, want: []string{"respond 404"}},
 		{name: "no rule", rule: route.Rule{Path: "/other", Forward: "web"}, want: []string{"answer 503 no_rule"}},
@@ -118,22 +123,19 @@ func TestExchange(t *testing.T) {
 				t.Fatal(err)
 			}
 			var log []string
-			p := &pool{g: group.New("web", group.Config{Strategy: strategy, Retry: tc.retry}), queued: tc.queued, log: &log}
+			p := &pool{g: group.New("web", group.Config{Strategy: strategy, Retry: tc.retry, Limits: &group.Limits{Wait: 10 * ms}}), queued: tc.queued, log: &log}
 			for _, id := range []string{"a", "b"} {
 				p.g.Add(0, group.Member{ID: id})
 			}
-			rules, err := route.Table{tc.rule}.Compile(1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := &Setup{
-				Match: func(r *route.Request, _ uint64) (*route.Rule, Pool) { return rules.Match(r), p },
-				Touch: func(*chaos.Exchange) chaos.Effect { return tc.touch }, Status: &Statuses{}, Count: &Counters{},
-			}
-			ask := &route.Request{Method: []byte("GET"), Host: []byte("h"), Target: []byte("/"), Header: func(string, int) ([]byte, int) { return nil, 0 }}
+			s := setup(t, tc.rule, p, tc.touch)
+			ask := anyRequest()
 			var x Exchange
 			note := func(step Step) { log = append(log, step.words()) }
-			note(x.Begin(0, s, &Request{Ask: ask, Repeatable: tc.repeatable}))
+			first := x.Begin(0, s, &Request{Ask: ask, Idempotent: true})
+			if first.Do == Spool {
+				first = x.Next(0, Event{Kind: Spooled, Whole: tc.repeatable})
+			}
+			note(first)
 			for i, e := range tc.events {
 				note(x.Next(time.Duration(i+1)*5*ms, e))
 			}
@@ -147,6 +149,137 @@ func TestExchange(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What an exchange knows only once the request is ready, and what it decides by the time and by cookies.
+func TestRequestsAndTheirTime(t *testing.T) {
+	const whole, end = 100 * ms, 100 * ms
+	failed := func(e Ending) Event { return Event{Kind: Failed, Ending: e, Reason: "why"} }
+	spooled, connected, complete := Event{Kind: Spooled, Whole: true}, Event{Kind: Connected}, Event{Kind: Complete}
+	type happened struct {
+		at time.Duration
+		Event
+	}
+	for _, tc := range []struct {
+		name    string
+		request Request
+		retry   group.Retry
+		events  []happened
+		want    []string
+	}{
+		{"a body worth keeping", Request{Idempotent: true, Length: 10}, group.Retry{On: group.OnError, Attempts: 1, Budget: 1, Spool: 10}, []happened{{0, spooled}, {ms, failed(BrokenOff)}},
+			[]string{"spool 10", "connect to a", "release a after 1ms: broken why", "connect to b"}},
+		{"one that is too large", Request{Idempotent: true, Length: 11}, group.Retry{On: group.OnError, Attempts: 1, Budget: 1, Spool: 10}, []happened{{0, Event{Kind: Spooled}}, {ms, failed(BrokenOff)}},
+			[]string{"spool 0", "connect to a", "release a after 1ms: broken why", "answer 502 broken"}},
+		{"one that turned out to be too large", Request{Idempotent: true, Length: -1}, group.Retry{On: group.OnError, Attempts: 1, Budget: 1, Spool: 10}, []happened{{0, Event{Kind: Spooled}}, {ms, failed(BrokenOff)}},
+			[]string{"spool 10", "connect to a", "release a after 1ms: broken why", "answer 502 broken"}},
+		{"a body that waits to be asked for", Request{Idempotent: true, Expect: true, Length: 1}, group.Retry{On: group.OnError, Attempts: 1, Budget: 1, Spool: 10}, nil, []string{"spool 0"}},
+		{"another protocol", Request{Idempotent: true, Upgrade: true}, group.Retry{On: group.OnError, Attempts: 1, Budget: 1, Spool: 10}, []happened{{0, spooled}, {ms, connected}, {2 * ms, Event{Kind: Head, Status: 101}}, {9 * ms, complete}},
+			[]string{"spool 0", "connect to a", "converse", "tunnel", "release a after 9ms: ok", "end"}},
+		{"a request for another protocol is not repeated", Request{Idempotent: true, Upgrade: true}, group.Retry{On: group.OnError, Attempts: 1, Budget: 1, Spool: 10}, []happened{{0, spooled}, {ms, failed(BrokenOff)}},
+			[]string{"spool 0", "connect to a", "release a after 1ms: broken why", "answer 502 broken"}},
+		{"a body that can't be used", Request{}, group.Retry{}, []happened{{ms, Event{Kind: BodyBad, Cause: BodyTooLarge, Reason: "why"}}}, []string{"spool 0", "answer 413 body_too_large"}},
+		{"one that turns out so on its way", Request{}, group.Retry{}, []happened{{0, Event{Kind: Spooled}}, {ms, Event{Kind: Failed, Ending: BodyUnusable, Cause: Slow, Reason: "why"}}},
+			[]string{"spool 0", "connect to a", "release a after 1ms: abandoned why", "answer 408 slow"}},
+		{"one that turns out so while the answer is passed on", Request{}, group.Retry{}, []happened{{0, Event{Kind: Spooled}}, {ms, connected}, {2 * ms, Event{Kind: Head, Status: 200}}, {3 * ms, Event{Kind: Failed, Ending: BodyUnusable, Cause: Malformed, Reason: "why"}}},
+			[]string{"spool 0", "connect to a", "converse", "forward 200", "release a after 3ms: abandoned why", "cut 0 malformed"}},
+		{"gone before the body came", Request{}, group.Retry{}, []happened{{ms, Event{Kind: Left}}}, []string{"spool 0", "end client_gone"}},
+		{"its whole time is over", Request{Idempotent: true}, group.Retry{On: group.OnError, Attempts: 1, Budget: 1}, []happened{{0, spooled}, {end, Event{Kind: Failed, Ending: OverTime, Reason: "why", Waits: Waits{Target: whole}, Here: Waits{Target: whole}}}},
+			[]string{"spool 0", "connect to a", "release a after 100ms: broken why", "answer 504 timeout"}},
+		{"no retry when it is over", Request{Idempotent: true}, group.Retry{On: group.On5xx, Attempts: 1, Budget: 1}, []happened{{0, spooled}, {end, connected}, {end, Event{Kind: Head, Status: 503}}},
+			[]string{"spool 0", "connect to a", "converse", "forward 503"}},
+		{"one just before", Request{Idempotent: true}, group.Retry{On: group.On5xx, Attempts: 1, Budget: 1}, []happened{{0, spooled}, {end - 1, connected}, {end - 1, Event{Kind: Head, Status: 503}}},
+			[]string{"spool 0", "connect to a", "converse", "release a after 99.999999ms: gateway error status 503", "connect to b"}},
+		{"no new connection when it is over", Request{}, group.Retry{}, []happened{{0, spooled}, {end, connected}, {end, Event{Kind: Failed, Ending: BrokenOff, Reused: true, Closed: true}}},
+			[]string{"spool 0", "connect to a", "converse", "release a after 100ms: broken", "answer 502 broken"}},
+		{"an answer that its client did not take", Request{}, group.Retry{}, []happened{{ms, Event{Kind: BodyBad, Cause: Slow}}, {2 * ms, Event{Kind: Left}}}, []string{"spool 0", "answer 408 slow", "end client_gone"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			strategy, err := pick.Kinds().New(pick.Kinds().Table().Default("round_robin"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var log []string
+			p := &pool{g: group.New("web", group.Config{Strategy: strategy, Retry: &tc.retry}), timeout: whole, log: &log}
+			for _, id := range []string{"a", "b"} {
+				p.g.Add(0, group.Member{ID: id})
+			}
+			s := setup(t, route.Rule{Forward: "web"}, p, chaos.Effect{})
+			tc.request.Ask = anyRequest()
+			var x Exchange
+			log = append(log, x.Begin(0, s, &tc.request).words())
+			for _, e := range tc.events {
+				log = append(log, x.Next(e.at, e.Event).words())
+			}
+			if !slices.Equal(log, tc.want) {
+				t.Errorf("%q, want %q", log, tc.want)
+			}
+		})
+	}
+}
+
+// A client sticks to the target that its cookie names, and gets another cookie when that is not the one that answers.
+func TestSticking(t *testing.T) {
+	strategy, err := pick.Kinds().New(pick.Kinds().Table().Default("round_robin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sticky := &group.Sticky{Cookie: "lb", For: time.Hour, Secret: "s"}
+	var log []string
+	p := &pool{g: group.New("web", group.Config{Strategy: strategy, Sticky: sticky}), log: &log}
+	for _, id := range []string{"a", "b"} {
+		p.g.Add(0, group.Member{ID: id})
+	}
+	s := setup(t, route.Rule{Forward: "web"}, p, chaos.Effect{})
+	var told []string
+	s.Sampled, s.Decision = func(seq uint64) bool { return seq > 0 }, func(d *Decision) { told = append(told, d.Choice+": "+d.Reason) }
+	var x Exchange
+	ask := func(seq uint64, cookie string) (target string, set bool) {
+		t.Helper()
+		if step := x.Begin(0, s, &Request{Ask: anyRequest(), Seq: seq, Cookie: func(string) []byte { return []byte(cookie) }}); step.Do != Spool {
+			t.Fatal(step.words())
+		}
+		x.Next(0, Event{Kind: Spooled, Whole: true})
+		x.Next(0, Event{Kind: Connected})
+		step := x.Next(0, Event{Kind: Head, Status: 200})
+		x.Next(0, Event{Kind: Complete})
+		return step.Target.ID, step.Cookie
+	}
+	own := sticky.Token(p.g, "b", s.Wall())
+	for _, tc := range []struct {
+		name, cookie, target string
+		seq                  uint64
+		set                  bool
+	}{
+		{"none", "", "a", 0, true},
+		{"its own", own, "b", 1, false},
+		{"its own again", own, "b", 1, false},
+		{"forged", "x" + own[1:], "b", 1, true},
+		{"of a target that is not there", sticky.Token(p.g, "c", s.Wall()), "a", 1, true},
+	} {
+		if target, set := ask(tc.seq, tc.cookie); target != tc.target || set != tc.set {
+			t.Errorf("%s: %s, cookie %v", tc.name, target, set)
+		}
+	}
+	if want := []string{"b: the client's cookie", "b: the client's cookie", "b: round_robin", "a: round_robin"}; !slices.Equal(told, want) {
+		t.Errorf("decisions %q", told)
+	}
+}
+
+func setup(t *testing.T, rule route.Rule, p *pool, e chaos.Effect) *Setup {
+	t.Helper()
+	rules, err := route.Table{rule}.Compile(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Setup{
+		Match: func(r *route.Request, _ uint64) (*route.Rule, Pool) { return rules.Match(r), p },
+		Touch: func(*chaos.Exchange) chaos.Effect { return e }, Wall: func() int64 { return 0 }, Status: &Statuses{}, Count: &Counters{},
+	}
+}
+
+func anyRequest() *route.Request {
+	return &route.Request{Method: []byte("GET"), Host: []byte("h"), Target: []byte("/"), Header: func(string, int) ([]byte, int) { return nil, 0 }}
 }
 
 // An exchange that is used again for the next request allocates nothing but what the rules do.
@@ -167,11 +300,12 @@ func TestExchangesDoNotAllocate(t *testing.T) {
 		Match: func(r *route.Request, _ uint64) (*route.Rule, Pool) { return rules.Match(r), p },
 		Touch: func(*chaos.Exchange) chaos.Effect { return chaos.Effect{} }, Status: &Statuses{}, Count: &Counters{},
 	}
-	ask := &route.Request{Method: []byte("GET"), Host: []byte("h"), Target: []byte("/"), Header: func(string, int) ([]byte, int) { return nil, 0 }}
+	ask := anyRequest()
 	var x Exchange
 	r := &Request{Ask: ask}
 	if n := testing.AllocsPerRun(1000, func() {
 		x.Begin(0, s, r)
+		x.Next(0, Event{Kind: Spooled, Whole: true})
 		x.Next(ms, Event{Kind: Connected})
 		x.Next(2*ms, Event{Kind: Head, Status: 200})
 		x.Next(3*ms, Event{Kind: Complete})
@@ -184,8 +318,10 @@ func TestExchangesDoNotAllocate(t *testing.T) {
 // quiet is a pool that notes nothing.
 type quiet struct{ g *group.Group }
 
-func (p *quiet) Members() *group.Group { return p.g }
-func (p *quiet) Queued() bool          { return false }
+func (p *quiet) Members() *group.Group  { return p.g }
+func (p *quiet) Queued() bool           { return false }
+func (p *quiet) Strategy() string       { return "p2c" }
+func (p *quiet) Timeout() time.Duration { return 0 }
 
 func (p *quiet) Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, _ string) {
 	p.g.Release(now, t, o, took)

@@ -1,8 +1,10 @@
 package proxy
 
-import "github.com/seed-8025779b/shakedown/balancer/exchange"
+import (
+	"time"
 
-import "time"
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
+)
 
 // Access is what is told of one request once it is over. Its slices are valid during the call only.
 type Access struct {
@@ -18,9 +20,6 @@ type Access struct {
 	Took                 time.Duration
 }
 
-// StatusGone stands for a client that went away before its answer was whole.
-const StatusGone = 460
-
 // tell tells of the request.
 func (x *driver) tell(began time.Duration) {
 	r := &x.c.Request
@@ -29,6 +28,8 @@ func (x *driver) tell(began time.Duration) {
 	if x.c.Peer.HTTP2 {
 		x.access.Protocol = "HTTP/2.0"
 	}
+	t := x.m.Trace()
+	x.access.Attempts, x.access.Upstream = t.Attempts, t.Target
 	x.access.Took = x.f.hooks.Now() - began
-	x.f.hooks.Access(x.pick.Seq, &x.access)
+	x.f.hooks.Access(x.r.Seq, &x.access)
 }

@@ -13,32 +13,30 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
-// converse sends the request and passes the answer on. An error before anything of the answer went to the client
-// leaves x.answered false.
-func (x *driver) converse(pool *Pool, t *group.Target) (failure, error) {
+// converse sends the request, and reads until the head of the final answer has come. Interim answers are passed on.
+func (x *driver) converse() exchange.Event {
 	x.unsent = false
-	if _, err := x.send(x.u, x.addressed(t)); err != nil {
+	if _, err := x.send(x.u, x.addressed(x.target)); err != nil {
 		if err = x.answeredEarly(err); err != nil {
-			return failure{}, err
+			return x.broken(err)
 		}
 	} else if !x.c.Whole() {
 		x.startUpload()
 	}
 	for {
 		if err := x.head(); err != nil {
-			return failure{}, receiveError(err)
+			return x.broken(receiveError(err))
 		}
 		status := x.u.res.Status
-		switch {
-		case status == http.StatusSwitchingProtocols && x.c.Request.Upgrade != nil && !x.upload.running():
-			return x.tunnel(pool)
-		case status == http.StatusSwitchingProtocols:
-			return failure{}, errUnasked
-		case status >= 200:
-			return x.answer(pool, t)
+		if status == http.StatusSwitchingProtocols && (x.c.Request.Upgrade == nil || x.upload.running()) {
+			return x.broken(errUnasked)
+		}
+		if status >= 200 || status == http.StatusSwitchingProtocols {
+			x.told = ""
+			return exchange.Event{Kind: exchange.Head, Status: status}
 		}
 		if err := x.interim(); err != nil {
-			return failure{}, err
+			return x.broken(err)
 		}
 	}
 }
@@ -119,14 +117,27 @@ func (x *driver) interim() error {
 // the request is not whole.
 func (x *driver) expecting() bool { return x.waits && x.upload.untouched() }
 
-// answer passes the final answer on.
-func (x *driver) answer(pool *Pool, t *group.Target) (failure, error) {
-	r := &x.u.res
-	f := answeredWith(r.Status)
-	if f.how != exchange.Answered && x.mayRetry(pool, f.how.Outcome()) {
-		x.again, x.u.reusable = true, false
-		return f, nil
+// forward passes the final answer on, or answers in the target's place.
+func (x *driver) forward(step *exchange.Step) exchange.Event {
+	x.answered, x.access.Status = true, step.Status
+	if step.Injected {
+		x.reportIfGone()
+		if x.c.Respond(step.Status, x.traceHeader(), nil) != nil {
+			return clientLeft()
+		}
+		return exchange.Event{Kind: exchange.Complete}
 	}
+	if err := x.answer(step); err != nil {
+		return x.broken(err)
+	}
+	x.unbound()
+	x.endAttempt(nil)
+	return exchange.Event{Kind: exchange.Complete}
+}
+
+// answer passes the target's final answer on.
+func (x *driver) answer(step *exchange.Step) error {
+	r := &x.u.res
 	if x.unsent {
 		x.c.Close, x.u.reusable = true, false
 	}
@@ -149,19 +160,15 @@ func (x *driver) answer(pool *Pool, t *group.Target) (failure, error) {
 		out = strconv.AppendInt(out, r.Length, 10)
 		out = append(out, "\r\n"...)
 	}
-	if x.sticky != nil && (x.setCookie || x.sticky.Tag(pool.Group, t.ID) != x.pick.Sticky) { // its own target may not be there any more
-		out = x.appendCookie(out, pool.Group, t)
+	if step.Cookie {
+		out = x.appendCookie(out, step.Target)
 	}
 	if x.f.options.Via != "" {
 		out = append(append(append(out, "Via: 1.1 "...), x.f.options.Via...), "\r\n"...)
 	}
 	out = append(x.c.AppendConnection(x.appendTrace(out)), "\r\n"...)
-	x.answered, x.access.Status = true, r.Status
 	x.reportIfGone()
-	if err := x.pass(out, chunked); err != nil {
-		return failure{}, err
-	}
-	return f, nil
+	return x.pass(out, chunked)
 }
 
 // pass passes the body on, behind what stands in out already: one write for each read.

@@ -9,25 +9,25 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
-	"github.com/seed-8025779b/shakedown/chaos"
 )
 
-// exchange is one request on its way, and the memory that the next one on the same connection uses again.
+// driver performs the steps of one exchange after the other on a client's connection, and holds the memory that the next one uses again.
+// What becomes of a request is decided by the exchange; the driver says and hears it.
 type driver struct {
 	f    *Front
 	c    *serve.Conn
-	pick pick.Request
+	m    exchange.Exchange
+	r    exchange.Request
 	ask  route.Request
 	rule *route.Rule
 	pool *Pool
 
-	entered *Pool         // in which the request is counted
-	asked   *group.Target // at the latest attempt
-
-	u       *conn  // to the target
+	u       *conn     // to the target of the attempt under way; nil while there is none
+	up      *upstream // that it belongs to
+	target  *group.Target
+	told    string // what a client is told of the latest attempt that failed, or of its own body
 	request []byte // as it is sent to a target: the head, and what came of the body with it
 	hostAt  int    // where in it the Host's value stands, up to hostEnd
 	hostEnd int
@@ -38,32 +38,30 @@ type driver struct {
 	unsent  bool // the target did not take all of it
 	upload  *upload
 	passing atomic.Bool // the client is being written to, while its body is passed on
-	touch   chaos.Exchange
-	access  Access // what is to be told of the request
-	trace   trace
+	access  Access      // what is to be told of the request
+
+	traced   bool // the request carries its number, and the listener's balancer traces
+	reported bool // as abandoned
 
 	fields   []serve.Field // of the answer
 	onField  func(name, value []byte)
 	answered bool // something of an answer went to the client: nothing else can be said
-	again    bool // the answer was not passed on: another target is to be asked
 
-	sticky     *group.Sticky // nil when clients don't stick
-	setCookie  bool          // the client is to stick to the target that answers
-	end        time.Time     // of its whole time; zero for no end
-	onTarget   stopwatch     // how long the target was waited for; it runs when the whole time is limited
-	onClient   stopwatch     // and the client
-	taking     stopwatch     // how long the client was waited for to take the answer's body, but for its end
-	before     spent         // of it before the latest attempt
-	retryAfter time.Duration // what a client that is turned away is told
+	end      time.Time // of its whole time; zero for no end
+	onTarget stopwatch // how long the target was waited for; it runs when the whole time is limited
+	onClient stopwatch // and the client
+	taking   stopwatch // how long the client was waited for to take the answer's body, but for its end
+	attempt  int       // the latest one that has begun, counted from 1
+	before   exchange.Waits
 
-	waits      bool // the client holds its body back until it is told to go on, and was not
-	repeatable bool // the request may be sent twice: it is idempotent, and its body is at hand
+	waits bool // the client holds its body back until it is told to go on, and was not
 }
 
 func newDriver(f *Front, c *serve.Conn) *driver {
 	x := &driver{f: f, c: c}
 	x.onField = func(name, value []byte) { x.fields = append(x.fields, serve.Field{Name: name, Value: value}) }
 	x.ask.Header = c.FieldFrom
+	x.r = exchange.Request{Ask: &x.ask, Cookie: x.cookie}
 	return x
 }
 
@@ -74,47 +72,104 @@ func (x *driver) serve() {
 		r.Upgrade = nil
 	}
 	seq, given := x.identity()
-	x.pick = pick.Request{Seq: seq, Tried: x.pick.Tried[:0]}
-	x.trace = trace{on: given && x.f.hooks.Trace != nil}
-	x.ask.Source = x.f.options.TrustedProxies.Client(x.c.Peer.IP, x.ask.Header)
-	switch string(r.Method) {
-	case http.MethodTrace, http.MethodConnect:
-		x.c.Close = x.c.Close || string(r.Method) == http.MethodConnect // what follows it may be no HTTP
-		x.fail(exchange.Method, string(r.Method)+" is not allowed")
-		return
-	}
-	x.answered, x.upload = false, nil
+	x.r.Seq = seq
+	x.traced, x.reported = given && x.f.hooks.Trace != nil, false
+	x.answered, x.upload, x.told, x.attempt, x.end = false, nil, "", 0, time.Time{}
 	x.taking.reset()
+	x.ask.Source = x.f.options.TrustedProxies.Client(x.c.Peer.IP, x.ask.Header)
+	x.ask.Method, x.ask.Host, x.ask.Target = r.Method, r.Host, r.Normal
+	x.r.Discard = x.f.hooks.Discard(seq)
+	x.r.Idempotent, x.r.Expect, x.r.Upgrade = http1.Idempotent(r.Method), r.Expect, r.Upgrade != nil
+	if x.r.Length = r.Length; r.Chunked {
+		x.r.Length = -1
+	}
+	x.perform(x.begin())
+}
+
+// begin begins the exchange, or refuses the request.
+func (x *driver) begin() exchange.Step {
+	cause, reason := x.refusal()
+	if cause != exchange.NoCause {
+		return x.m.Refuse(&x.f.setup, cause, reason)
+	}
+	return x.m.Begin(x.f.hooks.Now(), &x.f.setup, &x.r)
+}
+
+// refusal is why a request is refused before it is routed; NoCause for one that is not.
+func (x *driver) refusal() (exchange.Cause, string) {
+	switch method := string(x.c.Request.Method); {
+	case method == http.MethodTrace:
+		return exchange.Method, method + " is not allowed"
+	case method == http.MethodConnect:
+		x.c.Close = true // what follows it may be no HTTP
+		return exchange.Method, method + " is not allowed"
+	case x.refusedByOptions():
+		x.c.Close = true
+		return exchange.Malformed, http1.ErrTarget.Error()
+	}
+	return exchange.NoCause, ""
+}
+
+// perform performs the exchange's steps until one is final.
+func (x *driver) perform(step exchange.Step) {
 	defer x.leave()
-	if x.refusedByOptions() {
-		return
-	}
-	pool := x.route()
-	if x.pool = pool; pool == nil {
-		return
-	}
-	if x.end = (time.Time{}); pool.Exchange > 0 {
-		x.end = time.Now().Add(pool.Exchange)
-		x.onTarget.reset()
-		x.onClient.reset()
-	}
-	if k, ok := pool.Group.Key(); ok {
-		if x.pick.Key, ok = x.ask.Key(k); !ok {
-			x.pick.Key = pool.Group.AnyKey(x.pick.Seq)
+	for {
+		var e exchange.Event
+		switch step.Do {
+		case exchange.Spool:
+			e = x.prepare(step.Max)
+		case exchange.Queue:
+			e = x.queue(step.Until)
+		case exchange.Wait:
+			x.noteAttempt()
+			e = x.wait(step.Until)
+		case exchange.Connect:
+			x.noteAttempt()
+			e = x.connect(&step)
+		case exchange.Converse:
+			e = x.converse()
+		case exchange.Forward:
+			e = x.forward(&step)
+		case exchange.Tunnel:
+			e = x.tunnel()
+		default:
+			x.finish(&step)
+			return
+		}
+		step = x.m.Next(x.f.hooks.Now(), e)
+		if x.u != nil && step.Do != exchange.Converse && step.Do != exchange.Forward && step.Do != exchange.Tunnel {
+			x.drop()
 		}
 	}
-	x.readCookie()
-	var err error
-	if x.request, err = x.appendRequest(x.request[:0]); err != nil {
-		x.refuse(err)
-		return
+}
+
+// finish performs a final step.
+func (x *driver) finish(step *exchange.Step) {
+	switch step.Do {
+	case exchange.Answer:
+		x.fail(step)
+	case exchange.Redirect:
+		x.say(step.Status, "Location: "+x.m.Rule().Redirect.Location(&x.ask, x.f.port, x.c.Peer.Secure)+"\r\n", nil)
+	case exchange.Respond:
+		x.say(step.Status, "", []byte(x.m.Rule().Respond.Body))
+	case exchange.Cut:
+		x.access.Cause, x.access.Reason = step.Cause, step.Reason
+		x.reportAbandoned() // the reset may overtake what was written
+		x.c.Abort()
+	case exchange.End:
+		if step.Cause != exchange.NoCause {
+			x.reportAbandoned()
+			x.access.Status, x.access.Cause, x.access.Reason = step.Status, step.Cause, step.Reason
+			x.c.Abort()
+		}
 	}
-	if err := x.spool(); err != nil {
-		x.spoolFailed(err)
-		return
+}
+
+// leave ends the count of the request in its group.
+func (x *driver) leave() {
+	if p, ok := x.m.Pool().(*Pool); ok {
+		p.requests.Add(-1)
 	}
-	x.repeatable = http1.Idempotent(r.Method) && x.c.Whole() && r.Upgrade == nil
-	x.attempts(pool)
 }
 
 // forget lets go of what was read, and of what is too large to be kept: the connection may be idle for long.
@@ -131,33 +186,6 @@ func (x *driver) forget() {
 // maxKept is how much memory for a request is kept for the next one on the same connection.
 const maxKept = 8 << 10
 
-// route finds the rule, and the group that it forwards to. Where there is none, the request is answered here.
-func (x *driver) route() *Pool {
-	r := &x.c.Request
-	x.ask.Method, x.ask.Host, x.ask.Target = r.Method, r.Host, r.Normal
-	var pool *Pool
-	x.rule, pool = x.match()
-	if x.rule == nil {
-		x.unrouted(exchange.NoRule, "no rule matches")
-		return nil
-	}
-	if ok, after := x.rule.Allow(x.f.hooks.Now(), &x.ask); !ok {
-		x.f.counters.Limited.Add(1)
-		x.retryAfter = after
-		x.fail(exchange.RateLimit, "the rate limit is reached")
-		return nil
-	}
-	switch {
-	case x.rule.Redirect != nil:
-		x.say(x.rule.Redirect.Status, "Location: "+x.rule.Redirect.Location(&x.ask, x.f.port, x.c.Peer.Secure)+"\r\n", nil)
-		return nil
-	case x.rule.Respond != nil:
-		x.say(x.rule.Respond.Status, "", []byte(x.rule.Respond.Body))
-		return nil
-	}
-	return pool
-}
-
 // say answers with a text of our own.
 func (x *driver) say(status int, headers string, text []byte) {
 	x.access.Status = status
@@ -165,49 +193,30 @@ func (x *driver) say(status int, headers string, text []byte) {
 	x.wrote(x.c.Respond(status, headers+x.traceHeader(), text))
 }
 
-// wrote counts a client that went away before an answer of our own was written.
+// wrote tells the exchange of a client that went away before an answer of the balancer's own was written.
 func (x *driver) wrote(err error) {
 	if err != nil {
-		x.f.counters.Aborted.Add(1)
+		x.m.Next(x.f.hooks.Now(), exchange.Event{Kind: exchange.Left, Reason: errClient.Error()})
 		x.reportAbandoned()
 	}
 }
 
-// unrouted answers a request that no target was asked for.
-func (x *driver) unrouted(cause exchange.Cause, reason string) {
-	x.f.counters.Unrouted.Add(1)
-	x.fail(cause, reason)
-}
-
-// refuse answers a request whose body could not be read.
-func (x *driver) refuse(err error) {
-	x.f.counters.Refused.Add(1)
-	x.c.Close = true
-	cause, told := causeOf(err), err.Error()
-	if timedOut(err) { // the network's error names addresses
-		told = "the body did not come in time"
+// fail answers with a failure's status. The step's reason is for the log.
+func (x *driver) fail(step *exchange.Step) {
+	x.access.Status, x.access.Cause, x.access.Reason = step.Status, step.Cause, step.Reason
+	told := step.Reason
+	if x.told != "" && step.Cause != exchange.TargetError { // of an answer there is nothing to hide
+		told = x.told
 	}
-	x.failAs(x.f.options.Status.Of(cause), cause, err.Error(), told)
-}
-
-func (x *driver) fail(cause exchange.Cause, reason string) {
-	x.failAs(x.f.options.Status.Of(cause), cause, reason, reason)
-}
-
-// failAs answers with a status. reason is for the log, told for the client.
-func (x *driver) failAs(status int, cause exchange.Cause, reason, told string) {
-	x.access.Status, x.access.Cause, x.access.Reason = status, cause, reason
-	x.f.counters.Errors.Add(cause)
 	headers := ""
-	if x.retryAfter > 0 { // whole seconds, by RFC 9110, 10.2.3
-		headers = "Retry-After: " + strconv.Itoa(int((x.retryAfter+time.Second-1)/time.Second)) + "\r\n"
-		x.retryAfter = 0
+	if step.After > 0 { // whole seconds, by RFC 9110, 10.2.3
+		headers = "Retry-After: " + strconv.Itoa(int((step.After+time.Second-1)/time.Second)) + "\r\n"
 	}
 	headers += x.traceHeader()
 	x.reportIfGone()
 	if http1.HasPrefix(x.c.Field("content-type"), grpcType) {
-		x.failGRPC(status, told, headers)
+		x.failGRPC(step.Status, told, headers)
 		return
 	}
-	x.wrote(x.c.Fail(status, told, headers))
+	x.wrote(x.c.Fail(step.Status, told, headers))
 }

@@ -17,7 +17,7 @@ func (x *driver) appendRequest(out []byte) ([]byte, error) {
 	r := &x.c.Request
 	out = append(out, r.Method...)
 	out = append(out, ' ')
-	out = x.rule.AppendTarget(out, x.target())
+	out = x.rule.AppendTarget(out, x.requestTarget())
 	out = append(out, " HTTP/1.1\r\nHost: "...)
 	x.hostAt = len(out)
 	if host := x.pool.Host; host != "" && host != HostOfTarget {
@@ -137,8 +137,8 @@ func (x *driver) appendBuffered(out []byte) ([]byte, error) {
 	return out, nil
 }
 
-// target is the request's target as the targets get it, unless the rule rewrites it. A path that a rule rewrites is in normal form.
-func (x *driver) target() []byte {
+// requestTarget is the request's target as the targets get it, unless the rule rewrites it. A path that a rule rewrites is in normal form.
+func (x *driver) requestTarget() []byte {
 	if x.f.options.RawPath && x.rule.Rewrite == nil {
 		return x.c.Request.Target
 	}
@@ -188,7 +188,7 @@ func (x *driver) appendFields(out []byte, length bool) []byte {
 
 // writesAnew reports whether a header of the answer is one that the balancer writes in the target's place.
 func (x *driver) writesAnew(f *serve.Field) bool {
-	return x.trace.on && len(f.Name) == len(mix.AttemptName) && http1.Is(f.Name, mix.AttemptName)
+	return x.traced && len(f.Name) == len(mix.AttemptName) && http1.Is(f.Name, mix.AttemptName)
 }
 
 func appendField(out []byte, f *serve.Field) []byte {

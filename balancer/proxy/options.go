@@ -28,14 +28,10 @@ type Options struct {
 	Reasons        Reasons           `json:"reasons,omitempty"` // ReasonIDs when empty
 }
 
-// refusedByOptions answers a request that only this listener's options refuse.
+// refusedByOptions reports whether only this listener's options refuse the request.
 func (x *driver) refusedByOptions() bool {
 	o, r := &x.f.options, &x.c.Request
-	if !(o.Strict && r.Unusual) && !(o.NoEscapedSlashes && http1.EscapedSlash(r.Normal)) {
-		return false
-	}
-	x.refuse(http1.ErrTarget)
-	return true
+	return (o.Strict && r.Unusual) || (o.NoEscapedSlashes && http1.EscapedSlash(r.Normal))
 }
 
 // ForwardedFor is what becomes of X-Forwarded-For.
@@ -88,7 +84,7 @@ func (x *driver) appendForwarded(out []byte) []byte {
 			out = append(out, x.id...)
 		} else {
 			for half := range 2 {
-				n := x.f.ids.Uint64(x.pick.Seq, half)
+				n := x.f.ids.Uint64(x.r.Seq, half)
 				for shift := 60; shift >= 0; shift -= 4 {
 					out = append(out, "0123456789abcdef"[n>>shift&15])
 				}

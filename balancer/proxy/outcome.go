@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"io"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -12,83 +11,97 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
 
-// failure is how an attempt ended, and what to tell a client whose request got no answer.
-type failure struct {
-	how    exchange.Ending
-	status int   // of an answer
-	err    error // what ended it; nil for an answer
-}
-
-func (f *failure) cause() exchange.Cause {
-	if f.how == exchange.BodyUnusable {
-		return causeOf(f.err)
+// broken tells of an exchange with a target that an error broke off, and ends the attempt.
+func (x *driver) broken(err error) exchange.Event {
+	x.unbound()
+	u := x.u
+	e := x.endOf(err) // before the end of the upload changes how it looks
+	if u.reused && !u.got && closed(err) {
+		x.up.closedUnsaid(u)
 	}
-	return f.how.Cause()
+	x.endAttempt(err)
+	return e
 }
 
-func (f *failure) reason() string {
-	switch {
-	case f.err != nil:
-		return f.err.Error()
-	case f.how != exchange.Answered:
-		return "status " + strconv.Itoa(f.status)
+// endOf is what is to be told of the end of an exchange with a target that an error broke off.
+func (x *driver) endOf(err error) exchange.Event {
+	u := x.u
+	e := exchange.Event{
+		Kind: exchange.Failed, Reused: u.reused, Closed: closed(err), Sent: !u.reused || !u.untouched(err), Got: u.got, Uploading: x.upload != nil,
+		Unprocessed: errors.Is(err, h2.ErrUnprocessed), Unsent: x.unsent, Connecting: u.connected, Expecting: x.expecting(),
 	}
-	return ""
+	e.Ending, err = x.seen(err)
+	e.Reason, x.told = err.Error(), x.toldOf(err, x.target)
+	switch e.Ending {
+	case exchange.BodyUnusable:
+		x.c.Close = true
+		e.Cause, x.told = causeOf(err), toldOfBody(err)
+	case exchange.OverTime:
+		x.addWaits(&e)
+	case exchange.TooLarge:
+		e.Said = x.said()
+	case exchange.BrokenOff, exchange.BrokenAlready:
+		e.Patience = x.patience(err)
+	}
+	return e
 }
 
-// answeredWith is the end of an attempt that the target answered.
-func answeredWith(status int) failure { return failure{how: exchange.EndingOf(status), status: status} }
-
-// echoShare is which part of an answer's longest line a request must reach for the answer's size to be the
-// client's doing. A target that puts a URL into Location may write six bytes for one: < becomes \u003c or &lt;, and
-// a percent sign, which is three bytes already, %25.
-const echoShare = 8
-
-// endingOf is how an exchange with a target ended that an error broke off.
-func (x *driver) endingOf(err error) failure {
-	how := exchange.BrokenOff
+// seen is the ending that an error stands for by itself, and the error to tell.
+func (x *driver) seen(err error) (exchange.Ending, error) {
 	switch {
 	case x.upload.clientFailed():
 		if err = *x.upload.failed.Load(); unusable(err) != nil {
-			how = exchange.BodyUnusable
-		} else {
-			how, err = exchange.GoneFirst, errClient
+			return exchange.BodyUnusable, err
 		}
+		return exchange.GoneFirst, errClient
 	case errors.Is(err, errClient):
-		how, err = exchange.GoneFirst, errClient
+		return exchange.GoneFirst, errClient
 	case errors.Is(err, errClientStalled):
-		how, err = exchange.ClientStalled, errClientStalled
+		return exchange.ClientStalled, errClientStalled
 	case x.upload.targetFailed() != nil:
-		how, err = exchange.Stalled, x.upload.targetFailed()
-		if errors.Is(err, errOver) {
-			how = x.overBy()
+		if err = x.upload.targetFailed(); errors.Is(err, errOver) {
+			return exchange.OverTime, err
 		}
+		return exchange.Stalled, err
 	case errors.Is(err, errOver):
-		how = x.overBy()
+		return exchange.OverTime, err
 	case errors.Is(err, h2.ErrRequestTooLarge):
-		how = exchange.HeadRefused
+		return exchange.HeadRefused, err
 	case errors.Is(err, h2.ErrUnsendable):
-		how = exchange.Unsendable
+		return exchange.Unsendable, err
 	case errors.Is(err, h2.ErrUnprocessed) && x.upload != nil:
-		how = exchange.BodyRefused
+		return exchange.BodyRefused, err
 	case errors.Is(err, http1.ErrHeadTooLarge):
-		if how = exchange.TooLarge; x.said() >= http1.MaxLine/echoShare {
-			how = exchange.Echoed
-		}
+		return exchange.TooLarge, err
 	case errors.Is(err, h2.ErrHeaderValue):
-		how = exchange.Unpassable
+		return exchange.Unpassable, err
 	case errors.Is(err, h2.ErrCalm):
-		how = exchange.Calmed
-	case x.triedPatience(err):
-		how = exchange.GaveUp
+		return exchange.Calmed, err
 	case errors.Is(err, h2.ErrBrokenAlready):
-		how = exchange.BrokenAlready
+		return exchange.BrokenAlready, err
 	case timedOut(err):
-		if how = exchange.Silent; x.unsent {
-			how = exchange.Stalled
-		}
+		return exchange.Silent, err
 	}
-	return failure{how: how, err: err}
+	return exchange.BrokenOff, err
+}
+
+// addWaits adds how the time of the exchange was spent, when it is over.
+func (x *driver) addWaits(e *exchange.Event) {
+	e.Expecting = x.expecting()
+	e.Waits = exchange.Waits{Target: time.Duration(x.onTarget.read()), Client: time.Duration(x.onClient.read())}
+	e.Here = exchange.Waits{Target: e.Waits.Target - x.before.Target, Client: e.Waits.Client - x.before.Client}
+}
+
+// noteAttempt notes how the time was spent until an attempt began.
+func (x *driver) noteAttempt() {
+	if n := x.m.Trace().Attempts; n != x.attempt && !x.end.IsZero() {
+		x.attempt, x.before = n, exchange.Waits{Target: time.Duration(x.onTarget.read()), Client: time.Duration(x.onClient.read())}
+	}
+}
+
+// clientLeft tells that the client has gone while no target was asked.
+func clientLeft() exchange.Event {
+	return exchange.Event{Kind: exchange.Left, Reason: errClient.Error()}
 }
 
 // said is how much the target has been told that it may repeat: the request's head as the client sent it, and its body.
@@ -100,63 +113,18 @@ func (x *driver) said() int64 {
 	return n
 }
 
-// tryingTime is for how long in all a client must have been waited for until a target that ends the exchange early may have lost
-// its patience with the client. Servers wait for a second at least.
-const tryingTime = 500 * time.Millisecond
-
-// triedPatience reports whether the target ended the exchange, and may have done so because the client was so long in sending its
-// body, which has not come to its end, or in taking the answer.
-func (x *driver) triedPatience(err error) bool {
+// patience is for how long the client was waited for, to take the answer or to send its body, which has not come to its end; 0 when it
+// was not the target that ended the exchange.
+func (x *driver) patience(err error) time.Duration {
 	if !closed(err) && !errors.Is(err, h2.ErrEnded) {
-		return false
+		return 0
 	}
-	if time.Duration(x.taking.read()) >= tryingTime {
-		return true
-	}
+	waited := x.taking.read()
 	asked := !x.c.Request.Expect || x.u.got // otherwise the client may wait for 100 Continue
-	return x.upload != nil && asked && time.Duration(x.upload.waiting.read()) >= tryingTime
-}
-
-// spent is how an exchange's time was spent until the latest attempt began.
-type spent struct {
-	at             time.Time
-	target, client int64 // ns that they were waited for
-}
-
-// beginAttempt notes what of the time was spent before an attempt: neither the queue nor another target is its target's affair.
-func (x *driver) beginAttempt() {
-	if !x.end.IsZero() {
-		x.before = spent{time.Now(), x.onTarget.read(), x.onClient.read()}
+	if x.upload != nil && asked {
+		waited = max(waited, x.upload.waiting.read())
 	}
-}
-
-// overBy is how an exchange ended that took longer than it may.
-func (x *driver) overBy() exchange.Ending {
-	target, client := x.onTarget.read(), x.onClient.read()
-	longer := target-x.before.target > client-x.before.client || x.expecting()
-	switch {
-	case longer && 2*time.Since(x.before.at) > x.pool.Exchange:
-		return exchange.OverTime
-	case client > target && !x.expecting():
-		return exchange.ClientOverTime
-	}
-	return exchange.OtherOverTime
-}
-
-// metClose reports whether an exchange, which began a time ago on a connection that was used before, failed because the
-// target was just closing that connection, so that it may be repeated on a new one to the same target: no byte of the
-// request had left or reached the target, or the request can't take effect twice (RFC 9110, 9.2.2). For a stream of HTTP/2 the
-// target may also say that it has not acted on it.
-func (x *driver) metClose(u *conn, err error, ago time.Duration) bool {
-	switch {
-	case x.upload != nil || x.answered || u.got || x.late():
-		return false
-	case errors.Is(err, h2.ErrUnprocessed):
-		return true
-	case !u.reused || !closed(err):
-		return false
-	}
-	return u.untouched(err) || (x.repeatable && exchange.WithinCloseRace(ago, u.connected))
+	return time.Duration(waited)
 }
 
 // untouched reports whether nothing of the exchange under way has reached the target's kernel, by an error that ended it: no byte

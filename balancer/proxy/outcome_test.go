@@ -4,57 +4,10 @@ import (
 	"io"
 	"net"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
-
-// Who is to blame for an exchange that takes more than its ten seconds: the target that had most of them, and kept the balancer waiting
-// for longer than the client did.
-func TestWhoseTimeItWas(t *testing.T) {
-	const s = time.Second
-	type step struct {
-		who string // queue, attempt, target or client; attempt takes no time
-		d   time.Duration
-	}
-	for _, x := range []struct {
-		name  string
-		steps []step
-		want  exchange.Ending
-	}{
-		{"one target", []step{{"attempt", 0}, {"target", 10 * s}}, exchange.OverTime},
-		{"a slow client, and then the target", []step{{"attempt", 0}, {"client", 3 * s}, {"target", 7 * s}}, exchange.OverTime},
-		{"the client's body", []step{{"attempt", 0}, {"client", 6 * s}, {"target", 4 * s}}, exchange.ClientOverTime},
-		{"a body that is kept", []step{{"client", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, exchange.ClientOverTime},
-		{"the queue", []step{{"queue", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, exchange.OtherOverTime},
-		{"the queue, not for long", []step{{"queue", 3 * s}, {"attempt", 0}, {"target", 7 * s}}, exchange.OverTime},
-		{"another target", []step{{"attempt", 0}, {"target", 6 * s}, {"attempt", 0}, {"target", 4 * s}}, exchange.OtherOverTime},
-		{"another target, and this client", []step{{"attempt", 0}, {"target", 3 * s}, {"attempt", 0}, {"client", 4 * s}, {"target", 3 * s}}, exchange.OtherOverTime},
-		{"another target, not for long", []step{{"attempt", 0}, {"target", 2 * s}, {"attempt", 0}, {"target", 8 * s}}, exchange.OverTime},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			e := &driver{pool: &Pool{Exchange: 10 * s}, end: time.Now().Add(10 * s)}
-			for _, step := range x.steps {
-				switch step.who {
-				case "attempt":
-					e.beginAttempt()
-				case "target":
-					e.onTarget.start()
-				case "client":
-					e.onClient.start()
-				}
-				time.Sleep(step.d)
-				e.onTarget.stop()
-				e.onClient.stop()
-			}
-			if got := e.overBy(); got != x.want {
-				t.Errorf("%s: %s, want %s", x.name, got, x.want)
-			}
-		})
-	}
-}
 
 // idle is a connection that has been used and kept, and the target's end of it.
 func idle(t *testing.T, u *upstream, accepted chan net.Conn) (*conn, net.Conn) {
@@ -109,8 +62,7 @@ func TestPostsThatMeetTheEnd(t *testing.T) {
 			c, target := idle(t, u, accepted)
 			defer target.Close()
 			converse(t, c.nc, target)
-			e := &driver{}
-			c.begin(e)
+			c.begin(&driver{})
 			var err error
 			if x.read == 0 {
 				x.end(target)
@@ -133,7 +85,7 @@ func TestPostsThatMeetTheEnd(t *testing.T) {
 			if err == nil {
 				t.Fatal("the target said something")
 			}
-			if got := e.metClose(c, err, 0); got != x.want {
+			if got := c.untouched(err); got != x.want {
 				t.Errorf("%v after %v", got, err)
 			}
 		})

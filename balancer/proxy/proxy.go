@@ -27,8 +27,8 @@ import (
 
 // Pool is a target group as the data plane sees it.
 type Pool struct {
-	Group    *group.Group
-	Strategy string // its name, for the decision log
+	Group        *group.Group
+	StrategyName string // for the decision log
 	// Answered tells the group's owner how an exchange ended.
 	Answered func(t *group.Target, o group.Outcome, reason string)
 	// Connect bounds how long a connection may take to make, Response how long nothing may come of an answer; 0
@@ -94,7 +94,7 @@ type Hooks struct {
 	// Short is told of each connection to a target for which this machine had nothing left (NoResources).
 	Short func(error)
 	// Decision is told how targets were chosen for the requests that Sampled picks out.
-	Decision func(*Decision)
+	Decision func(*exchange.Decision)
 	Sampled  func(seq uint64) bool
 }
 
@@ -102,6 +102,7 @@ type Hooks struct {
 type Front struct {
 	routing  *atomic.Pointer[Routing] // another one may take its place while requests come
 	hooks    Hooks
+	setup    exchange.Setup
 	counters *exchange.Counters
 	split    draw.Stream // of the choice between a rule's groups
 	port     string      // that it listens on, for X-Forwarded-Port
@@ -118,10 +119,14 @@ func NewFront(routing *atomic.Pointer[Routing], port string, seed draw.Seed, opt
 	if hooks.Discard == nil {
 		hooks.Discard = func(uint64) bool { return false }
 	}
-	return &Front{
+	f := &Front{
 		routing: routing, port: port, options: options, hooks: hooks, counters: counters,
 		split: seed.Stream("split"), ids: seed.Stream("request id:" + strconv.FormatInt(time.Now().UnixNano(), 36)), // another run has other ids
 	}
+	f.setup = exchange.Setup{
+		Match: f.match, Touch: hooks.Touch, Wall: func() int64 { return time.Now().Unix() }, Status: &f.options.Status, Count: counters, Decision: hooks.Decision, Sampled: hooks.Sampled,
+	}
+	return f
 }
 
 // Serve implements serve.Handler.

@@ -1,64 +1,17 @@
 package proxy
 
 import (
-	"errors"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 )
 
-// The reasons why there is no target.
-var (
-	errNoTarget = errors.New("no target is ready")
-	errFull     = errors.New("every target has as many requests as it may, and so has the queue")
-	errWaited   = errors.New("no target had room in time")
-)
-
-// causeOfNone is the cause of such a reason.
-func causeOfNone(err error) exchange.Cause {
-	switch err {
-	case errFull:
-		return exchange.QueueFull
-	case errWaited:
-		return exchange.QueueTimeout
-	}
-	return exchange.NoTarget
-}
-
-// choose finds a target for an attempt. When those that are ready are full, the request waits for one with room.
-func (x *driver) choose(pool *Pool, discard bool) (*group.Target, error) {
-	var d *Decision // nil unless it is to be told
-	if x.f.hooks.Decision != nil && x.f.hooks.Sampled(x.pick.Seq) {
-		d = x.decision(pool)
-	}
-	var t *group.Target
-	full := pool.waiting.Load() > 0 && pool.Group.Config().Limits != nil // nobody overtakes those who wait
-	if !full {
-		t, full = pool.Group.Choose(x.f.hooks.Now(), &x.pick, discard)
-	}
-	err := errNoTarget
-	if full {
-		t, err = x.queue(pool, discard)
-	}
-	if d != nil {
-		d.Waited = full
-		x.decided(pool, d, t)
-	}
-	if t == nil {
-		return nil, err
-	}
-	return t, nil
-}
-
 // queue waits for a target with room.
-func (x *driver) queue(pool *Pool, discard bool) (*group.Target, error) {
-	limits := pool.Group.Config().Limits
-	if limits == nil { // they were in force a moment ago
-		return nil, errFull
-	}
+func (x *driver) queue(until time.Duration) exchange.Event {
+	pool := x.pool
 	admitted := make(chan *group.Target, 1)
-	w := &group.Waiter{Request: &x.pick, Discard: discard, Admit: func(t *group.Target) { admitted <- t }}
+	w := &group.Waiter{Request: x.m.Pick(), Discard: x.r.Discard, Admit: func(t *group.Target) { admitted <- t }}
 	pool.mu.Lock()
 	pool.waiting.Add(1) // before the last look: whoever ends an exchange after it finds us waiting
 	in := pool.queue.Join(pool.Group, w)
@@ -68,36 +21,37 @@ func (x *driver) queue(pool *Pool, discard bool) (*group.Target, error) {
 	pool.waiting.Store(int64(pool.queue.Len()))
 	pool.mu.Unlock()
 	if !in {
-		x.f.counters.Overflowed.Add(1)
-		return nil, errFull
+		return exchange.Event{Kind: exchange.Full}
 	}
-	x.f.counters.Waited.Add(1)
-	late := time.NewTimer(limits.Wait)
+	late := time.NewTimer(until - x.f.hooks.Now())
 	defer late.Stop()
 	look := time.NewTicker(watch)
 	defer look.Stop()
 	for {
-		err := errWaited
+		e := exchange.Event{Kind: exchange.TimedOut}
 		select {
 		case t := <-admitted:
-			return t, nil
+			return exchange.Event{Kind: exchange.Admitted, Target: t}
 		case <-late.C:
 		case <-look.C:
 			if !x.c.Gone() {
 				continue
 			}
-			err = errClient
+			e = clientLeft()
 		}
 		pool.mu.Lock()
 		left := pool.queue.Leave(w)
 		pool.waiting.Store(int64(pool.queue.Len()))
 		pool.mu.Unlock()
 		if !left { // at the last moment: the target is ours
-			return <-admitted, nil
+			return exchange.Event{Kind: exchange.Admitted, Target: <-admitted}
 		}
-		return nil, err
+		return e
 	}
 }
+
+// Queued implements exchange.Pool.
+func (p *Pool) Queued() bool { return p.waiting.Load() > 0 && p.Group.Config().Limits != nil }
 
 // Serve admits requests that wait, when there may be room for one.
 func (p *Pool) Serve(now time.Duration) {
@@ -112,11 +66,3 @@ func (p *Pool) Serve(now time.Duration) {
 
 // Waiting is how many requests wait.
 func (p *Pool) Waiting() int64 { return p.waiting.Load() }
-
-// release gives a target back.
-func (p *Pool) release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, reason string) {
-	if p.Group.Release(now, t, o, took) {
-		p.Answered(t, o, reason)
-	}
-	p.Serve(now)
-}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"strings"
 	"syscall"
+
+	"github.com/seed-8025779b/shakedown/balancer/group"
 )
 
 // Reasons is what clients are told of an exchange with a target that failed.
@@ -18,11 +20,10 @@ const (
 	ReasonAddresses Reasons = "addresses" // the whole error of the network, with the target's address
 )
 
-// told is what a client is told of the latest attempt, which failed with an error. Clients need not know how the
+// toldOf is what a client is told of an attempt at a target, which failed with an error. Clients need not know how the
 // network behind the balancer is laid out: unless the listener says otherwise, addresses and names of hosts are left out.
 // A target whose id is its address is not named at all.
-func (x *driver) told(err error) string {
-	t := x.asked
+func (x *driver) toldOf(err error, t *group.Target) string {
 	if x.f.options.Reasons == ReasonAddresses {
 		return err.Error()
 	}

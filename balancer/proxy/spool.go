@@ -3,21 +3,58 @@ package proxy
 import (
 	"errors"
 	"io"
+	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
-	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
 
-// spool reads on in the body of a request that may be sent twice, up to the bound of the group's retries, so that it is
-// at hand for another attempt. A larger body is passed on as it comes, and its request is not repeated.
-func (x *driver) spool() error {
-	retry := x.pool.Group.Config().Retry
+// prepare puts the request into the form in which targets get it. Of a request that may be sent twice it waits for more of the body, up
+// to a bound, so that it is at hand for another attempt. A larger body is passed on as it comes, and its request is not repeated.
+func (x *driver) prepare(spool int) exchange.Event {
+	x.rule, x.pool = x.m.Rule(), x.m.Pool().(*Pool)
+	if at, ok := x.m.Deadline(); ok {
+		x.end = time.Now().Add(at - x.f.hooks.Now())
+		x.onTarget.reset()
+		x.onClient.reset()
+	}
+	var err error
+	if x.request, err = x.appendRequest(x.request[:0]); err == nil {
+		err = x.spool(spool)
+	} else {
+		return x.badBody(err)
+	}
+	switch {
+	case err == nil:
+		return exchange.Event{Kind: exchange.Spooled, Whole: x.c.Whole()}
+	case unusable(err) == nil:
+		return clientLeft()
+	}
+	return x.badBody(err)
+}
+
+// badBody tells of a body that can't be used.
+func (x *driver) badBody(err error) exchange.Event {
+	x.c.Close = true
+	x.told = toldOfBody(err)
+	return exchange.Event{Kind: exchange.BodyBad, Cause: causeOf(err), Reason: err.Error()}
+}
+
+// toldOfBody is what a client is told of its body.
+func toldOfBody(err error) string {
+	if timedOut(err) { // the network's error names addresses
+		return "the body did not come in time"
+	}
+	return err.Error()
+}
+
+// spool reads on in the body, to its end or up to a bound.
+func (x *driver) spool(most int) error {
 	r := &x.c.Request
-	if retry == nil || !retry.Repeats() || x.c.Whole() || !http1.Idempotent(r.Method) || r.Expect || r.Upgrade != nil || r.Length > int64(retry.Spool) {
+	if most == 0 || x.c.Whole() {
 		return nil
 	}
 	var content []byte
-	for began := len(x.request); len(x.request)-began < retry.Spool; {
+	for began := len(x.request); len(x.request)-began < most; {
 		piece, err := x.readBody(x.c)
 		if errors.Is(err, io.EOF) {
 			if r.Chunked {
@@ -37,13 +74,4 @@ func (x *driver) spool() error {
 		x.request = appendEnd(x.request, x.c.Trailer(), x.unwanted)
 	}
 	return nil
-}
-
-// spoolFailed answers a request whose body broke off before any target was asked.
-func (x *driver) spoolFailed(err error) {
-	if unusable(err) == nil {
-		x.gone(exchange.GoneFirst, errClient)
-		return
-	}
-	x.refuse(err)
 }

@@ -6,30 +6,23 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/balancer/pick"
 )
 
-// readCookie finds the target that the client sticks to.
-func (x *driver) readCookie() {
-	x.setCookie = false
-	s := x.pool.Group.Config().Sticky
-	if x.sticky = s; s == nil {
-		return
-	}
-	var value []byte
+// cookie is the value of one of the client's cookies.
+func (x *driver) cookie(name string) (value []byte) {
 	for i := range x.c.Fields { // a client of HTTP/2 may send several
 		if f := &x.c.Fields[i]; value == nil && http1.Is(f.Name, "cookie") {
-			value = http1.CookieValue(f.Value, s.Cookie)
+			value = http1.CookieValue(f.Value, name)
 		}
 	}
-	x.pick.Sticky, x.setCookie = s.Read(x.pool.Group, value, time.Now().Unix())
-	x.setCookie = x.setCookie || x.pick.Sticky == (pick.Tag{})
+	return value
 }
 
 // appendCookie makes the client stick to the target that has answered.
-func (x *driver) appendCookie(out []byte, g *group.Group, t *group.Target) []byte {
-	s := x.sticky
-	if s.Application != "" && !x.sets(s.Application) {
+func (x *driver) appendCookie(out []byte, t *group.Target) []byte {
+	g := x.pool.Group
+	s := g.Config().Sticky
+	if s == nil || (s.Application != "" && !x.sets(s.Application)) { // nil: clients stuck a moment ago
 		return out
 	}
 	out = append(out, "Set-Cookie: "...)

@@ -1,10 +1,6 @@
 package proxy
 
-import (
-	"github.com/seed-8025779b/shakedown/balancer/group"
-	"github.com/seed-8025779b/shakedown/chaos"
-	"github.com/seed-8025779b/shakedown/loadgen/mix"
-)
+import "github.com/seed-8025779b/shakedown/loadgen/mix"
 
 // Abandoned is a request whose client cannot have read the answer, or not all of it, because it went away first or
 // because the balancer broke the answer off.
@@ -15,35 +11,21 @@ type Abandoned struct {
 	Fault    string // id of the wire fault that shaped the final one; empty when none did
 }
 
-// trace is what an answer tells of the attempts at its request, in mix.AttemptHeader.
-type trace struct {
-	on       bool // the request carries its number, and the listener's balancer traces
-	attempts int
-	target   string
-	fault    string
-	reported bool // as abandoned
-}
-
-// begin notes that an attempt at a target begins.
-func (t *trace) begin(target *group.Target, e *chaos.Effect) {
-	t.attempts++
-	t.target, t.fault = target.ID, e.Fault
-}
-
 // appendTrace appends the header that tells of the attempts, or nothing for a request that is not traced.
 func (x *driver) appendTrace(out []byte) []byte {
-	if !x.trace.on {
+	if !x.traced {
 		return out
 	}
+	t := x.m.Trace()
 	out = append(out, mix.AttemptHeader...)
 	out = append(out, ": "...)
-	out = mix.AppendAttempt(out, x.trace.attempts, x.trace.target, x.trace.fault)
+	out = mix.AppendAttempt(out, t.Attempts, t.Target, t.Fault)
 	return append(out, "\r\n"...)
 }
 
 // traceHeader is appendTrace for an answer of the balancer's own.
 func (x *driver) traceHeader() string {
-	if !x.trace.on {
+	if !x.traced {
 		return ""
 	}
 	return string(x.appendTrace(nil))
@@ -52,7 +34,7 @@ func (x *driver) traceHeader() string {
 // reportIfGone reports the request when its client is gone already. Without this look before an answer is written, the
 // answer to a client that went away a moment ago would be lost unseen: the kernel still takes it.
 func (x *driver) reportIfGone() {
-	if !x.trace.on {
+	if !x.traced {
 		return
 	}
 	if c := x.watched(); c != nil && c.Gone() {
@@ -62,8 +44,9 @@ func (x *driver) reportIfGone() {
 
 // reportAbandoned reports, once, that the client does not learn of the attempts by the answer.
 func (x *driver) reportAbandoned() {
-	if t := &x.trace; t.on && !t.reported {
-		t.reported = true
-		x.f.hooks.Trace(Abandoned{x.pick.Seq, t.attempts, t.target, t.fault})
+	if x.traced && !x.reported {
+		x.reported = true
+		t := x.m.Trace()
+		x.f.hooks.Trace(Abandoned{x.r.Seq, t.Attempts, t.Target, t.Fault})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
@@ -22,7 +23,7 @@ const tunnelTimeout = time.Hour
 
 // tunnel passes on that the protocol changes, and then whatever either side says, until both have ended or nothing has
 // passed for too long.
-func (x *driver) tunnel(pool *Pool) (failure, error) {
+func (x *driver) tunnel() exchange.Event {
 	out := serve.AppendStatus(x.c.Out(), http.StatusSwitchingProtocols)
 	out = x.appendFields(out, false)
 	out = append(out, "Connection: upgrade\r\n"...)
@@ -37,9 +38,9 @@ func (x *driver) tunnel(pool *Pool) (failure, error) {
 	x.answered, x.u.reusable = true, false
 	x.access.Status = http.StatusSwitchingProtocols
 	if err := x.tellClient(out); err != nil {
-		return failure{}, err
+		return x.broken(err)
 	}
-	x.c.Bound(time.Time{}) // the whole time of an exchange is of requests
+	x.unbound() // the whole time of an exchange is of requests
 	client, rest := x.c.Take()
 	target := x.u.nc
 	_ = target.SetDeadline(time.Time{}) // a connection that is closed already tells at the next use
@@ -47,11 +48,12 @@ func (x *driver) tunnel(pool *Pool) (failure, error) {
 		x.u.x = nil // whoever passes something looks after the client by reading
 		x.u.socket.SetStall(0)
 	}
-	w := tunnel{client: client, target: target, idle: cmp.Or(pool.Tunnel, tunnelTimeout), reset: x.c.Reset}
+	w := tunnel{client: client, target: target, idle: cmp.Or(x.pool.Tunnel, tunnelTimeout), reset: x.c.Reset}
 	if why := w.run(rest); why != nil {
 		x.access.Reason = why.Error()
 	}
-	return answeredWith(http.StatusSwitchingProtocols), nil
+	x.endAttempt(nil)
+	return exchange.Event{Kind: exchange.Complete}
 }
 
 // tunnel is two connections between which bytes are passed.

@@ -21,19 +21,22 @@ var errClientStalled = errors.New("the client has not taken the answer in time")
 // watch is how often a balancer that waits looks whether the client is still there.
 const watch = exchange.LookEvery
 
-// wait lets a time pass; it reports false when the client has gone meanwhile.
-func (x *driver) wait(d time.Duration) bool {
-	for end := time.Now().Add(d); ; {
+// wait lets the time pass until an instant, unless the client goes meanwhile.
+func (x *driver) wait(until time.Duration) exchange.Event {
+	for end := time.Now().Add(until - x.f.hooks.Now()); ; {
 		left := time.Until(end)
 		if left <= 0 {
-			return true
+			return exchange.Event{Kind: exchange.Waited}
 		}
 		time.Sleep(min(left, watch))
 		if x.c.Gone() {
-			return false
+			return clientLeft()
 		}
 	}
 }
+
+// late reports whether the request has had its whole time.
+func (x *driver) late() bool { return !x.end.IsZero() && !time.Now().Before(x.end) }
 
 // attended returns a context for what can't look after the client by itself, such as making a connection. It ends when
 // the client has gone or the exchange has had its whole time; its cause is errClient or errOver. stop must be called.

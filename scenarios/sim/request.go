@@ -65,7 +65,7 @@ func (w *World) begin(r *request) {
 		r.x = &exchange.Exchange{}
 	}
 	w.perform(r, r.x.Begin(w.now, &w.setup, &exchange.Request{
-		Ask: w.routed(r), Seq: r.Seq, Discard: w.opts.Discard(r.Seq), Repeatable: http1.Idempotent(r.asks.Method),
+		Ask: w.routed(r), Seq: r.Seq, Discard: w.opts.Discard(r.Seq), Idempotent: http1.Idempotent(r.asks.Method),
 	}))
 }
 
@@ -91,8 +91,10 @@ func (w *World) perform(r *request, step exchange.Step) {
 	case exchange.Cut, exchange.End:
 		w.over(r)
 		w.free = append(w.free, x)
+	case exchange.Spool: // bodies come with their heads
+		w.next(r, exchange.Event{Kind: exchange.Spooled, Whole: true})
 	case exchange.Queue:
-		w.queue(r)
+		w.queue(r, step.Until)
 	case exchange.Wait:
 		w.q.push(item{at: step.Until, kind: waited, r: r, turn: r.step})
 	case exchange.Connect:
@@ -129,7 +131,7 @@ func (w *World) touch(x *chaos.Exchange) chaos.Effect {
 }
 
 // queue makes a request wait for a target with room.
-func (w *World) queue(r *request) {
+func (w *World) queue(r *request, until time.Duration) {
 	g := r.x.Pool().(*simGroup)
 	waiter := &group.Waiter{Request: r.x.Pick(), Discard: w.opts.Discard(r.Seq), Admit: func(t *group.Target) {
 		w.next(r, exchange.Event{Kind: exchange.Admitted, Target: t})
@@ -140,7 +142,7 @@ func (w *World) queue(r *request) {
 		return
 	}
 	g.queue.Serve(w.now, g.g) // those before it may have tried the target that has room
-	w.At(w.now+g.cfg.Limits.Wait, func() {
+	w.At(until, func() {
 		if g.queue.Leave(waiter) {
 			w.next(r, exchange.Event{Kind: exchange.TimedOut})
 		}
@@ -213,6 +215,12 @@ func (w *World) broken(r *request) {
 
 // Members implements exchange.Pool.
 func (g *simGroup) Members() *group.Group { return g.g }
+
+// Strategy implements exchange.Pool. The simulator keeps no log of decisions.
+func (g *simGroup) Strategy() string { return g.cfg.Strategy.Kind }
+
+// Timeout implements exchange.Pool.
+func (g *simGroup) Timeout() time.Duration { return 0 }
 
 // Queued implements exchange.Pool.
 func (g *simGroup) Queued() bool { return g.queue.Len() > 0 }

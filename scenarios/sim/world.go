@@ -121,7 +121,7 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 	}
 	w.sources = s.Seed.Stream("client addresses")
 	w.split = s.Seed.Stream("split")
-	w.setup = exchange.Setup{Match: w.match, Touch: w.touch, Status: &s.Topology.Listeners[0].Options.Status, Count: &w.count}
+	w.setup = exchange.Setup{Match: w.match, Touch: w.touch, Wall: w.wall, Status: &s.Topology.Listeners[0].Options.Status, Count: &w.count}
 	for i := range s.Topology.Groups {
 		cfg := &s.Topology.Groups[i]
 		strategy, err := pick.Kinds().New(cfg.Strategy)
@@ -144,6 +144,9 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 	}
 	return w, nil
 }
+
+// wall is the wall clock of a simulated world: its run began at the beginning of 1970.
+func (w *World) wall() int64 { return int64(max(w.now, 0) / time.Second) }
 
 // Now implements the player's world.
 func (w *World) Now() time.Duration { return w.now }

@@ -1,8 +1,9 @@
-package proxy
+package exchange
 
 import (
+	"time"
+
 	"github.com/seed-8025779b/shakedown/balancer/group"
-	"github.com/seed-8025779b/shakedown/balancer/pick"
 )
 
 // Decision is how a target was chosen for an attempt.
@@ -17,27 +18,31 @@ type Decision struct {
 	Waited     bool // in the queue: the loads may have changed since
 }
 
-// decision notes what a decision is made on.
-func (x *driver) decision(pool *Pool) *Decision {
-	return &Decision{
-		Seq: x.pick.Seq, Attempt: x.pick.Attempt, Group: pool.Group.Name(), Candidates: pool.Group.Candidates(x.f.hooks.Now()), Tried: x.pick.Tried,
-	}
+// view notes what a decision is made on.
+func (x *Exchange) view(now time.Duration) *Decision {
+	g := x.pool.Members()
+	return &Decision{Seq: x.r.Seq, Attempt: x.pick.Attempt, Group: g.Name(), Candidates: g.Candidates(now), Tried: x.pick.Tried}
 }
 
-// decided tells of a decision.
-func (x *driver) decided(pool *Pool, d *Decision, t *group.Target) {
+// decided tells of a decision, when it is to be told: for a target, nil for none.
+func (x *Exchange) decided(t *group.Target, waited bool) {
+	d := x.decision
+	if d == nil {
+		return
+	}
+	x.decision = nil
+	d.Waited = waited
 	switch {
+	case t == nil && waited:
+		d.Reason = "none had room"
 	case t == nil:
 		d.Reason = "none is ready"
-		if d.Waited {
-			d.Reason = "none had room"
-		}
-	case x.pick.Sticky != (pick.Tag{}) && x.pick.Sticky == x.sticky.Tag(pool.Group, t.ID):
+	case x.sticky != nil && x.isOwn(t):
 		d.Choice, d.Reason = t.ID, "the client's cookie"
 	case len(d.Candidates) == 1+len(d.Tried):
 		d.Choice, d.Reason = t.ID, "the only one left"
 	default:
-		d.Choice, d.Reason = t.ID, x.pool.Strategy
+		d.Choice, d.Reason = t.ID, x.pool.Strategy()
 	}
-	x.f.hooks.Decision(d)
+	x.s.Decision(d)
 }

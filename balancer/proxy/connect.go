@@ -1,0 +1,98 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
+	"github.com/seed-8025779b/shakedown/balancer/group"
+)
+
+// connect takes an idle connection to a target, or makes one, for the attempt that begins.
+func (x *driver) connect(step *exchange.Step) exchange.Event {
+	up := x.pool.upstream(step.Target)
+	var u *conn
+	if !step.Fresh {
+		u = up.reuse(&x.c.Peer, x.m.Repeatable())
+	}
+	if u == nil {
+		var err error
+		if u, err = x.open(up); err != nil {
+			return x.unconnected(err, step.Target)
+		}
+	}
+	u.begin(x)
+	x.u, x.up, x.target = u, up, step.Target
+	if !x.end.IsZero() {
+		x.c.Bound(x.end)
+	}
+	return exchange.Event{Kind: exchange.Connected}
+}
+
+// open makes a connection to a target.
+func (x *driver) open(up *upstream) (*conn, error) {
+	if !x.end.IsZero() {
+		x.onTarget.start()
+		defer x.onTarget.stop()
+	}
+	ctx, stop := x.attended()
+	defer stop()
+	return up.open(ctx, &x.c.Peer)
+}
+
+// unconnected is the end of an attempt that got no connection.
+func (x *driver) unconnected(err error, t *group.Target) exchange.Event {
+	e := exchange.Event{Kind: exchange.Failed, Ending: exchange.Refused, Reason: err.Error()}
+	switch {
+	case errors.Is(err, errClient):
+		return clientLeft()
+	case errors.Is(err, errOver):
+		e.Ending = exchange.OverTime
+		x.addWaits(&e)
+	case NoResources(err):
+		e.Ending = exchange.NoResources
+		x.f.hooks.Short(err)
+	case timedOut(err):
+		e.Ending = exchange.ConnectTimedOut
+	}
+	x.told = x.toldOf(err, t)
+	return e
+}
+
+// NoResources reports whether a connection failed for want of something on this machine: descriptors, ports, memory. It says nothing
+// about who was to be connected to.
+func NoResources(err error) bool {
+	var lookup *net.DNSError // it keeps what failed as text
+	named := errors.As(err, &lookup)
+	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
+		if errors.Is(err, number) || (named && strings.HasSuffix(lookup.Err, number.Error())) {
+			return true
+		}
+	}
+	return false
+}
+
+// endAttempt gives the connection of the attempt back, after an error or none.
+func (x *driver) endAttempt(err error) {
+	u := x.u
+	keep := x.finishUpload(err != nil) && u.reusable && err == nil
+	x.u = nil
+	x.up.give(u, keep)
+}
+
+// drop ends an attempt whose answer is not passed on.
+func (x *driver) drop() {
+	x.unbound()
+	x.u.reusable = false
+	x.endAttempt(nil)
+}
+
+// unbound ends the bound on what the client may take: between attempts nobody reads or writes.
+func (x *driver) unbound() {
+	if !x.end.IsZero() {
+		x.c.Bound(time.Time{})
+	}
+}
