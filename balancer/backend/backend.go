@@ -89,9 +89,6 @@ func (b *Backend) Stats() Stats {
 	return Stats{now, b.model.BusyTime(now), b.cfg.Concurrency, b.model.Busy(), b.model.Waiting(), b.served, b.rejected}
 }
 
-// watch is how often a backend looks whether a client that waits in the queue is still there.
-const watch = 50 * time.Millisecond
-
 // Serve implements serve.Handler.
 func (b *Backend) Serve(c *serve.Conn) {
 	if string(http1.PathOf(c.Request.Target)) == "/health" {
@@ -121,7 +118,7 @@ func (b *Backend) answer(c *serve.Conn, status int, text []byte) { _ = c.Respond
 
 // queue waits for a slot; it reports false when the client has gone meanwhile.
 func (b *Backend) queue(c *serve.Conn, ticket uint64, granted chan struct{}) bool {
-	look := time.NewTicker(watch)
+	look := time.NewTicker(model.LookEvery)
 	defer look.Stop()
 	for {
 		select {

@@ -41,7 +41,7 @@ func (x *Exchange) endingOf(now time.Duration, e *Event) Ending {
 func (x *Exchange) overBy(now time.Duration, e *Event) Ending {
 	longer := e.Here.Target > e.Here.Client || e.Expecting
 	switch {
-	case longer && 2*(now-x.began) > x.whole:
+	case longer && 2*(now-x.began) > x.timeouts.Exchange:
 		return OverTime
 	case e.Waits.Client > e.Waits.Target && !e.Expecting:
 		return ClientOverTime

@@ -32,7 +32,7 @@ func TestWhoseTimeItWas(t *testing.T) {
 	} {
 		var now time.Duration
 		var e, before Event
-		x := Exchange{whole: 10 * s}
+		x := Exchange{timeouts: Timeouts{Exchange: 10 * s}}
 		for _, p := range tc.parts {
 			now += p.d
 			switch p.who {
@@ -67,7 +67,7 @@ func TestWhatAClientCanCause(t *testing.T) {
 		{"a stream that ended with its connection, after the client was waited for", Event{Ending: BrokenAlready, Patience: tryingTime}, GaveUp},
 		{"over time while the client waits to be told to go on", Event{Ending: OverTime, Expecting: true, Waits: Waits{Client: 9}, Here: Waits{Client: 9}}, OverTime},
 	} {
-		x := Exchange{whole: 10}
+		x := Exchange{timeouts: Timeouts{Exchange: 10}}
 		if got := x.endingOf(10, &tc.e); got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
 		}

@@ -32,12 +32,21 @@ type Setup struct {
 // Pool is a target group as exchanges use it.
 type Pool interface {
 	Members() *group.Group
-	Strategy() string       // by which its targets are chosen
-	Timeout() time.Duration // bounds the whole time of an exchange; 0 for no bound
-	Queued() bool           // requests wait for a target with room: nobody overtakes them
+	Strategy() string // by which its targets are chosen
+	Timeouts() Timeouts
+	Queued() bool // requests wait for a target with room: nobody overtakes them
 	// Release gives a target back after an attempt that took so long, with its outcome and the reason for a failure.
 	Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, reason string)
 }
+
+// Timeouts bound how long exchanges with a group's targets may take.
+type Timeouts struct {
+	Response time.Duration // in which nothing comes of an answer, once the target has the request
+	Exchange time.Duration // the whole time; 0 for no bound
+}
+
+// DefaultResponse is the Response of Timeouts where nobody sets it: an application load balancer's idle timeout.
+const DefaultResponse = 60 * time.Second
 
 // Request is what an exchange must know of a request.
 type Request struct {
@@ -62,8 +71,8 @@ type Exchange struct {
 
 	sticky    *group.Sticky // nil when clients don't stick
 	setCookie bool          // the client is to stick to the target that answers
-	whole     time.Duration // bounds its time; 0 for no bound
-	end       time.Duration // when that is over
+	timeouts  Timeouts
+	end       time.Duration // when its whole time is over, if that is bounded
 	decision  *Decision     // to be told of; nil for none
 
 	repeatable bool // it may be sent twice: it is idempotent, and its body is at hand
@@ -111,7 +120,7 @@ func (x *Exchange) Pool() Pool { return x.pool }
 func (x *Exchange) Repeatable() bool { return x.repeatable }
 
 // Deadline is when the whole time of the exchange is over; ok is false when it is not bounded.
-func (x *Exchange) Deadline() (at time.Duration, ok bool) { return x.end, x.whole > 0 }
+func (x *Exchange) Deadline() (at time.Duration, ok bool) { return x.end, x.timeouts.Exchange > 0 }
 
 // Pick is the request as strategies see it, for a queue.
 func (x *Exchange) Pick() *pick.Request { return &x.pick }
@@ -141,9 +150,8 @@ func (x *Exchange) Begin(now time.Duration, s *Setup, r *Request) Step {
 		return x.unrouted(NoTarget, "the rule forwards to no group")
 	}
 	g := x.pool.Members()
-	if x.whole = x.pool.Timeout(); x.whole > 0 {
-		x.end = now + x.whole
-	}
+	x.timeouts = x.pool.Timeouts()
+	x.end = now + x.timeouts.Exchange
 	if k, ok := g.Key(); ok {
 		if x.pick.Key, ok = r.Ask.Key(k); !ok {
 			x.pick.Key = g.AnyKey(r.Seq)
@@ -225,7 +233,7 @@ func (x *Exchange) choose(now time.Duration) Step {
 	switch limits := x.pool.Members().Config().Limits; {
 	case full && limits != nil: // else they were in force a moment ago
 		x.queued = true
-		return Step{Do: Queue, Until: now + limits.Wait}
+		return Step{Do: Queue, Until: x.before(now + limits.Wait)}
 	case full:
 		return x.full()
 	}
@@ -259,7 +267,7 @@ func (x *Exchange) begin(now time.Duration, t *group.Target) Step {
 	e := x.s.Touch(&x.touch)
 	x.status, x.trace = e.Status, Trace{x.pick.Attempt + 1, t.ID, e.Fault}
 	if e.Delay > 0 {
-		return Step{Do: Wait, Until: now + e.Delay}
+		return Step{Do: Wait, Until: x.before(now + e.Delay)}
 	}
 	return x.ask(now)
 }
@@ -289,7 +297,7 @@ func (x *Exchange) Next(now time.Duration, e Event) Step {
 	case Waited:
 		return x.ask(now)
 	case Connected:
-		return Step{Do: Converse}
+		return Step{Do: Converse, Idle: x.timeouts.Response}
 	case Head:
 		return x.head(now, e.Status)
 	case Complete:
@@ -314,6 +322,9 @@ func (x *Exchange) leftQueue(now time.Duration, e *Event) Step {
 	case Admitted:
 		return x.begin(now, e.Target)
 	case TimedOut:
+		if x.late(now) {
+			return x.none(Timeout, "the exchange has taken too long, waiting for a target with room")
+		}
 		return x.none(QueueTimeout, "no target had room in time")
 	}
 	x.last = failure{ending: GoneFirst, reason: e.Reason}
@@ -398,7 +409,15 @@ func (x *Exchange) mayRetry(now time.Duration) bool {
 }
 
 // late reports whether the exchange has had its whole time.
-func (x *Exchange) late(now time.Duration) bool { return x.whole > 0 && now >= x.end }
+func (x *Exchange) late(now time.Duration) bool { return x.timeouts.Exchange > 0 && now >= x.end }
+
+// before bounds an instant by the end of the exchange's whole time.
+func (x *Exchange) before(at time.Duration) time.Duration {
+	if x.timeouts.Exchange > 0 {
+		return min(at, x.end)
+	}
+	return at
+}
 
 // again begins another attempt, at a target that was not tried.
 func (x *Exchange) again(now time.Duration) Step {

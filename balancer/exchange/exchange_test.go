@@ -24,10 +24,10 @@ type pool struct {
 	log     *[]string
 }
 
-func (p *pool) Members() *group.Group  { return p.g }
-func (p *pool) Queued() bool           { return p.queued }
-func (p *pool) Strategy() string       { return "round_robin" }
-func (p *pool) Timeout() time.Duration { return p.timeout }
+func (p *pool) Members() *group.Group { return p.g }
+func (p *pool) Queued() bool          { return p.queued }
+func (p *pool) Strategy() string      { return "round_robin" }
+func (p *pool) Timeouts() Timeouts    { return Timeouts{Exchange: p.timeout} }
 
 func (p *pool) Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, reason string) {
 	p.g.Release(now, t, o, took)
@@ -318,10 +318,10 @@ func TestExchangesDoNotAllocate(t *testing.T) {
 // quiet is a pool that notes nothing.
 type quiet struct{ g *group.Group }
 
-func (p *quiet) Members() *group.Group  { return p.g }
-func (p *quiet) Queued() bool           { return false }
-func (p *quiet) Strategy() string       { return "p2c" }
-func (p *quiet) Timeout() time.Duration { return 0 }
+func (p *quiet) Members() *group.Group { return p.g }
+func (p *quiet) Queued() bool          { return false }
+func (p *quiet) Strategy() string      { return "p2c" }
+func (p *quiet) Timeouts() Timeouts    { return Timeouts{} }
 
 func (p *quiet) Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, _ string) {
 	p.g.Release(now, t, o, took)

@@ -18,14 +18,14 @@ const (
 	Queue              // wait for a target with room, until Until: Admitted, Full, TimedOut or Left follows
 	Wait               // let the time pass until Until: Waited or Left follows
 	Connect            // connect to Target: Connected, Failed or Left follows
-	Converse           // send the request and read the answer's head: Head or Failed follows
+	Converse           // send the request and read the answer's head, which may let nothing come for Idle: Head or Failed follows
 	Forward            // pass the answer on, whose status is Status: Complete or Failed follows. An answer in the target's place is Injected
 	Tunnel             // pass on that the protocol changes, and then what either side says: Complete or Failed follows
 	Cut                // end the answer, of which something went to the client, so that it is not taken for whole; final
 	End                // nothing is left to be done, but for ending the connection of a client that has gone or stalled, for Cause; final
 )
 
-// Step is what a driver has to do next. Which fields are set depends on Do. After a final answer that its client did not take, Left
+// Step is what a driver has to do next. Whatever it does, it ends the attempt with OverTime when the exchange's Deadline has come. Which fields are set depends on Do. After a final answer that its client did not take, Left
 // may still be told.
 type Step struct {
 	Do       Do
@@ -38,6 +38,7 @@ type Step struct {
 	Injected bool
 	Cookie   bool // of a Forward: the client is to stick to Target
 	Until    time.Duration
+	Idle     time.Duration // also between two pieces of the answer
 	Max      int
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
@@ -14,8 +15,8 @@ import (
 )
 
 // converse sends the request, and reads until the head of the final answer has come. Interim answers are passed on.
-func (x *driver) converse() exchange.Event {
-	x.unsent = false
+func (x *driver) converse(idle time.Duration) exchange.Event {
+	x.unsent, x.u.patience = false, idle
 	if _, err := x.send(x.u, x.addressed(x.target)); err != nil {
 		if err = x.answeredEarly(err); err != nil {
 			return x.broken(err)

@@ -127,7 +127,7 @@ func (x *driver) perform(step exchange.Step) {
 			x.noteAttempt()
 			e = x.connect(&step)
 		case exchange.Converse:
-			e = x.converse()
+			e = x.converse(step.Idle)
 		case exchange.Forward:
 			e = x.forward(&step)
 		case exchange.Tunnel:

@@ -52,8 +52,10 @@ func (p *Pool) Members() *group.Group { return p.Group }
 // Strategy implements exchange.Pool.
 func (p *Pool) Strategy() string { return p.StrategyName }
 
-// Timeout implements exchange.Pool.
-func (p *Pool) Timeout() time.Duration { return p.Exchange }
+// Timeouts implements exchange.Pool.
+func (p *Pool) Timeouts() exchange.Timeouts {
+	return exchange.Timeouts{Response: p.response(), Exchange: p.Exchange}
+}
 
 // Release implements exchange.Pool.
 func (p *Pool) Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, reason string) {

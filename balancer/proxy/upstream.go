@@ -23,8 +23,7 @@ import (
 )
 
 const (
-	connectTimeout  = 5 * time.Second  // Envoy's default
-	responseTimeout = 60 * time.Second // an application load balancer's idle timeout
+	connectTimeout = 5 * time.Second // Envoy's default
 
 	hasty    = time.Second      // a target that closes connections which have been idle for less may do so at any request
 	wariness = 10 * time.Second // for which it is then given requests that can't be repeated on new connections only
@@ -63,7 +62,7 @@ func newUpstream(p *Pool, address string) *upstream {
 }
 
 // response is how long a target may let nothing come of an answer.
-func (p *Pool) response() time.Duration { return cmp.Or(p.Response, responseTimeout) }
+func (p *Pool) response() time.Duration { return cmp.Or(p.Response, exchange.DefaultResponse) }
 
 // bufferSize is what is read of a target at once. With its head and framing it fits what answers are written in.
 const bufferSize = serve.BufferSize
@@ -360,7 +359,10 @@ func (c *conn) await() error {
 	now := time.Now()
 	queued := 0
 	for last := now.Add(c.patience); ; now = time.Now() {
-		by := now.Add(min(watch, c.patience))
+		by := now.Add(watch)
+		if last.Before(by) {
+			by = last
+		}
 		if end := c.x.end; !end.IsZero() && end.Before(by) {
 			by = end
 		}
@@ -383,7 +385,7 @@ func (c *conn) await() error {
 			return errOver
 		case client == nil && !c.x.expecting(), c.drains(&queued):
 			last = time.Now().Add(c.patience)
-		case time.Now().After(last):
+		case !time.Now().Before(last):
 			return fmt.Errorf("nothing within %v: %w", c.patience, os.ErrDeadlineExceeded)
 		case client != nil && client.Gone(): // a body on its way tells by itself
 			return errClient

@@ -136,6 +136,24 @@ func rows() (list []row) {
 		row{name: "the client's timeout", pins: "what the client gives up is given up", group: plain, service: slow, client: "timeout: 61ms"},
 		row{name: "a reused connection that breaks", pins: "a request that met the closing of its connection goes to a new one", group: "strategy: first, health: off, retry: {attempts: 1, budget: 100%}", happens: []happen{kill(62*ms, "web-1")}},
 	)
+	const silent = "time: {kind: constant, mean: 41.3ms}, concurrency: 1, queue: 5"
+	list = append(list,
+		row{name: "no answer in time", pins: "a target that lets nothing come for the response timeout has failed: 504", group: plain + ", timeouts: {response: 33ms}", service: silent},
+		row{name: "no answer in time, retried", pins: "a target that lets nothing come may be followed by another", group: plain + ", timeouts: {response: 33ms}, retry: {attempts: 2, on: error, budget: 100%}", service: silent, rate: "97/s"},
+		row{name: "no answer in time, POST", pins: "a request that is not safe to repeat is not repeated when nothing comes", group: plain + ", timeouts: {response: 33ms}, retry: {attempts: 2, on: error, budget: 100%}", service: silent, load: "{post: /, body: abc}"},
+		row{name: "no answer in time, ejected", pins: "no answer in time is a failure of the target", group: plain + ", timeouts: {response: 33ms}, outliers: {consecutive: 1, eject_for: 61ms}", service: silent},
+		row{name: "no answer in time, from the target's queue", pins: "a request that the balancer gives up leaves the target's queue", group: plain + ", timeouts: {response: 51ms}", service: silent, rate: "200/s"},
+		row{name: "an answer just in time", pins: "what comes in time is an answer", group: plain + ", timeouts: {response: 41.4ms}", service: silent, rate: "60/s"},
+		row{name: "the whole time is over", pins: "an exchange may not last longer than it may: 504", group: plain + ", timeouts: {exchange: 33ms}", service: silent},
+		row{name: "the whole time is over, no retry", pins: "no attempt follows when the whole time is over", group: plain + ", timeouts: {exchange: 33ms}, retry: {attempts: 2, on: error, budget: 100%}", service: silent},
+		row{name: "the whole time is over, whose it was", pins: "the target that had most of the time is to blame", group: plain + ", timeouts: {exchange: 33ms}, outliers: {consecutive: 1, eject_for: 61ms}", service: silent},
+		row{name: "the whole time is over in the second attempt", pins: "a target is not to blame for the time that another had", group: plain + ", timeouts: {response: 19ms, exchange: 33ms}, retry: {attempts: 2, on: error, budget: 100%}, outliers: {consecutive: 2, eject_for: 61ms}", service: silent},
+		row{name: "the whole time is over in the queue", pins: "the whole time counts in the queue: 504", group: plain + ", timeouts: {exchange: 33ms}, limits: {requests: 1, queue: 9, wait: 1s}", service: silent, rate: "200/s"},
+		row{name: "the whole time is over after the queue", pins: "a target is not to blame for the time in the queue", group: plain + ", timeouts: {exchange: 61ms}, limits: {requests: 1, queue: 9, wait: 1s}, outliers: {consecutive: 1, eject_for: 1s}", service: silent, rate: "200/s"},
+		row{name: "the whole time is over by a fault's delay", pins: "an injected delay counts against the whole time", group: plain + ", timeouts: {exchange: 27ms}, outliers: {consecutive: 1, eject_for: 1s}", happens: faulty("latency", written{"delay": "29ms"})},
+		row{name: "the client's timeout before the balancer's", pins: "a client that has gone is noticed at the next look, unless the exchange ends before", group: plain + ", timeouts: {response: 71ms}", service: silent, rate: "200/s", client: "timeout: 31ms"},
+		row{name: "ejected while its time runs", pins: "what is under way at an ejected target goes on", group: plain + ", timeouts: {response: 33ms}, outliers: {consecutive: 1, eject_for: 21ms}, retry: {attempts: 1, on: error, budget: 100%}", service: silent, happens: []happen{kill(62*ms, "web-2")}},
+	)
 	const other = "api: {strategy: round_robin, health: off, targets: {count: 2}, service: {time: {kind: constant, mean: 11.3ms}, concurrency: 2, queue: 2}}"
 	list = append(list,
 		row{name: "statuses of the listener's own", pins: "the statuses of the balancer's own answers are the listener's", group: plain, listens: "errors: {connect: 521, broken: 522}", happens: []happen{kill(62*ms, "web-1")}},

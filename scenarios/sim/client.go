@@ -50,7 +50,8 @@ func (w *World) send(r *request) {
 	if first := w.s.Client.Stages.FirstByte; first > 0 { // an answer comes in one piece
 		by = min(by, w.now+first)
 	}
-	w.q.push(item{at: max(by, w.now), kind: deadline, r: r})
+	r.gives = max(by, w.now)
+	w.q.push(item{at: r.gives, kind: deadline, r: r})
 	w.q.push(item{at: w.now + w.s.RTT/2, kind: atBalancer, r: r})
 }
 
@@ -122,10 +123,7 @@ func (w *World) noticeLeft(r *request) {
 		case r.waiter != nil:
 			r.x.Pool().(*simGroup).queue.Leave(r.waiter)
 		}
-		if t := r.target; t != nil && t.m.Leave(r.Seq) { // in the target's queue it leaves; in service it runs to its end
-			t.running = slices.DeleteFunc(t.running, func(q *request) bool { return q == r })
-			r.target = nil
-		}
+		w.abandon(r)
 		x := r.x
 		w.over(r) // before its target is given back, which may end that target's process under it
 		x.Next(w.now, exchange.Event{Kind: exchange.Left, Reason: "the client has gone"})

@@ -8,7 +8,8 @@ type item struct {
 	order uint64 // among equals, first in first out
 	kind  kind
 	r     *request
-	turn  int    // the request's, of serviced
+	turn  int    // the request's step, of waited and overdue
+	v     *visit // of serviced
 	f     func() // of a control event
 }
 
@@ -20,6 +21,7 @@ const (
 	atBalancer // the request has reached the balancer
 	waited     // a fault's delay is over
 	serviced
+	overdue  // the target has taken too long
 	finish   // the answer has reached the client
 	deadline // the client gives up
 	drop     // no connection became free in time to be of use

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -22,13 +23,26 @@ type request struct {
 	x      *exchange.Exchange // under way at the balancer; nil before and after
 	step   int                // of it, counted
 	since  time.Duration      // when that began
-	turn   int                // how often it was sent to a target: what an earlier time left behind is void
-	target *simTarget         // that it is at
+	visit  *visit             // at a target; nil while it is at none
+	to     *simTarget         // that it is connected to
+	first  visit              // the memory of the first one
+	asked  time.Duration      // when that began
+	spent  time.Duration      // in all, waiting for targets
 	reused bool               // the connection to it was used before
 	sent   bool
+	gives  time.Duration // when its client gives up
 	done   bool          // the client has its outcome
 	waiter *group.Waiter // in its group's queue, the last time
 	user   *user
+}
+
+// visit is a request at a target, queued or served. It may outlast the attempt that it is for: a server goes on.
+type visit struct {
+	r   *request // nil once the balancer waits for its end no longer
+	t   *simTarget
+	seq uint64
+	cut bool          // its target's process has ended
+	at  time.Duration // when it began
 }
 
 func (w *World) handle(it *item) {
@@ -44,8 +58,12 @@ func (w *World) handle(it *item) {
 			w.next(it.r, exchange.Event{Kind: exchange.Waited})
 		}
 	case serviced:
-		if it.r.target != nil && it.turn == it.r.turn { // else the target died under it
-			w.serviced(it.r)
+		if !it.v.cut {
+			w.serviced(it.v)
+		}
+	case overdue:
+		if it.r.x != nil && it.turn == it.r.step { // else it was answered
+			w.overdue(it.r)
 		}
 	case finish:
 		w.finish(it.r)
@@ -99,6 +117,8 @@ func (w *World) perform(r *request, step exchange.Step) {
 		w.q.push(item{at: step.Until, kind: waited, r: r, turn: r.step})
 	case exchange.Connect:
 		w.connect(r, w.all[step.Target.ID], step.Fresh)
+	case exchange.Converse:
+		w.converse(r, step.Idle)
 	case exchange.Forward:
 		w.answer(r, step.Status) // an answer comes in one piece
 		w.next(r, exchange.Event{Kind: exchange.Complete})
@@ -149,8 +169,12 @@ func (w *World) queue(r *request, until time.Duration) {
 	})
 }
 
-// connect connects a request to its target, by a connection that is idle or a new one, and sends it.
+// connect connects a request to its target, by a connection that is idle or a new one.
 func (w *World) connect(r *request, t *simTarget, fresh bool) {
+	if end, ok := r.x.Deadline(); ok && w.now >= end { // in the queue, or by a fault's delay
+		w.next(r, w.overTime(r, 0))
+		return
+	}
 	r.reused = !fresh && t.idle > 0
 	if r.reused {
 		t.idle--
@@ -159,57 +183,117 @@ func (w *World) connect(r *request, t *simTarget, fresh bool) {
 		w.next(r, exchange.Event{Kind: exchange.Failed, Ending: exchange.Refused, Reason: "connection refused"})
 		return
 	}
-	r.x.Next(w.now, exchange.Event{Kind: exchange.Connected}) // the request is sent at once
-	r.turn++
-	switch t.m.Arrive(w.now, r.Seq) {
-	case model.Rejected:
+	r.asked, r.to = w.now, t
+	w.next(r, exchange.Event{Kind: exchange.Connected})
+}
+
+// converse sends a request to its target, whose answer may not be longer in coming than idle.
+func (w *World) converse(r *request, idle time.Duration) {
+	v := &r.first
+	if v.t != nil { // it may still be at another target
+		v = &visit{}
+	}
+	t := r.to
+	*v = visit{r: r, t: t, seq: r.Seq, at: w.now}
+	admission := t.m.Arrive(w.now, r.Seq)
+	if admission == model.Rejected {
 		w.answered(r, t, http.StatusServiceUnavailable)
-	case model.Started:
-		r.target = t
-		t.running = append(t.running, r)
-		w.serve(r)
-	case model.Queued:
-		r.target = t
-		t.running = append(t.running, r)
+		return
+	}
+	r.visit = v
+	t.running = append(t.running, v)
+	if admission == model.Started {
+		w.serve(v)
+	}
+	by := w.now + idle
+	if end, ok := r.x.Deadline(); ok {
+		by = min(by, end)
+	}
+	if by <= r.gives+exchange.LookEvery { // else its client has gone before
+		w.q.push(item{at: max(by, w.now), kind: overdue, r: r, turn: r.step})
 	}
 }
 
-func (w *World) serve(r *request) {
-	w.q.push(item{at: w.now + model.ServiceTime(w.s.Seed, r.target.group.times, r.Seq), kind: serviced, r: r, turn: r.turn})
+// overdue ends an attempt that has taken too long.
+func (w *World) overdue(r *request) {
+	w.abandon(r)
+	here := w.now - r.asked
+	r.spent += here
+	if end, ok := r.x.Deadline(); ok && w.now >= end {
+		w.next(r, w.overTime(r, here))
+		return
+	}
+	w.next(r, exchange.Event{Kind: exchange.Failed, Ending: exchange.Silent, Reason: "no answer in time", Reused: r.reused, Sent: true})
+}
+
+// overTime is the end of an attempt during which the whole time of the exchange was over. Clients are never waited for: their bodies
+// come with their heads, and they take every answer at once.
+func (w *World) overTime(r *request, here time.Duration) exchange.Event {
+	return exchange.Event{
+		Kind: exchange.Failed, Ending: exchange.OverTime, Reason: "the exchange has taken too long", Reused: r.reused, Sent: true,
+		Waits: exchange.Waits{Target: r.spent}, Here: exchange.Waits{Target: here},
+	}
+}
+
+// abandon takes a request away from its target: in the target's queue it leaves when the target looks the next time, in service it runs
+// to its end.
+func (w *World) abandon(r *request) {
+	v := r.visit
+	if v == nil {
+		return
+	}
+	r.visit, v.r = nil, nil
+	if !v.t.m.Waits(v.seq) {
+		return
+	}
+	looks := (w.now-v.at)/model.LookEvery + 1
+	w.At(v.at+looks*model.LookEvery, func() {
+		if !v.cut && v.t.m.Leave(v.seq) {
+			v.t.running = slices.DeleteFunc(v.t.running, func(o *visit) bool { return o == v })
+		}
+	})
+}
+
+func (w *World) serve(v *visit) {
+	w.q.push(item{at: w.now + model.ServiceTime(w.s.Seed, v.t.group.times, v.seq), kind: serviced, v: v})
 }
 
 // serviced is the end of a request's service; the next one in the queue takes its slot.
-func (w *World) serviced(r *request) {
-	t := r.target
-	r.target = nil
-	i := slices.Index(t.running, r)
+func (w *World) serviced(v *visit) {
+	t := v.t
+	i := slices.Index(t.running, v)
 	t.running = slices.Delete(t.running, i, i+1)
 	t.served++
 	if next, ok := t.m.Finish(w.now); ok {
 		for _, q := range t.running {
-			if q.Seq == next {
+			if q.seq == next {
 				w.serve(q)
 				break
 			}
 		}
 	}
-	if r.x != nil { // else the client gave up, and its exchange ended then
+	if r := v.r; r != nil { // else the balancer waits for it no longer
+		r.visit = nil
 		w.answered(r, t, http.StatusOK)
 	}
 }
 
 // answered is a target's answer. The connection is idle then.
 func (w *World) answered(r *request, t *simTarget, status int) {
+	r.spent += w.now - r.asked
 	w.next(r, exchange.Event{Kind: exchange.Head, Status: status})
 	t.idle = min(t.idle+1, exchange.MaxIdle)
 }
 
 // broken is the end of a target's process under a request.
-func (w *World) broken(r *request) {
-	r.target = nil
-	if r.x == nil {
-		return // the client gave up, and its exchange ended then
+func (w *World) broken(v *visit) {
+	v.cut = true
+	r := v.r
+	if r == nil {
+		return
 	}
+	r.visit = nil
+	r.spent += w.now - r.asked
 	w.next(r, exchange.Event{Kind: exchange.Failed, Ending: exchange.BrokenOff, Reason: "connection reset", Reused: r.reused, Closed: true, Sent: true})
 }
 
@@ -219,8 +303,11 @@ func (g *simGroup) Members() *group.Group { return g.g }
 // Strategy implements exchange.Pool. The simulator keeps no log of decisions.
 func (g *simGroup) Strategy() string { return g.cfg.Strategy.Kind }
 
-// Timeout implements exchange.Pool.
-func (g *simGroup) Timeout() time.Duration { return 0 }
+// Timeouts implements exchange.Pool.
+func (g *simGroup) Timeouts() exchange.Timeouts {
+	t := g.cfg.Timeouts
+	return exchange.Timeouts{Response: cmp.Or(t.Response, exchange.DefaultResponse), Exchange: t.Exchange}
+}
 
 // Queued implements exchange.Pool.
 func (g *simGroup) Queued() bool { return g.queue.Len() > 0 }

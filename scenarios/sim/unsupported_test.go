@@ -56,8 +56,6 @@ func TestWhatIsNotSimulated(t *testing.T) {
 		{"group web: http2, tls, proxy_protocol ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.TLS = &certs.Client{} }},
 		{"group web: http2, tls, proxy_protocol ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.ProxyHeader = 1 }},
 		{"group web: sticky ", func(s *plan.Scenario, _ *plan.Listener, _ *plan.Group) { s.Client.Cookies = true }},
-		{"group web: timeouts.response ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.Timeouts.Response = time.Second }},
-		{"group web: timeouts.exchange ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.Timeouts.Exchange = time.Second }},
 		{"group web: health.kind ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.Health.Kind = health.GRPC }},
 		{"group web: health.port ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.Health.Port = 81 }},
 		{"group web: health.path ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.Health.Path = "/" }},

@@ -87,8 +87,8 @@ type simTarget struct {
 	retiring   bool
 	bootAt     time.Duration // when it can serve
 	m          *model.Model
-	running    []*request // on this target, queued or served, as they came
-	idle       int        // connections of the balancer's
+	running    []*visit // queued or served, as they came
+	idle       int      // connections of the balancer's
 	served     uint64
 	probes     uint64
 }
@@ -280,8 +280,8 @@ func (w *World) end(t *simTarget, fault, status string) {
 	w.emit(plan.Event{Kind: plan.Exited, Group: t.Group, Target: t.ID, Generation: t.generation, Fault: fault, Detail: status})
 	broken := t.running
 	t.running, t.idle = nil, 0
-	for _, r := range broken {
-		w.broken(r)
+	for _, v := range broken {
+		w.broken(v)
 	}
 }
 

@@ -5,7 +5,10 @@
 // when that ended.
 package model
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Config is a backend's capacity.
 type Config struct {
@@ -61,6 +64,13 @@ func (m *Model) Finish(now time.Duration) (next uint64, ok bool) {
 	m.busy--
 	return 0, false
 }
+
+// Waits reports whether a request waits for a slot.
+func (m *Model) Waits(ticket uint64) bool { return slices.Contains(m.queue, ticket) }
+
+// LookEvery is how often a server looks whether the client of a request that waits is still there, from the instant on at which the
+// request came.
+const LookEvery = 50 * time.Millisecond
 
 // Leave takes a waiting request out of the queue, because its client went away. It reports false when the
 // request does not wait: what has started runs to its end, as in most servers.
