@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -19,34 +18,34 @@ import (
 	"github.com/seed-8025779b/shakedown/chaos"
 )
 
-// probe checks one target until the context ends: at once, then on its seeded grid. A probe opens a
-// connection of its own and closes it, as an application load balancer's does.
+// probe checks one target until the context ends, as its Prober says. A probe opens a connection of its own and closes it, as an
+// application load balancer's does.
 func (o *owner) probe(ctx context.Context, cfg Group, t *group.Target) {
-	h := cfg.Health
-	p := &prober{owner: o, health: h, http2: cfg.HTTP2, header: cfg.ProxyHeader}
-	at := h.FirstProbe(o.b.clock.Now())
-	for n := uint64(0); o.b.clock.Sleep(ctx, at) == nil; n++ {
-		err := p.probe(ctx, t, n)
+	p := &prober{owner: o, health: cfg.Health, http2: cfg.HTTP2, header: cfg.ProxyHeader}
+	touch := o.b.opts.Touch
+	if touch == nil {
+		touch = func(*chaos.Exchange) chaos.Effect { return chaos.Effect{} }
+	}
+	decides := health.NewProber(cfg.Health, o.b.cfg.Seed, t.ID, touch)
+	origin := time.Duration(o.b.origin.Load())
+	for step := decides.Begin(o.b.clock.Now() - origin); ctx.Err() == nil; {
+		if step.Report {
+			o.do(func(now time.Duration) []group.Effect {
+				return o.g.Probed(now, t, step.Finding.Passed, step.Finding.Reason)
+			})
+		}
+		var e health.Event
+		if step.Send {
+			e = p.send(ctx, t, origin+step.Until-o.b.clock.Now())
+		} else {
+			_ = o.b.clock.Sleep(ctx, origin+step.Until) // the loop ends with the context
+		}
 		if ctx.Err() != nil {
 			return
 		}
-		if proxy.NoResources(err) { // it says nothing about the target
-			o.b.short(err)
-		} else {
-			o.probed(t, err)
-		}
-		origin := time.Duration(o.b.origin.Load())
-		at = origin + h.NextProbe(o.b.cfg.Seed, t.ID, o.b.clock.Now()-origin)
+		origin = time.Duration(o.b.origin.Load())
+		step = decides.Next(o.b.clock.Now()-origin, e)
 	}
-}
-
-// probed tells the group what a probe has found.
-func (o *owner) probed(t *group.Target, err error) {
-	reason := ""
-	if err != nil {
-		reason = err.Error()
-	}
-	o.do(func(now time.Duration) []group.Effect { return o.g.Probed(now, t, err == nil, reason) })
 }
 
 // prober checks a target by one configuration.
@@ -125,19 +124,32 @@ func (p *prober) dialProbe(ctx context.Context, network, address string) (net.Co
 	return nc, nil
 }
 
-// probe checks once.
-func (p *prober) probe(ctx context.Context, t *group.Target, n uint64) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.health.Timeout, fmt.Errorf("no answer within %v", p.health.Timeout))
+// errProbeLate is of probes that have taken too long.
+var errProbeLate = errors.New("the probe has taken too long")
+
+// send sends one probe, which has so much time.
+func (p *prober) send(ctx context.Context, t *group.Target, within time.Duration) health.Event {
+	ctx, cancel := context.WithTimeoutCause(ctx, within, errProbeLate)
 	defer cancel()
-	if p.b.opts.Touch != nil {
-		e := p.b.opts.Touch(&chaos.Exchange{Target: t.ID, Seq: n, Probe: true})
-		if p.b.clock.Sleep(ctx, p.b.clock.Now()+e.Delay) != nil {
-			return context.Cause(ctx)
-		}
-		if e.Status != 0 {
-			return fmt.Errorf("status %d", e.Status)
-		}
+	e, err := p.ask(ctx, t)
+	switch {
+	case err == nil:
+		return e
+	case context.Cause(ctx) != nil: // whatever it was that failed for it
+		return health.Event{Kind: health.Expired}
+	case proxy.NoResources(err):
+		p.b.short(err)
+		return health.Event{Kind: health.Failed, Nothing: true, Reason: err.Error()}
 	}
+	var op *net.OpError
+	if errors.As(err, &op) { // without what stands around it: the method, the URL
+		err = op
+	}
+	return health.Event{Kind: health.Failed, Reason: err.Error()}
+}
+
+// ask asks a target in the way of the check.
+func (p *prober) ask(ctx context.Context, t *group.Target) (health.Event, error) {
 	if p.health.Kind == health.TCP {
 		return p.knock(ctx, t)
 	}
@@ -146,7 +158,7 @@ func (p *prober) probe(ctx context.Context, t *group.Target, n uint64) error {
 	if p.health.Kind == health.GRPC {
 		return p.call(ctx, client, t)
 	}
-	return p.ask(ctx, client, t)
+	return p.get(ctx, client, t)
 }
 
 // address is where a target is probed.
@@ -160,12 +172,12 @@ func (p *prober) address(t *group.Target) string {
 }
 
 // knock makes a connection and closes it.
-func (p *prober) knock(ctx context.Context, t *group.Target) error {
+func (p *prober) knock(ctx context.Context, t *group.Target) (health.Event, error) {
 	c, err := p.dialProbe(ctx, "tcp", p.address(t))
 	if err != nil {
-		return plainly(ctx, err)
+		return health.Event{}, err
 	}
-	return c.Close()
+	return health.Event{Kind: health.Connected}, c.Close()
 }
 
 // maxProbeBody is how much of an answer is looked at.
@@ -185,65 +197,46 @@ func (p *prober) request(ctx context.Context, t *group.Target, method string, bo
 	return req, nil
 }
 
-// call makes a call of gRPC and judges its status.
-func (p *prober) call(ctx context.Context, client *http.Client, t *group.Target) error {
+// call makes a call of gRPC.
+func (p *prober) call(ctx context.Context, client *http.Client, t *group.Target) (e health.Event, err error) {
 	req, err := p.request(ctx, t, http.MethodPost, bytes.NewReader(p.health.Call()))
 	if err != nil {
-		return err
+		return e, err
 	}
 	req.Header.Set("Content-Type", "application/grpc")
 	req.Header.Set("TE", "trailers")
 	res, err := client.Do(req)
 	if err != nil {
-		return plainly(ctx, err)
+		return e, err
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d", res.StatusCode)
+	if e = (health.Event{Kind: health.Answered, Status: res.StatusCode}); res.StatusCode != http.StatusOK {
+		return e, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxProbeBody))
-	if err != nil {
-		return plainly(ctx, err)
+	e.Kind = health.Called
+	if e.Body, err = io.ReadAll(io.LimitReader(res.Body, maxProbeBody)); err != nil {
+		return e, err
 	}
-	status := res.Trailer.Get("Grpc-Status")
-	if status == "" { // of an answer without content it stands in the head
-		status = res.Header.Get("Grpc-Status")
+	if e.CallEnd = res.Trailer.Get("Grpc-Status"); e.CallEnd == "" { // of an answer without content it stands in the head
+		e.CallEnd = res.Header.Get("Grpc-Status")
 	}
-	if what := p.health.JudgeCall(status, body); what != "" {
-		return errors.New(what)
-	}
-	return nil
+	return e, nil
 }
 
-// ask sends a request and judges its answer.
-func (p *prober) ask(ctx context.Context, client *http.Client, t *group.Target) error {
+// get sends a request and reads its answer.
+func (p *prober) get(ctx context.Context, client *http.Client, t *group.Target) (e health.Event, err error) {
 	req, err := p.request(ctx, t, http.MethodGet, nil)
 	if err != nil {
-		return err
+		return e, err
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return plainly(ctx, err)
+		return e, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxProbeBody))
-	if err != nil && p.health.Body != "" {
-		return plainly(ctx, err)
+	e = health.Event{Kind: health.Answered, Status: res.StatusCode}
+	if e.Body, err = io.ReadAll(io.LimitReader(res.Body, maxProbeBody)); err != nil && p.health.Body == "" {
+		err = nil // nobody wants to know what stands in it
 	}
-	if what := p.health.Judge(res.StatusCode, body); what != "" {
-		return errors.New(what)
-	}
-	return nil
-}
-
-// plainly is an error without what stands around it: the method, the URL; and the timeout in our own words.
-func plainly(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op
-	}
-	return err
+	return e, err
 }

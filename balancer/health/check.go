@@ -1,5 +1,5 @@
 // Package health decides when a target is fit for traffic: active checks with thresholds, and passive
-// detection of outliers in real traffic. It counts; it neither probes nor waits.
+// detection of outliers in real traffic. It decides when to probe and counts what comes of it; whoever drives a Prober sends and waits.
 package health
 
 import (
@@ -127,10 +127,6 @@ func (m Matcher) Matches(status int) bool {
 	}
 	return false
 }
-
-// FirstProbe is when a target that was added at a given time is first probed: at once. Later probes keep
-// the interval from a seeded phase, so that the targets of a group are not probed in step.
-func (c *Config) FirstProbe(added time.Duration) time.Duration { return added }
 
 // NextProbe is the first instant of the target's probe grid after now. A slow answer never shifts it. With jitter
 // each instant of the grid is later by a draw of its own.

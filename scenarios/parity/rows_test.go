@@ -96,6 +96,8 @@ func rows() (list []row) {
 		row{name: "checks of a slow target", pins: "a check without an answer in time has failed", group: checked + "}", happens: faulty("latency", written{"delay": "15ms"})},
 		row{name: "checks that a fault leaves alone", pins: "a fault may leave checks alone", group: checked + "}", happens: faulty("latency", written{"delay": "15ms", "probes": "false"})},
 		row{name: "checks answered by a fault", pins: "a fault's status answers checks too", group: checked + "}", happens: faulty("error", written{"status": "503"})},
+		row{name: "checks by TCP and a fault's status", pins: "a fault's status is HTTP's: a check by TCP does not meet it", group: checked + ", kind: tcp}", happens: faulty("error", written{"status": "503"})},
+		row{name: "checks that a fault's status passes", pins: "a fault's status is judged like a target's", group: checked + ", matcher: 200-499}", happens: faulty("error", written{"status": "404"})},
 		row{name: "a share of exchanges", pins: "which exchanges a fault meets is a draw", group: plain, happens: faulty("error", written{"status": "500", "share": "50%"})},
 		row{name: "a delay with jitter", pins: "the delays of a fault are draws", group: plain, happens: faulty("latency", written{"delay": "13ms", "jitter": "7ms"})},
 		row{name: "fail-open", pins: "with too few healthy targets all take traffic", group: checked + "}, fail_open: {healthy: 3}", happens: []happen{kill(12*ms, "web-1"), kill(13*ms, "web-2")}},

@@ -90,7 +90,7 @@ type simTarget struct {
 	running    []*visit // queued or served, as they came
 	idle       int      // connections of the balancer's
 	served     uint64
-	probes     uint64
+	prober     *health.Prober
 }
 
 // beforeLoad is when a simulated topology is started: early enough for every first probe.
@@ -258,7 +258,10 @@ func (w *World) start(a plan.Start) error {
 			return e
 		})
 		if h := t.group.cfg.Health; h != nil {
-			w.At(h.FirstProbe(w.now), func() { w.probe(t) })
+			w.At(w.now, func() {
+				t.prober = health.NewProber(h, w.s.Seed, t.ID, func(x *chaos.Exchange) chaos.Effect { return w.active.Touch(x) })
+				w.check(t, t.prober.Begin(w.now))
+			})
 		}
 	}
 	return nil
@@ -285,36 +288,39 @@ func (w *World) end(t *simTarget, fault, status string) {
 	}
 }
 
-// probe checks a target at its seeded instants, as the live balancer does.
-func (w *World) probe(t *simTarget) {
-	h := t.group.cfg.Health
-	e := w.active.Touch(&chaos.Exchange{Target: t.ID, Seq: t.probes, Probe: true})
-	t.probes++
-	took, reason := min(e.Delay, h.Timeout), ""
-	switch {
-	case e.Delay >= h.Timeout:
-		reason = fmt.Sprintf("no answer within %v", h.Timeout)
-	case e.Status != 0:
-		reason = fmt.Sprintf("status %d", e.Status)
-	case !t.alive:
-		reason = "connection refused"
-	case h.Kind == health.TCP: // a target that boots listens already
-	case w.now+took < t.bootAt:
-		reason = judge(h, http.StatusServiceUnavailable)
-	default:
-		reason = judge(h, http.StatusOK)
+// check performs a step of a target's prober.
+func (w *World) check(t *simTarget, step health.Step) {
+	if step.Report {
+		w.owner(t.group, func(now time.Duration) []group.Effect {
+			return t.group.g.Probed(now, t.member, step.Finding.Passed, step.Finding.Reason)
+		})
 	}
-	w.At(w.now+took, func() {
-		if t.member.State() == group.Gone {
-			return
+	next := func(e health.Event) {
+		if t.member.State() != group.Gone {
+			w.check(t, t.prober.Next(w.now, e))
 		}
-		w.owner(t.group, func(now time.Duration) []group.Effect { return t.group.g.Probed(now, t.member, reason == "", reason) })
-		w.At(h.NextProbe(w.s.Seed, t.ID, w.now), func() { w.probe(t) })
-	})
+	}
+	if step.Send {
+		next(w.probed(t))
+		return
+	}
+	w.At(step.Until, func() { next(health.Event{Kind: health.Passed}) })
 }
 
-// judge is what a check says of an answer with that status, whose body is taken to hold what it should.
-func judge(h *health.Config, status int) string { return h.Judge(status, []byte(h.Body)) }
+// probed is what a target says to a probe: at once, because its checks take no slot. A text that a check looks for in the answer is taken
+// to be there.
+func (w *World) probed(t *simTarget) health.Event {
+	h := t.group.cfg.Health
+	switch {
+	case !t.alive:
+		return health.Event{Kind: health.Failed, Reason: "connection refused"}
+	case h.Kind == health.TCP: // a target that boots listens already
+		return health.Event{Kind: health.Connected}
+	case w.now < t.bootAt:
+		return health.Event{Kind: health.Answered, Status: http.StatusServiceUnavailable, Body: []byte(h.Body)}
+	}
+	return health.Event{Kind: health.Answered, Status: http.StatusOK, Body: []byte(h.Body)}
+}
 
 // measure tells the counters, and again after the interval.
 func (w *World) measure() {
