@@ -19,6 +19,7 @@ type owner struct {
 
 	mu      sync.Mutex
 	g       *group.Group
+	runner  group.Runner
 	timer   *time.Timer
 	targets []*group.Target // those there are, and the last of those that are gone, for the counts
 	probers map[*group.Target]context.CancelFunc
@@ -28,6 +29,7 @@ type owner struct {
 func newOwner(b *Balancer, cfg Group, g *group.Group) *owner {
 	o := &owner{b: b, cfg: cfg, g: g, probers: map[*group.Target]context.CancelFunc{}}
 	o.pool = &proxy.Pool{Group: g, StrategyName: cfg.Strategy.Kind, Connect: cfg.Timeouts.Connect, Response: cfg.Timeouts.Response, Exchange: cfg.Timeouts.Exchange, Tunnel: cfg.Timeouts.Tunnel, HTTP2: cfg.HTTP2, ProxyHeader: cfg.ProxyHeader, Host: cfg.Host, Answered: o.answered, Dial: b.opts.Dial}
+	o.runner = group.Runner{Group: g, Tell: o.tell, Serve: o.pool.Serve, Arm: o.arm, Disarm: o.disarm}
 	return o
 }
 
@@ -72,26 +74,33 @@ func (o *owner) config() Group {
 // ready reports whether there is a target that takes traffic, unless there is none at all.
 func (o *owner) ready() bool { return len(o.config().Targets) == 0 || o.g.Ready() > 0 }
 
-// do runs one owner's call, reports its effects in order, and arms the timer for what is due next.
+// do makes a change of the group.
 func (o *owner) do(call func(now time.Duration) []group.Effect) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		return
 	}
-	now := o.b.clock.Now()
-	for _, e := range call(now) {
-		o.b.opts.Events(o.g.Name(), e)
-		if e.To == group.Gone {
-			o.forget(e.Target)
-		}
+	o.runner.Do(o.b.clock.Now(), call)
+}
+
+// tell reports what a change of the group has caused. The lock is held; whoever hears of it must not wait.
+func (o *owner) tell(e *group.Effect) {
+	o.b.opts.Events(o.g.Name(), *e)
+	if e.To == group.Gone {
+		o.forget(e.Target)
 	}
+}
+
+// arm sets the timer. The lock is held.
+func (o *owner) arm(now, at time.Duration) {
+	o.disarm()
+	o.timer = time.AfterFunc(at-now, func() { o.do(o.g.Tick) })
+}
+
+func (o *owner) disarm() {
 	if o.timer != nil {
 		o.timer.Stop()
-	}
-	o.pool.Serve(now) // a target more may have room
-	if at, ok := o.g.NextTick(now); ok {
-		o.timer = time.AfterFunc(at-now, func() { o.do(o.g.Tick) })
 	}
 }
 
@@ -200,9 +209,7 @@ func (o *owner) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	if o.timer != nil {
-		o.timer.Stop()
-	}
+	o.disarm()
 	for t, cancel := range o.probers {
 		cancel()
 		o.pool.Forget(t)

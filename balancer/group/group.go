@@ -101,6 +101,8 @@ type Group struct {
 	open     bool          // too few are healthy: all take traffic
 	targets  []*Target
 	ready    atomic.Pointer[ready]
+	updating bool // by Update
+	stale    bool // what takes traffic has changed meanwhile
 }
 
 // New returns an empty group.

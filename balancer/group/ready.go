@@ -15,8 +15,25 @@ type ready struct {
 	tags    map[pick.Tag]int
 }
 
-// publish makes a new set of what takes traffic.
+// Update makes changes and publishes what takes traffic once, after all of them: a set is as large as the group, and strategies
+// may build something of it. It returns what the changes have caused. Updates don't nest.
+func (g *Group) Update(now time.Duration, changes func(now time.Duration) []Effect) []Effect {
+	g.updating = true
+	out := changes(now)
+	g.updating = false
+	if g.stale {
+		g.stale = false
+		out = append(out, g.publish(now)...)
+	}
+	return out
+}
+
+// publish makes a new set of what takes traffic, at the end of an Update.
 func (g *Group) publish(now time.Duration) (out []Effect) {
+	if g.updating {
+		g.stale = true
+		return nil
+	}
 	g.Share()
 	healthy, members := g.count(Healthy), 0
 	for _, t := range g.targets {

@@ -315,9 +315,9 @@ func (g *simGroup) Queued() bool { return g.queue.Len() > 0 }
 // Release implements exchange.Pool.
 func (g *simGroup) Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, reason string) {
 	if g.g.Release(now, t, o, took) {
-		g.w.owner(g, func(now time.Duration) []group.Effect { return g.g.Answered(now, t, o, reason) })
+		g.runner.Do(now, func(now time.Duration) []group.Effect { return g.g.Answered(now, t, o, reason) })
 	}
-	g.queue.Serve(now, g.g)
+	g.serve(now)
 }
 
 // answer sends the balancer's answer to the client.

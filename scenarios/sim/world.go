@@ -72,6 +72,7 @@ type simGroup struct {
 	w       *World
 	cfg     *plan.Group
 	g       *group.Group
+	runner  group.Runner
 	queue   group.Queue
 	times   model.Distribution
 	targets []*simTarget
@@ -132,9 +133,11 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 		if err != nil {
 			return nil, fmt.Errorf("group %s: %w", cfg.Name, err)
 		}
-		w.groups[cfg.Name] = &simGroup{w: w, cfg: cfg, times: times, g: group.New(cfg.Name, group.Config{
+		g := &simGroup{w: w, cfg: cfg, times: times, g: group.New(cfg.Name, group.Config{
 			Strategy: strategy, Health: cfg.Health, Outliers: cfg.Outliers, Retry: cfg.Retry, FailOpen: cfg.FailOpen, SlowStart: cfg.SlowStart, Drain: cfg.Drain, Seed: s.Seed, Limits: cfg.Limits, Zones: cfg.Zones, Sticky: cfg.Sticky,
 		})}
+		g.runner = group.Runner{Group: g.g, Tell: g.tell, Serve: g.serve, Arm: g.arm, Disarm: g.disarm}
+		w.groups[cfg.Name] = g
 		w.order = append(w.order, cfg.Name)
 		for n := range cfg.Targets.Count {
 			if err := w.start(plan.Start{Target: cfg.Target(n)}); err != nil {
@@ -198,42 +201,47 @@ func (w *World) Do(a plan.Action) error {
 			return fmt.Errorf("retire %s: no such target", a.Target)
 		}
 		t.retiring = true
-		w.owner(t.group, func(now time.Duration) []group.Effect { return t.group.g.Drain(now, t.member) })
+		t.group.runner.Do(w.now, func(now time.Duration) []group.Effect { return t.group.g.Drain(now, t.member) })
 		return nil
 	}
 	return fmt.Errorf("simulated world: unknown action %T", a)
 }
 
-// owner runs one call of a group's owner side, tells its effects, and arms the timer for what is next.
-func (w *World) owner(g *simGroup, call func(now time.Duration) []group.Effect) {
-	for _, e := range call(w.now) {
-		if ev, ok := plan.FailEvent(g.cfg.Name, &e); ok {
-			w.emit(ev)
-			continue
-		}
-		t := w.all[e.Target]
-		ev := plan.Event{Group: g.cfg.Name, Target: e.Target, Generation: t.generation, Detail: e.Reason, LastRouted: e.LastRouted}
-		if e.Kind == group.Troubled {
-			ev.Kind = plan.Trouble
-		} else {
-			ev.Kind, ev.From, ev.To = plan.Changed, string(e.From), string(e.To)
-		}
+// tell tells what a change of the group has caused.
+func (g *simGroup) tell(e *group.Effect) {
+	w := g.w
+	if ev, ok := plan.FailEvent(g.cfg.Name, e); ok {
 		w.emit(ev)
-		if e.To == group.Gone && t.retiring && t.alive {
-			w.end(t, "", "exit status 0")
-		}
+		return
 	}
-	g.queue.Serve(w.now, g.g) // a target more may have room
-	g.timer++
-	if at, ok := g.g.NextTick(w.now); ok {
-		n := g.timer
-		w.q.push(item{at: at, f: func() {
-			if n == g.timer {
-				w.owner(g, g.g.Tick)
-			}
-		}})
+	t := w.all[e.Target]
+	ev := plan.Event{Group: g.cfg.Name, Target: e.Target, Generation: t.generation, Detail: e.Reason, LastRouted: e.LastRouted}
+	if e.Kind == group.Troubled {
+		ev.Kind = plan.Trouble
+	} else {
+		ev.Kind, ev.From, ev.To = plan.Changed, string(e.From), string(e.To)
+	}
+	w.emit(ev)
+	if e.To == group.Gone && t.retiring && t.alive {
+		w.end(t, "", "exit status 0")
 	}
 }
+
+// arm sets the group's timer.
+func (g *simGroup) arm(_, at time.Duration) {
+	g.timer++
+	n := g.timer
+	g.w.q.push(item{at: at, f: func() {
+		if n == g.timer {
+			g.runner.Tick(g.w.now)
+		}
+	}})
+}
+
+func (g *simGroup) disarm() { g.timer++ }
+
+// serve admits requests that wait for a target with room.
+func (g *simGroup) serve(now time.Duration) { g.queue.Serve(now, g.g) }
 
 func (w *World) start(a plan.Start) error {
 	t := w.all[a.Target.ID]
@@ -253,7 +261,7 @@ func (w *World) start(a plan.Start) error {
 		Kind: plan.Launched, Group: t.Group, Target: t.ID, Generation: t.generation, Detail: fmt.Sprintf("generation %d", t.generation),
 	})
 	if t.member == nil {
-		w.owner(t.group, func(now time.Duration) (e []group.Effect) {
+		t.group.runner.Do(w.now, func(now time.Duration) (e []group.Effect) {
 			t.member, e = t.group.g.Add(now, group.Member{ID: t.ID, Address: "sim:" + t.ID, Zone: t.Zone, Weight: t.Weight})
 			return e
 		})
@@ -291,7 +299,7 @@ func (w *World) end(t *simTarget, fault, status string) {
 // check performs a step of a target's prober.
 func (w *World) check(t *simTarget, step health.Step) {
 	if step.Report {
-		w.owner(t.group, func(now time.Duration) []group.Effect {
+		t.group.runner.Do(w.now, func(now time.Duration) []group.Effect {
 			return t.group.g.Probed(now, t.member, step.Finding.Passed, step.Finding.Reason)
 		})
 	}

@@ -1,0 +1,68 @@
+package group
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
+)
+
+// counting is a strategy that counts for how many sets something was built.
+type counting struct{ prepared *int }
+
+func (c counting) Pick(time.Duration, *pick.Request, *pick.Set) int { return 0 }
+
+func (c counting) Prepare(*pick.Set) any {
+	*c.prepared++
+	return nil
+}
+
+// However many targets one change moves, what takes traffic is published once, after it.
+func TestUpdatesPublishOnce(t *testing.T) {
+	var prepared int
+	g := New("web", Config{Strategy: func(draw.Stream) pick.Strategy { return counting{&prepared} }, Outliers: &health.OutlierConfig{Consecutive: 1, EjectFor: time.Second, MaxEjected: 1, Interval: time.Hour}})
+	before := prepared
+	effects := g.Update(0, func(now time.Duration) (out []Effect) {
+		for i := range 100 {
+			_, e := g.Add(now, Member{ID: fmt.Sprint(i)})
+			out = append(out, e...)
+		}
+		if g.Ready() != 0 {
+			t.Error("published in the middle of a change")
+		}
+		return out
+	})
+	if len(effects) != 100 || prepared != before+1 || g.Ready() != 100 {
+		t.Errorf("%d effects, built %d times, %d ready", len(effects), prepared-before, g.Ready())
+	}
+	before = prepared
+	if g.Update(0, func(time.Duration) []Effect { return nil }); prepared != before {
+		t.Error("published without a change")
+	}
+}
+
+// A runner tells what a change has caused, then serves those that wait, then arms its timer.
+func TestRunner(t *testing.T) {
+	var log []string
+	g := New("web", Config{Strategy: func(draw.Stream) pick.Strategy { return counting{new(int)} }, Outliers: &health.OutlierConfig{Consecutive: 1, EjectFor: time.Second, MaxEjectFor: time.Minute, MaxEjected: 1, Interval: time.Hour, Sole: true}})
+	note := func(format string, v ...any) { log = append(log, fmt.Sprintf(format, v...)) }
+	r := Runner{
+		Group: g, Tell: func(e *Effect) { note("%s %s %s", e.Target, e.Kind, e.To) }, Serve: func(time.Duration) { note("serve") },
+		Arm: func(_, at time.Duration) { note("arm %v", at) }, Disarm: func() { note("disarm") },
+	}
+	var a *Target
+	r.Do(0, func(now time.Duration) (e []Effect) {
+		a, e = g.Add(now, Member{ID: "a"})
+		return e
+	})
+	r.Do(5, func(now time.Duration) []Effect { return g.Answered(now, a, Broken, "why") })
+	r.Tick(5 + time.Second)
+	want := []string{"a changed healthy", "serve", "disarm", "a trouble ", "a changed ejected", "serve", "arm 1.000000005s", "a changed healthy", "serve", "disarm"}
+	if !slices.Equal(log, want) {
+		t.Errorf("%q, want %q", log, want)
+	}
+}
