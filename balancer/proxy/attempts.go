@@ -131,9 +131,7 @@ func (x *driver) attempt(pool *Pool, t *group.Target, began time.Duration) failu
 		repeat := err != nil && !again && x.metClose(u, err, x.f.hooks.Now()-began)
 		if err != nil {
 			f = x.endingOf(err) // before the end of the upload changes how it looks
-			if u.reused && !u.got && closed(err) {
-				up.closedUnsaid(u)
-			}
+			up.brokeOff(u, err)
 		}
 		keep := x.finishUpload(err != nil) && u.reusable && err == nil
 		x.u = nil

@@ -82,7 +82,8 @@ func converse(t *testing.T, one, other net.Conn) {
 	}
 }
 
-// A POST goes again when the target has ended its connection without any of it, and never when the target may have read some.
+// A POST goes again when the target has ended its connection without any of it, and never when the target may have read some: then the
+// POST may have been why, and nobody else's requests go on new connections for it.
 func TestPostsThatMeetTheEnd(t *testing.T) {
 	const post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
 	reset := func(c net.Conn) {
@@ -135,6 +136,9 @@ func TestPostsThatMeetTheEnd(t *testing.T) {
 			}
 			if got := e.metClose(c, err, 0); got != x.want {
 				t.Errorf("%v after %v", got, err)
+			}
+			if u.brokeOff(c, err); u.isWary() != x.want {
+				t.Errorf("wary %v after %v", u.isWary(), err)
 			}
 		})
 	}
