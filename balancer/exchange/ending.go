@@ -22,7 +22,7 @@ const (
 	Echoed                 // the answer's head is too large, and may be so because the request is large
 	Unpassable             // HTTP/2: a header of the answer holds bytes that can't be passed on, and may repeat the request's
 	GaveUp                 // the target ended the exchange early, after the client had been waited for
-	BrokenAlready          // HTTP/2: its connection broke, as another of its exchanges has told
+	BrokenAlready          // HTTP/2: its connection broke, and has counted for another exchange on it
 	Calmed                 // HTTP/2: the target is asked too much
 	NoResources            // no connection could be made, for want of something on the balancer's own machine
 	HeadRefused            // the target has said that it takes no head as large as the request's

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +84,12 @@ func TestInterimsThatAreNotTaken(t *testing.T) {
 // scripted is a client whose connections are served by a script, which is given each frame.
 func scripted(t *testing.T, settings []http2.Setting, script func(f *http2.Framer, frame http2.Frame)) *Client {
 	t.Helper()
+	return scriptedConns(t, settings, func(_ net.Conn, f *http2.Framer, frame http2.Frame) { script(f, frame) })
+}
+
+// scriptedConns is scripted with the connection beside each frame.
+func scriptedConns(t *testing.T, settings []http2.Setting, script func(nc net.Conn, f *http2.Framer, frame http2.Frame)) *Client {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +115,7 @@ func scripted(t *testing.T, settings []http2.Setting, script func(f *http2.Frame
 	return c
 }
 
-func serveFrames(nc net.Conn, settings []http2.Setting, script func(f *http2.Framer, frame http2.Frame)) {
+func serveFrames(nc net.Conn, settings []http2.Setting, script func(nc net.Conn, f *http2.Framer, frame http2.Frame)) {
 	defer nc.Close()
 	if _, err := io.CopyN(io.Discard, nc, int64(len(http2.ClientPreface))); err != nil {
 		return
@@ -120,7 +127,7 @@ func serveFrames(nc net.Conn, settings []http2.Setting, script func(f *http2.Fra
 		if err != nil {
 			return
 		}
-		script(f, frame)
+		script(nc, f, frame)
 	}
 }
 
@@ -173,6 +180,69 @@ func TestMeaningsOfErrors(t *testing.T) {
 				t.Errorf("%v, want %v", err, x.want)
 			}
 		})
+	}
+}
+
+// Every exchange that ends with a connection is told why, in the same words, whoever is told first; it counts once.
+func TestEndsOfConnectionsAreToldToAll(t *testing.T) {
+	const streams = 4
+	for name, end := range map[string]func(nc net.Conn, f *http2.Framer){
+		"GOAWAY": func(nc net.Conn, f *http2.Framer) {
+			_ = f.WriteGoAway(2*streams-1, http2.ErrCodeInternal, []byte("the disk is full"))
+			nc.Close()
+		},
+		"closed":      func(nc net.Conn, _ *http2.Framer) { nc.Close() },
+		"a bad frame": func(_ net.Conn, f *http2.Framer) { _ = f.WriteRawFrame(http2.FrameSettings, 0, 0, []byte("bad")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := scriptedConns(t, nil, func(nc net.Conn, f *http2.Framer, frame http2.Frame) {
+				if h, ok := frame.(*http2.HeadersFrame); ok && h.StreamID == 2*streams-1 {
+					end(nc, f)
+				}
+			})
+			var open []*Exchange
+			for range streams {
+				x, err := c.Open(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer x.Close()
+				open = append(open, x)
+			}
+			for _, x := range open {
+				if _, err := io.WriteString(x, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			counted := 0
+			var first error
+			for i, x := range open {
+				_, err := io.ReadAll(x)
+				if i == 0 {
+					first = err
+				}
+				if !errors.Is(err, ErrEnded) || errors.Is(err, ErrBrokenAlready) || err.Error() != first.Error() {
+					t.Errorf("stream %d: %v, and the first: %v", i, err, first)
+				}
+				if Counts(err) {
+					counted++
+				}
+			}
+			if counted != 1 {
+				t.Errorf("it counts %d times", counted)
+			}
+		})
+	}
+}
+
+// Whoever writes to a connection that has broken may find out before whoever reads from it: that is the connection's end too.
+func TestEndsThatWritersFind(t *testing.T) {
+	for _, number := range []syscall.Errno{syscall.EPIPE, syscall.ECONNRESET} {
+		s := &shared{}
+		first, second := s.explain(&net.OpError{Op: "write", Err: number}), s.explain(&net.OpError{Op: "write", Err: number})
+		if !errors.Is(first, ErrEnded) || !errors.Is(first, number) || !Counts(first) || Counts(second) {
+			t.Errorf("%v, %v", first, second)
+		}
 	}
 }
 

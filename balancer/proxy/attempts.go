@@ -130,8 +130,10 @@ func (x *driver) attempt(pool *Pool, t *group.Target, began time.Duration) failu
 		f, err := x.on(u, pool, t)
 		repeat := err != nil && !again && x.metClose(u, err, x.f.hooks.Now()-began)
 		if err != nil {
-			f = x.endingOf(err) // before the end of the upload changes how it looks
 			up.brokeOff(u, err)
+		}
+		if err != nil && !repeat { // the end of a connection does not count here for what goes again
+			f = x.endingOf(err) // before the end of the upload changes how it looks
 		}
 		keep := x.finishUpload(err != nil) && u.reusable && err == nil
 		x.u = nil

@@ -81,7 +81,7 @@ func (x *driver) endingOf(err error) failure {
 		how = exchange.Calmed
 	case x.triedPatience(err):
 		how = exchange.GaveUp
-	case errors.Is(err, h2.ErrBrokenAlready):
+	case errors.Is(err, h2.ErrBrokenAlready), !h2.Counts(err):
 		how = exchange.BrokenAlready
 	case timedOut(err):
 		if how = exchange.Silent; x.unsent {

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
@@ -178,6 +180,53 @@ func TestHastyTargets(t *testing.T) {
 				}
 			}
 			u.give(c, false)
+		}
+	}
+}
+
+// The end of a connection of HTTP/2 counts against its target although the exchange that is told first has a client to blame, and it counts
+// once.
+func TestEndsOfSharedConnections(t *testing.T) {
+	address, accepted := accepting(t)
+	u := newUpstream(&Pool{HTTP2: true}, address)
+	defer u.close()
+	impatient := &upload{}
+	impatient.waiting.total.Store(int64(tryingTime))
+	exchanges := []struct {
+		upload *upload
+		want   exchange.Ending
+	}{{impatient, exchange.GaveUp}, {nil, exchange.BrokenOff}, {nil, exchange.BrokenAlready}, {impatient, exchange.GaveUp}}
+	var conns []*conn
+	for range exchanges {
+		c := take(t, u, &serve.Peer{})
+		defer c.nc.Close()
+		if _, err := io.WriteString(c.nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+	}
+	target := <-accepted
+	f := http2.NewFramer(target, target)
+	if _, err := io.CopyN(io.Discard, target, int64(len(http2.ClientPreface))); err != nil {
+		t.Fatal(err)
+	}
+	for came := 0; came < len(exchanges); {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if frame.Header().Type == http2.FrameHeaders {
+			came++
+		}
+	}
+	_ = f.WriteSettings()
+	_ = f.WriteGoAway(100, http2.ErrCodeInternal, nil)
+	target.Close()
+	for i, x := range exchanges {
+		_, err := conns[i].nc.Read(make([]byte, 1))
+		e := &driver{c: &serve.Conn{}, u: conns[i], upload: x.upload}
+		if got := e.endingOf(err).how; got != x.want {
+			t.Errorf("exchange %d ended by %q, want %q: %v", i, got, x.want, err)
 		}
 	}
 }
