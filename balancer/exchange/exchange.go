@@ -79,7 +79,9 @@ type failure struct {
 // began. A client that has left is noticed then, and not before.
 const LookEvery = 100 * time.Millisecond
 
-// MaxIdle is how many idle connections to one target a driver keeps; the excess is closed.
+// MaxIdle is how many idle connections to one target a driver keeps; the excess is closed. A connection becomes idle when an answer was
+// passed on to its end, before Complete is told: the exchange then releases the target, and who has waited for it may use the
+// connection. After every other end of an attempt it is closed, also when an answer came that is not passed on.
 const MaxIdle = 256
 
 // Do is what a driver has to do.

@@ -24,7 +24,8 @@ type request struct {
 	since  time.Duration      // when that began
 	turn   int                // how often it was sent to a target: what an earlier time left behind is void
 	target *simTarget         // that it is at
-	reused bool               // the connection to it was used before
+	asked  *simTarget         // to which its latest connection was made
+	reused bool               // that was used before
 	sent   bool
 	done   bool          // the client has its outcome
 	waiter *group.Waiter // in its group's queue, the last time
@@ -99,6 +100,9 @@ func (w *World) perform(r *request, step exchange.Step) {
 		w.connect(r, w.all[step.Target.ID], step.Fresh)
 	case exchange.Forward:
 		w.answer(r, step.Status) // an answer comes in one piece
+		if !step.Injected {
+			r.asked.idle = min(r.asked.idle+1, exchange.MaxIdle)
+		}
 		w.next(r, exchange.Event{Kind: exchange.Complete})
 	}
 }
@@ -157,11 +161,12 @@ func (w *World) connect(r *request, t *simTarget, fresh bool) {
 		w.next(r, exchange.Event{Kind: exchange.Failed, Ending: exchange.Refused, Reason: "connection refused"})
 		return
 	}
+	r.asked = t
 	r.x.Next(w.now, exchange.Event{Kind: exchange.Connected}) // the request is sent at once
 	r.turn++
 	switch t.m.Arrive(w.now, r.Seq) {
 	case model.Rejected:
-		w.answered(r, t, http.StatusServiceUnavailable)
+		w.answered(r, http.StatusServiceUnavailable)
 	case model.Started:
 		r.target = t
 		t.running = append(t.running, r)
@@ -192,14 +197,13 @@ func (w *World) serviced(r *request) {
 		}
 	}
 	if r.x != nil { // else the client gave up, and its exchange ended then
-		w.answered(r, t, http.StatusOK)
+		w.answered(r, http.StatusOK)
 	}
 }
 
-// answered is a target's answer. The connection is idle then.
-func (w *World) answered(r *request, t *simTarget, status int) {
+// answered is a target's answer.
+func (w *World) answered(r *request, status int) {
 	w.next(r, exchange.Event{Kind: exchange.Head, Status: status})
-	t.idle = min(t.idle+1, exchange.MaxIdle)
 }
 
 // broken is the end of a target's process under a request.
