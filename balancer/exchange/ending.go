@@ -82,9 +82,13 @@ func (e Ending) Outcome() group.Outcome {
 }
 
 // Retried is the outcome that decides whether another attempt may follow: an exchange that says nothing about its target may
-// still have failed without its client's doing.
-func (e Ending) Retried() group.Outcome {
-	if e == BrokenAlready || e == Calmed {
+// still have failed without its client's doing. A request on which the target has said that it did not act, and which is at hand, is
+// unprocessed: it may be sent elsewhere whatever it is (RFC 9113, 8.7), as if no connection had been made.
+func (e Ending) Retried(unprocessed bool) group.Outcome {
+	switch {
+	case unprocessed:
+		return group.ConnectFailed
+	case e == BrokenAlready || e == Calmed:
 		return group.Broken
 	}
 	return e.Outcome()

@@ -70,9 +70,10 @@ type Trace struct {
 
 // failure is how the last attempt ended, and what to tell a client whose request has no answer.
 type failure struct {
-	ending Ending
-	status int    // of an answer
-	reason string // of a failure
+	ending      Ending
+	status      int    // of an answer
+	reason      string // of a failure
+	unprocessed bool   // see Ending.Retried
 }
 
 // LookEvery is how often a driver that waits looks whether the client is still there, from the instant on at which the step
@@ -302,7 +303,7 @@ func (x *Exchange) broken(now time.Duration, e *Event) Step {
 		x.s.Count.Reconnects.Add(1)
 		return Step{Do: Connect, Target: x.target, Fresh: true}
 	}
-	x.last = failure{ending: e.Ending, reason: e.Reason}
+	x.last = failure{ending: e.Ending, reason: e.Reason, unprocessed: e.Unprocessed && !e.Uploading}
 	switch {
 	case e.Ending == GoneFirst || e.Ending == ClientStalled:
 		return x.gone(now)
@@ -337,7 +338,7 @@ func (x *Exchange) failed() Step {
 
 // mayRetry asks whether the attempt may be followed by another, which counts against the budget.
 func (x *Exchange) mayRetry(now time.Duration) bool {
-	return x.pool.Members().MayRetry(now, x.pick.Attempt, x.last.ending.Retried(), x.r.Repeatable && !x.committed)
+	return x.pool.Members().MayRetry(now, x.pick.Attempt, x.last.ending.Retried(x.last.unprocessed), x.r.Repeatable && !x.committed)
 }
 
 // again begins another attempt, at a target that was not tried.

@@ -151,8 +151,13 @@ func TestMeaningsOfErrors(t *testing.T) {
 		want     error
 		not      error
 	}{
-		"REFUSED_STREAM":          {get, nil, refuse, ErrUnprocessed, ErrUnsendable},
-		"GOAWAY":                  {get, nil, leave, ErrUnprocessed, ErrUnsendable},
+		"REFUSED_STREAM": {get, nil, refuse, ErrUnprocessed, ErrUnsendable},
+		"GOAWAY":         {get, nil, leave, ErrUnprocessed, ErrUnsendable},
+		"GOAWAY with an error": {get, nil, func(f *http2.Framer, frame http2.Frame) {
+			if _, ok := frame.(*http2.HeadersFrame); ok {
+				_ = f.WriteGoAway(0, http2.ErrCodeInternal, nil)
+			}
+		}, ErrUnprocessed, ErrBrokenAlready},
 		"a head beyond the limit": {"GET / HTTP/1.1\r\nHost: a\r\nA: " + strings.Repeat("a", 1000) + "\r\n\r\n", []http2.Setting{{ID: http2.SettingMaxHeaderListSize, Val: 500}}, func(*http2.Framer, http2.Frame) {}, ErrRequestTooLarge, ErrUnprocessed},
 		"a malformed value":       {"GET / HTTP/1.1\r\nHost: a\r\nA: \x00\r\n\r\n", nil, func(*http2.Framer, http2.Frame) {}, ErrUnsendable, ErrUnprocessed},
 		"a trailer of no use":     {"POST / HTTP/1.1\r\nHost: a\r\nTrailer: Trailer, a b, \"\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", nil, refuse, ErrUnprocessed, ErrUnsendable},

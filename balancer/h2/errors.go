@@ -109,6 +109,8 @@ func explain(err error) error {
 		return fmt.Errorf("%w: %w", ErrUnprocessed, err)
 	case isStream && s.Code == codeCalm, strings.Contains(text, "GOAWAY") && strings.Contains(text, "ErrCode=ENHANCE_YOUR_CALM"), strings.HasSuffix(text, "GOAWAY from server ErrCode:ENHANCE_YOUR_CALM"):
 		return fmt.Errorf("%w: %w", ErrCalm, err)
+	case strings.Contains(text, "Transport received GOAWAY from server ErrCode:"): // the first stream of its connection is beyond the last one
+		return fmt.Errorf("%w: %w: %w", ErrUnprocessed, ErrEnded, err)
 	case isStream && strings.Contains(text, "invalid header field value"):
 		return fmt.Errorf("%w: %w", ErrHeaderValue, err)
 	case strings.HasSuffix(text, "response header list larger than advertised limit"):

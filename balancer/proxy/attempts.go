@@ -55,7 +55,7 @@ func (x *driver) attempts(pool *Pool) {
 		case last.how == exchange.BodyUnusable:
 			x.refuse(last.err)
 			return
-		case !x.mayRetry(pool, last.how.Retried()):
+		case !x.mayRetry(pool, last.how.Retried(last.unprocessed)):
 			x.failed(&last)
 			return
 		}

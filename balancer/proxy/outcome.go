@@ -14,9 +14,10 @@ import (
 
 // failure is how an attempt ended, and what to tell a client whose request got no answer.
 type failure struct {
-	how    exchange.Ending
-	status int   // of an answer
-	err    error // what ended it; nil for an answer
+	how         exchange.Ending
+	status      int   // of an answer
+	err         error // what ended it; nil for an answer
+	unprocessed bool  // see exchange.Ending.Retried
 }
 
 func (f *failure) cause() exchange.Cause {
@@ -88,7 +89,7 @@ func (x *driver) endingOf(err error) failure {
 			how = exchange.Stalled
 		}
 	}
-	return failure{how: how, err: err}
+	return failure{how: how, err: err, unprocessed: errors.Is(err, h2.ErrUnprocessed) && x.upload == nil}
 }
 
 // said is how much the target has been told that it may repeat: the request's head as the client sent it, and its body.
