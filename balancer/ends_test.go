@@ -104,3 +104,31 @@ func TestConnectIsRefused(t *testing.T) {
 		t.Errorf("the target saw %q", x.text())
 	}
 }
+
+// A client whose whole body went to a target that then failed keeps its connection, however close to its end the failure came.
+func TestFailuresAfterWholeBodies(t *testing.T) {
+	for name, after := range map[string]string{"counted": "Content-Length: 5\r\n\r\n|hello", "chunked": "Transfer-Encoding: chunked\r\n\r\n|5\r\nhello\r\n0\r\n\r\n"} {
+		framing, body, _ := strings.Cut(after, "|")
+		r := start(t, raws(rawTarget(t, func(c net.Conn, r *bufio.Reader) {
+			if req, err := http.ReadRequest(r); err == nil {
+				_, _ = io.Copy(io.Discard, req.Body)
+				_, _ = io.WriteString(c, "garbage\r\n\r\n")
+			}
+		})), nil)
+		for i := range 40 {
+			c, rd := r.dial(t)
+			_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\n"+framing)
+			underWay(t, r)
+			_, _ = io.WriteString(c, body)
+			res, err := http.ReadResponse(rd, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _ = io.Copy(io.Discard, res.Body); res.StatusCode != 502 || res.Close {
+				t.Fatalf("%s, request %d: %d, the connection ends: %v", name, i, res.StatusCode, res.Close)
+			}
+			c.Close()
+		}
+		r.stop()
+	}
+}

@@ -24,13 +24,14 @@ func (x *Exchange) endingOf(now time.Duration, e *Event) Ending {
 		if e.Said >= http1.MaxLine/echoShare {
 			return Echoed
 		}
-	case Silent:
-		if e.Unsent {
-			return Stalled
-		}
-	case BrokenOff, BrokenAlready:
-		if e.Patience >= tryingTime {
+	case BrokenOff, BrokenAlready, Silent:
+		switch {
+		case e.Patience >= tryingTime:
 			return GaveUp
+		case e.Shared != nil && e.Shared.Swap(true):
+			return BrokenAlready
+		case e.Ending == Silent && e.Unsent:
+			return Stalled
 		}
 	}
 	return e.Ending

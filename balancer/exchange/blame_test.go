@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +71,22 @@ func TestWhatAClientCanCause(t *testing.T) {
 		x := Exchange{timeouts: Timeouts{Exchange: 10}}
 		if got := x.endingOf(10, &tc.e); got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
+// The end of a connection that exchanges share counts once, for the first that blames the target.
+func TestEndsCountOnce(t *testing.T) {
+	var x Exchange
+	var shared atomic.Bool
+	patient := Event{Ending: BrokenOff, Patience: tryingTime, Shared: &shared}
+	plain := Event{Ending: BrokenOff, Shared: &shared}
+	for i, tc := range []struct {
+		e    *Event
+		want Ending
+	}{{&patient, GaveUp}, {&plain, BrokenOff}, {&plain, BrokenAlready}, {&patient, GaveUp}} {
+		if got := x.endingOf(0, tc.e); got != tc.want {
+			t.Errorf("exchange %d: %s, want %s", i, got, tc.want)
 		}
 	}
 }

@@ -22,7 +22,7 @@ const (
 	Echoed                 // the answer's head is too large, and may be so because the request is large
 	Unpassable             // HTTP/2: a header of the answer holds bytes that can't be passed on, and may repeat the request's
 	GaveUp                 // the target ended the exchange early, after the client had been waited for
-	BrokenAlready          // HTTP/2: its connection broke, as another of its exchanges has told
+	BrokenAlready          // HTTP/2: its connection broke, and has counted for another exchange on it
 	Calmed                 // HTTP/2: the target is asked too much
 	NoResources            // no connection could be made, for want of something on the balancer's own machine
 	HeadRefused            // the target has said that it takes no head as large as the request's
@@ -82,9 +82,13 @@ func (e Ending) Outcome() group.Outcome {
 }
 
 // Retried is the outcome that decides whether another attempt may follow: an exchange that says nothing about its target may
-// still have failed without its client's doing.
-func (e Ending) Retried() group.Outcome {
-	if e == BrokenAlready || e == Calmed {
+// still have failed without its client's doing. A request on which the target has said that it did not act, and which is at hand, is
+// unprocessed: it may be sent elsewhere whatever it is (RFC 9113, 8.7), as if no connection had been made.
+func (e Ending) Retried(unprocessed bool) group.Outcome {
+	switch {
+	case unprocessed:
+		return group.ConnectFailed
+	case e == BrokenAlready || e == Calmed:
 		return group.Broken
 	}
 	return e.Outcome()

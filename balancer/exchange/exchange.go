@@ -98,16 +98,19 @@ type Trace struct {
 
 // failure is how the last attempt ended, and what to tell a client whose request has no answer.
 type failure struct {
-	ending Ending
-	status int    // of an answer
-	reason string // of a failure
+	ending      Ending
+	status      int    // of an answer
+	reason      string // of a failure
+	unprocessed bool   // see Ending.Retried
 }
 
 // LookEvery is how often a driver that waits looks whether the client is still there, from the instant on at which the step
 // began. A client that has left is noticed then, and not before.
 const LookEvery = 100 * time.Millisecond
 
-// MaxIdle is how many idle connections to one target a driver keeps; the excess is closed.
+// MaxIdle is how many idle connections to one target a driver keeps; the excess is closed. A connection becomes idle when an answer was
+// passed on to its end, before Complete is told: the exchange then releases the target, and who has waited for it may use the
+// connection. After every other end of an attempt it is closed, also when an answer came that is not passed on.
 const MaxIdle = 256
 
 // Rule is the rule that the request has met; nil for none.
@@ -358,7 +361,7 @@ func (x *Exchange) broken(now time.Duration, e *Event) Step {
 		x.s.Count.Reconnects.Add(1)
 		return Step{Do: Connect, Target: x.target, Fresh: true}
 	}
-	x.last = failure{ending: x.endingOf(now, e), reason: e.Reason}
+	x.last = failure{ending: x.endingOf(now, e), reason: e.Reason, unprocessed: e.Unprocessed && !e.Uploading}
 	switch {
 	case x.last.ending == GoneFirst || x.last.ending == ClientStalled:
 		return x.gone(now)
@@ -405,7 +408,7 @@ func (x *Exchange) failed() Step {
 
 // mayRetry asks whether the attempt may be followed by another, which counts against the budget.
 func (x *Exchange) mayRetry(now time.Duration) bool {
-	return !x.late(now) && x.pool.Members().MayRetry(now, x.pick.Attempt, x.last.ending.Retried(), x.repeatable && !x.committed)
+	return !x.late(now) && x.pool.Members().MayRetry(now, x.pick.Attempt, x.last.ending.Retried(x.last.unprocessed), x.repeatable && !x.committed)
 }
 
 // late reports whether the exchange has had its whole time.

@@ -64,6 +64,8 @@ func TestExchange(t *testing.T) {
 	reused := func(sent bool) Event {
 		return Event{Kind: Failed, Ending: BrokenOff, Reason: "reset", Reused: true, Closed: true, Sent: sent}
 	}
+	unprocessed := Event{Kind: Failed, Ending: BrokenAlready, Reason: "GOAWAY", Unprocessed: true}
+	uploading := Event{Kind: Failed, Ending: BodyRefused, Reason: "GOAWAY", Unprocessed: true, Uploading: true}
 	retry := func(on group.RetryOn) *group.Retry { return &group.Retry{Attempts: 1, On: on, Budget: 1} }
 	web := route.Rule{Forward: "web"}
 	for _, tc := range []struct {
@@ -104,6 +106,10 @@ func TestExchange(t *testing.T) {
 			want: []string{"connect to a", "converse", "connect anew to a", "converse", "forward 200", "release a after 25ms: ok", "end"}},
 		{name: "an idle connection closed, not to be repeated", rule: web, events: []Event{connected, reused(true)},
 			want: []string{"connect to a", "converse", "release a after 10ms: broken reset", "answer 502 broken"}},
+		{name: "not acted on, not to be repeated", rule: web, retry: retry(group.OnConnect), events: []Event{connected, unprocessed, connected, unprocessed, connected, head(200), complete},
+			want: []string{"connect to a", "converse", "connect anew to a", "converse", "release a after 20ms: abandoned GOAWAY", "connect to b", "converse", "forward 200", "release b after 15ms: ok", "end"}},
+		{name: "not acted on, its body under way", rule: web, retry: retry(group.OnConnect), events: []Event{connected, uploading},
+			want: []string{"connect to a", "converse", "release a after 10ms: abandoned GOAWAY", "answer 502 broken"}},
 		{name: "two of them", rule: web, repeatable: true, events: []Event{connected, reused(true), connected, reused(true)},
 			want: []string{"connect to a", "converse", "connect anew to a", "converse", "release a after 20ms: broken reset", "answer 502 broken"}},
 		{name: "a fault's delay", rule: web, touch: chaos.Effect{Delay: 5 * ms}, events: []Event{{Kind: Waited}, connected, head(200), complete},

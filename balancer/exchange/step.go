@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
@@ -81,6 +82,7 @@ type Event struct {
 	Connecting  time.Duration // that the connection took to make
 	Said        int64         // bytes that the target was told and may repeat in its answer
 	Patience    time.Duration // of an exchange that the target ended: for how long the client was waited for, to send its body or to take the answer
+	Shared      *atomic.Bool  // whether the end of the connection has counted against the target; nil for a connection that no other exchange was on
 	Expecting   bool          // the client waits to be told to send its body
 
 	// Of one that took the whole time of the exchange: how long target and client were waited for, and how long of that since the

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +84,12 @@ func TestInterimsThatAreNotTaken(t *testing.T) {
 // scripted is a client whose connections are served by a script, which is given each frame.
 func scripted(t *testing.T, settings []http2.Setting, script func(f *http2.Framer, frame http2.Frame)) *Client {
 	t.Helper()
+	return scriptedConns(t, settings, func(_ net.Conn, f *http2.Framer, frame http2.Frame) { script(f, frame) })
+}
+
+// scriptedConns is scripted with the connection beside each frame.
+func scriptedConns(t *testing.T, settings []http2.Setting, script func(nc net.Conn, f *http2.Framer, frame http2.Frame)) *Client {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +115,7 @@ func scripted(t *testing.T, settings []http2.Setting, script func(f *http2.Frame
 	return c
 }
 
-func serveFrames(nc net.Conn, settings []http2.Setting, script func(f *http2.Framer, frame http2.Frame)) {
+func serveFrames(nc net.Conn, settings []http2.Setting, script func(nc net.Conn, f *http2.Framer, frame http2.Frame)) {
 	defer nc.Close()
 	if _, err := io.CopyN(io.Discard, nc, int64(len(http2.ClientPreface))); err != nil {
 		return
@@ -120,7 +127,7 @@ func serveFrames(nc net.Conn, settings []http2.Setting, script func(f *http2.Fra
 		if err != nil {
 			return
 		}
-		script(f, frame)
+		script(nc, f, frame)
 	}
 }
 
@@ -144,8 +151,13 @@ func TestMeaningsOfErrors(t *testing.T) {
 		want     error
 		not      error
 	}{
-		"REFUSED_STREAM":          {get, nil, refuse, ErrUnprocessed, ErrUnsendable},
-		"GOAWAY":                  {get, nil, leave, ErrUnprocessed, ErrUnsendable},
+		"REFUSED_STREAM": {get, nil, refuse, ErrUnprocessed, ErrUnsendable},
+		"GOAWAY":         {get, nil, leave, ErrUnprocessed, ErrUnsendable},
+		"GOAWAY with an error": {get, nil, func(f *http2.Framer, frame http2.Frame) {
+			if _, ok := frame.(*http2.HeadersFrame); ok {
+				_ = f.WriteGoAway(0, http2.ErrCodeInternal, nil)
+			}
+		}, ErrUnprocessed, ErrBrokenAlready},
 		"a head beyond the limit": {"GET / HTTP/1.1\r\nHost: a\r\nA: " + strings.Repeat("a", 1000) + "\r\n\r\n", []http2.Setting{{ID: http2.SettingMaxHeaderListSize, Val: 500}}, func(*http2.Framer, http2.Frame) {}, ErrRequestTooLarge, ErrUnprocessed},
 		"a malformed value":       {"GET / HTTP/1.1\r\nHost: a\r\nA: \x00\r\n\r\n", nil, func(*http2.Framer, http2.Frame) {}, ErrUnsendable, ErrUnprocessed},
 		"a trailer of no use":     {"POST / HTTP/1.1\r\nHost: a\r\nTrailer: Trailer, a b, \"\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", nil, refuse, ErrUnprocessed, ErrUnsendable},
@@ -173,6 +185,69 @@ func TestMeaningsOfErrors(t *testing.T) {
 				t.Errorf("%v, want %v", err, x.want)
 			}
 		})
+	}
+}
+
+// Every exchange that ends with a connection is told why, in the same words, whoever is told first; it counts once.
+func TestEndsOfConnectionsAreToldToAll(t *testing.T) {
+	const streams = 4
+	for name, end := range map[string]func(nc net.Conn, f *http2.Framer){
+		"GOAWAY": func(nc net.Conn, f *http2.Framer) {
+			_ = f.WriteGoAway(2*streams-1, http2.ErrCodeInternal, []byte("the disk is full"))
+			nc.Close()
+		},
+		"closed":      func(nc net.Conn, _ *http2.Framer) { nc.Close() },
+		"a bad frame": func(_ net.Conn, f *http2.Framer) { _ = f.WriteRawFrame(http2.FrameSettings, 0, 0, []byte("bad")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := scriptedConns(t, nil, func(nc net.Conn, f *http2.Framer, frame http2.Frame) {
+				if h, ok := frame.(*http2.HeadersFrame); ok && h.StreamID == 2*streams-1 {
+					end(nc, f)
+				}
+			})
+			var open []*Exchange
+			for range streams {
+				x, err := c.Open(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer x.Close()
+				open = append(open, x)
+			}
+			for _, x := range open {
+				if _, err := io.WriteString(x, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			counted := 0
+			var first error
+			for i, x := range open {
+				_, err := io.ReadAll(x)
+				if i == 0 {
+					first = err
+				}
+				if !errors.Is(err, ErrEnded) || errors.Is(err, ErrBrokenAlready) || err.Error() != first.Error() {
+					t.Errorf("stream %d: %v, and the first: %v", i, err, first)
+				}
+				if !SharedEnd(err).Swap(true) {
+					counted++
+				}
+			}
+			if counted != 1 {
+				t.Errorf("it counts %d times", counted)
+			}
+		})
+	}
+}
+
+// Whoever writes to a connection that has broken may find out before whoever reads from it: that is the connection's end too.
+func TestEndsThatWritersFind(t *testing.T) {
+	for _, number := range []syscall.Errno{syscall.EPIPE, syscall.ECONNRESET} {
+		s := &shared{}
+		first, second := s.explain(&net.OpError{Op: "write", Err: number}), s.explain(&net.OpError{Op: "write", Err: number})
+		if !errors.Is(first, ErrEnded) || !errors.Is(first, number) || SharedEnd(first).Swap(true) || !SharedEnd(second).Swap(true) {
+			t.Errorf("%v, %v", first, second)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
@@ -22,8 +23,8 @@ var ErrUnprocessed = errors.New("the target has not acted on the request")
 // ErrEnded is of exchanges that the target has ended: it reset the stream, or the connection broke.
 var ErrEnded = errors.New("the target has ended the stream")
 
-// ErrBrokenAlready is of exchanges that ended with a connection of which an earlier one has told ErrEnded, or that the target had
-// said that it would leave.
+// ErrBrokenAlready is of exchanges that ended with a connection that the target had said that it would leave, or that ended for what
+// a client did.
 var ErrBrokenAlready = errors.New("the connection has ended")
 
 // ErrCalm is of exchanges that the target ended because it is asked too much (RFC 9113, 7: ENHANCE_YOUR_CALM).
@@ -35,25 +36,46 @@ var ErrHeaderValue = errors.New("a header of the answer holds control bytes")
 // shared is a connection with its streams.
 type shared struct {
 	*http.ClientConn
-	told  atomic.Bool // that it has broken
-	large atomic.Bool // it has had a request of largeRequest
+	counted atomic.Bool // its end was
+	large   atomic.Bool // it has had a request of largeRequest
 }
 
 // largeRequest is from how many bytes on a request may make its target answer with a head that net/http does not take: too large, or
 // with control bytes and in more than one frame. Then net/http ends the connection, for the client's doing.
 const largeRequest = 2 << 10
 
-// explain gives an exchange's error its meaning. What ends a connection is told of one of its exchanges, however many it had.
+// connectionError is the end of a connection, which each exchange that was on it is told alike. It is an ErrEnded.
+type connectionError struct {
+	error
+	of *shared
+}
+
+func (e connectionError) Error() string        { return ErrEnded.Error() + ": " + e.error.Error() }
+func (e connectionError) Unwrap() error        { return e.error }
+func (e connectionError) Is(target error) bool { return target == ErrEnded }
+
+// SharedEnd returns whether the end of a connection, when that is what an exchange's error is, has counted as a failure of its target:
+// it is one failure, however many exchanges were on the connection. Whoever counts it sets it. It is nil for other errors.
+func SharedEnd(err error) *atomic.Bool {
+	var e connectionError
+	if !errors.As(err, &e) {
+		return nil
+	}
+	return &e.of.counted
+}
+
+// explain gives an exchange's error its meaning.
 func (s *shared) explain(err error) error {
 	explained := explain(err)
-	if explained != err || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrClosedPipe) || errors.As(err, new(streamError)) || s.Err() == nil {
+	switch {
+	case explained != err || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrClosedPipe) || errors.As(err, new(streamError)):
 		return explained
-	}
-	refused := s.large.Load() && strings.HasPrefix(err.Error(), "connection error: ")
-	if s.told.Swap(true) || refused {
+	case !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) && s.Err() == nil: // whoever writes may find the end before the connection does
+		return explained
+	case s.large.Load() && strings.HasPrefix(err.Error(), "connection error: "):
 		return fmt.Errorf("%w: %w", ErrBrokenAlready, err)
 	}
-	return fmt.Errorf("%w: %w", ErrEnded, err)
+	return connectionError{err, s}
 }
 
 // ErrUnsendable is of requests that can't be put in the form of HTTP/2: the target has seen nothing of them.
@@ -90,6 +112,8 @@ func explain(err error) error {
 		return fmt.Errorf("%w: %w", ErrUnprocessed, err)
 	case isStream && s.Code == codeCalm, strings.Contains(text, "GOAWAY") && strings.Contains(text, "ErrCode=ENHANCE_YOUR_CALM"), strings.HasSuffix(text, "GOAWAY from server ErrCode:ENHANCE_YOUR_CALM"):
 		return fmt.Errorf("%w: %w", ErrCalm, err)
+	case strings.Contains(text, "Transport received GOAWAY from server ErrCode:"): // the first stream of its connection is beyond the last one
+		return fmt.Errorf("%w: %w: %w", ErrUnprocessed, ErrEnded, err)
 	case isStream && strings.Contains(text, "invalid header field value"):
 		return fmt.Errorf("%w: %w", ErrHeaderValue, err)
 	case strings.HasSuffix(text, "response header list larger than advertised limit"):

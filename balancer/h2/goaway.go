@@ -2,19 +2,23 @@ package h2
 
 import "encoding/binary"
 
-// The parts of HTTP/2 that are needed to say that a connection will end; see RFC 9113, 4.1, 6.2 and 6.8.
+// The parts of HTTP/2 that are needed to say that a connection will end, and to see that one should; see RFC 9113, 4.1, 6.1, 6.2 and 6.8.
 const (
 	frameHead     = 9
+	typeData      = 0
 	typeHeaders   = 1
 	typePush      = 5
 	typeGoAway    = 7
 	typeMore      = 9 // CONTINUATION
+	flagEndStream = 1
 	flagEnd       = 4 // END_HEADERS
+	flagPadded    = 8
+	maxPadding    = 256 // with its length
 	lastPossible  = 1<<31 - 1
 	goAwayPayload = 8
 )
 
-// frames follows what is written on a connection, to find where another frame may stand.
+// frames follows what goes one way on a connection, to find where another frame may stand, or what has come.
 type frames struct {
 	head [frameHead]byte
 	have int // of the head
@@ -23,26 +27,36 @@ type frames struct {
 	open bool // a block of headers has not ended: nothing may stand in it
 }
 
+// step takes in bytes up to the end of a frame's head or of its payload, and returns the rest. begun says that a head has become whole,
+// which stands in head; left is its payload.
+func (f *frames) step(p []byte) (rest []byte, begun bool) {
+	if f.left > 0 {
+		n := min(f.left, len(p))
+		f.left -= n
+		return p[n:], false
+	}
+	n := copy(f.head[f.have:], p)
+	if f.have += n; f.have < frameHead {
+		return p[n:], false
+	}
+	f.have, f.seen = 0, true
+	f.left = int(f.head[0])<<16 | int(f.head[1])<<8 | int(f.head[2])
+	return p[n:], true
+}
+
 // pass takes in what is written.
-func (f *frames) pass(p []byte) {
+func (c *conn) pass(p []byte) {
+	f := &c.frames
 	for len(p) > 0 {
-		if f.left > 0 {
-			n := min(f.left, len(p))
-			f.left -= n
-			p = p[n:]
+		var begun bool
+		if p, begun = f.step(p); !begun {
 			continue
 		}
-		n := copy(f.head[f.have:], p)
-		p = p[n:]
-		if f.have += n; f.have < frameHead {
-			return
-		}
-		f.have, f.seen = 0, true
-		f.left = int(f.head[0])<<16 | int(f.head[1])<<8 | int(f.head[2])
 		switch f.head[3] {
 		case typeHeaders, typePush, typeMore:
 			f.open = f.head[4]&flagEnd == 0
 		}
+		c.flood.wrote(f.head[3], f.left)
 	}
 }
 
@@ -56,27 +70,39 @@ func (c *conn) announce() {
 	c.tell()
 }
 
-// tell writes what announce asked for, as soon as a frame may stand there.
+// tell writes what announce asked for, or that the client sends too much, as soon as a frame may stand there.
 func (c *conn) tell() {
-	if !c.ending.Load() || !c.writing.TryLock() {
+	if !c.ending.Load() && !c.flooded.Load() || !c.writing.TryLock() {
 		return
 	}
 	defer c.writing.Unlock()
-	if c.told || !c.frames.between() {
+	if !c.frames.between() {
 		return
 	}
-	c.told = true
+	if c.ending.Load() && !c.told {
+		c.told = true
+		c.goAway(lastPossible, 0) // NO_ERROR
+	}
+	if c.flooded.Load() && !c.calmed {
+		c.calmed = true
+		c.goAway(c.flood.last, codeCalm)
+	}
+}
+
+// goAway writes that the connection ends: the number of the last stream, and why.
+func (c *conn) goAway(last, code uint32) {
 	var b [frameHead + goAwayPayload]byte
 	b[2], b[3] = goAwayPayload, typeGoAway
-	binary.BigEndian.PutUint32(b[frameHead:], lastPossible) // the code that follows is 0, NO_ERROR
-	_, _ = c.Conn.Write(b[:])                               // a connection that has ended needs none
+	binary.BigEndian.PutUint32(b[frameHead:], last)
+	binary.BigEndian.PutUint32(b[frameHead+4:], code)
+	_, _ = c.Conn.Write(b[:]) // a connection that has ended needs none
 }
 
 // Write implements net.Conn.
 func (c *conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	n, err := c.Conn.Write(p)
-	c.frames.pass(p[:n])
+	c.pass(p[:n])
 	c.writing.Unlock()
 	c.tell()
 	return n, err

@@ -57,7 +57,7 @@ func newHTTP(idle time.Duration, maxHead int) *http.Server {
 // Serve serves a connection until it ends, one of TLS once its handshake is done. stream is called for each stream, on a
 // goroutine of its own.
 func (s *Server) Serve(nc net.Conn, stream func(net.Conn)) {
-	c := &conn{Conn: nc, stream: stream, closed: make(chan struct{})}
+	c := &conn{Conn: nc, stream: stream, closed: make(chan struct{}), flood: newFlood()}
 	s.mu.Lock()
 	s.open[c] = struct{}{}
 	closing := s.closing
@@ -147,9 +147,13 @@ type conn struct {
 	closed chan struct{}
 
 	ending  atomic.Bool // the client is to be told
+	flooded atomic.Bool // that it sends too much
 	writing sync.Mutex
-	frames  frames
+	frames  frames // that are written
 	told    bool
+	calmed  bool
+
+	flood flood
 }
 
 type connKey struct{}

@@ -16,9 +16,7 @@ func (x *driver) broken(err error) exchange.Event {
 	x.unbound()
 	u := x.u
 	e := x.endOf(err) // before the end of the upload changes how it looks
-	if u.reused && !u.got && closed(err) {
-		x.up.closedUnsaid(u)
-	}
+	x.up.brokeOff(u, err)
 	x.endAttempt(err)
 	return e
 }
@@ -40,8 +38,8 @@ func (x *driver) endOf(err error) exchange.Event {
 		x.addWaits(&e)
 	case exchange.TooLarge:
 		e.Said = x.said()
-	case exchange.BrokenOff, exchange.BrokenAlready:
-		e.Patience = x.patience(err)
+	case exchange.BrokenOff, exchange.BrokenAlready, exchange.Silent:
+		e.Patience, e.Shared = x.patience(err), h2.SharedEnd(err)
 	}
 	return e
 }

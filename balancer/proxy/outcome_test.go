@@ -3,9 +3,14 @@ package proxy
 import (
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
+	"github.com/seed-8025779b/shakedown/balancer/exchange"
+	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
@@ -35,7 +40,8 @@ func converse(t *testing.T, one, other net.Conn) {
 	}
 }
 
-// A POST goes again when the target has ended its connection without any of it, and never when the target may have read some.
+// A POST goes again when the target has ended its connection without any of it, and never when the target may have read some: then the
+// POST may have been why, and nobody else's requests go on new connections for it.
 func TestPostsThatMeetTheEnd(t *testing.T) {
 	const post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
 	reset := func(c net.Conn) {
@@ -88,6 +94,9 @@ func TestPostsThatMeetTheEnd(t *testing.T) {
 			if got := c.untouched(err); got != x.want {
 				t.Errorf("%v after %v", got, err)
 			}
+			if u.brokeOff(c, err); u.isWary() != x.want {
+				t.Errorf("wary %v after %v", u.isWary(), err)
+			}
 		})
 	}
 }
@@ -127,5 +136,52 @@ func TestHastyTargets(t *testing.T) {
 			}
 			u.give(c, false)
 		}
+	}
+}
+
+// Each exchange that ends with a connection of HTTP/2 tells of the same end, of which package exchange counts one, and for how long it
+// has waited for its own client.
+func TestEndsOfSharedConnections(t *testing.T) {
+	address, accepted := accepting(t)
+	u := newUpstream(&Pool{HTTP2: true}, address)
+	defer u.close()
+	impatient := &upload{}
+	impatient.waiting.total.Store(int64(time.Second))
+	exchanges := []*upload{impatient, nil, nil, impatient}
+	var conns []*conn
+	for range exchanges {
+		c := take(t, u, &serve.Peer{})
+		defer c.nc.Close()
+		if _, err := io.WriteString(c.nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+	}
+	target := <-accepted
+	f := http2.NewFramer(target, target)
+	if _, err := io.CopyN(io.Discard, target, int64(len(http2.ClientPreface))); err != nil {
+		t.Fatal(err)
+	}
+	for came := 0; came < len(exchanges); {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if frame.Header().Type == http2.FrameHeaders {
+			came++
+		}
+	}
+	_ = f.WriteSettings()
+	_ = f.WriteGoAway(100, http2.ErrCodeInternal, nil)
+	target.Close()
+	var end *atomic.Bool
+	for i, up := range exchanges {
+		_, err := conns[i].nc.Read(make([]byte, 1))
+		x := &driver{c: &serve.Conn{}, u: conns[i], upload: up, f: &Front{}, pool: &Pool{}, target: &group.Target{Member: group.Member{ID: "a", Address: address}}}
+		e := x.endOf(err)
+		if e.Ending != exchange.BrokenOff || e.Shared == nil || (i > 0 && e.Shared != end) || (e.Patience == time.Second) != (up != nil) {
+			t.Errorf("exchange %d ended by %q after %v: %v", i, e.Ending, e.Patience, err)
+		}
+		end = e.Shared
 	}
 }

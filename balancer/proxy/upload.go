@@ -18,6 +18,7 @@ type upload struct {
 	finished atomic.Bool           // the body went to the target to its end
 	failed   atomic.Pointer[error] // on the client's side
 	stuck    atomic.Pointer[error] // on the target's side: it took nothing more in time
+	cut      atomic.Bool           // the client is not waited for any more
 	sent     atomic.Int64          // bytes of content that were given to the target's connection
 	waiting  stopwatch             // for the client
 }
@@ -45,6 +46,9 @@ func (x *driver) runUpload(up *upload, c *serve.Conn, u *conn) {
 		if err == io.EOF {
 			break
 		}
+		if err == errCut {
+			return
+		}
 		if err != nil {
 			up.breakOff(&up.failed, err, u)
 			return
@@ -65,10 +69,19 @@ func (x *driver) runUpload(up *upload, c *serve.Conn, u *conn) {
 	up.finished.Store(true)
 }
 
+// errCut is of bodies that are not whole when their exchange has ended.
+var errCut = errors.New("the exchange has ended")
+
 // nextPiece reads a piece of the body, and counts for how long the client was waited for.
 func (x *driver) nextPiece(up *upload, c *serve.Conn) ([]byte, error) {
+	if c.Whole() {
+		return nil, io.EOF
+	}
 	up.waiting.start()
 	defer up.waiting.stop()
+	if up.cut.Load() { // looked at after start, as finishUpload looks whether the client is waited for after it has set it
+		return nil, errCut
+	}
 	return x.readBody(c)
 }
 
@@ -153,28 +166,35 @@ func unusable(err error) error {
 const uploadGrace = time.Second
 
 // finishUpload ends the upload with the exchange, at once when that has failed, and reports whether the target has the
-// whole body.
+// whole body. The client's connection is used on when it does, however close to its end the exchange failed.
 func (x *driver) finishUpload(failed bool) bool {
 	up := x.upload
 	if up == nil {
 		return true
 	}
-	grace := uploadGrace
-	if failed {
-		grace = 0
-	}
-	late := time.NewTimer(grace)
-	defer late.Stop()
-	select {
-	case <-up.ended:
-	case <-late.C:
-		// The answer came before the body's end: neither side can be used for another exchange.
-		x.c.Stop()
+	if failed || !up.endsWithin(uploadGrace) {
+		// Nothing more may be sent, and a body that is not whole is not waited for.
+		up.cut.Store(true)
 		x.u.nc.Close()
+		if up.waiting.running() {
+			x.c.Stop()
+		}
 		<-up.ended
 	}
 	if !up.done() {
 		x.c.Close = true
 	}
 	return up.done()
+}
+
+// endsWithin reports whether the upload ends within a time.
+func (up *upload) endsWithin(d time.Duration) bool {
+	late := time.NewTimer(d)
+	defer late.Stop()
+	select {
+	case <-up.ended:
+		return true
+	case <-late.C:
+		return false
+	}
 }

@@ -158,6 +158,15 @@ func (u *upstream) closedUnsaid(c *conn) {
 	}
 }
 
+// brokeOff notes the error that ended an exchange. A connection that was used before has been closed unsaid when nothing of the request
+// had reached the target; else the request itself may be why the target ended it, and one client would decide how all the others are
+// served.
+func (u *upstream) brokeOff(c *conn, err error) {
+	if c.reused && closed(err) && c.untouched(err) {
+		u.closedUnsaid(c)
+	}
+}
+
 // isWary reports whether the target may close its idle connections at any time.
 func (u *upstream) isWary() bool {
 	until := u.wary.Load()

@@ -182,6 +182,14 @@ func rows() (list []row) {
 		row{name: "a queue, retried", pins: "an attempt after a failure waits like any other", group: plain + ", limits: {requests: 1, queue: 5, wait: 1s}, retry: {attempts: 1, budget: 100%}", service: slow, happens: []happen{kill(12*ms, "web-1")}},
 		row{name: "the client leaves the queue", pins: "who gives up in the queue leaves it", group: plain + ", limits: {requests: 1, queue: 5, wait: 1s}", service: slow, client: "timeout: 71ms"},
 		row{name: "the client leaves in the delay", pins: "who gives up while a fault delays his request does not come to the target", group: plain, client: "timeout: 41ms", happens: fault(3*ms, 111*ms, "latency", written{"delay": "83ms"})},
+		row{
+			name: "a connection that is idle for who has waited", pins: "who waited for a target goes on the connection of who made room", group: "strategy: first, health: off, limits: {requests: 1, queue: 5, wait: 1s}",
+			targets: "count: 1", listens: "errors: {connect: 521, broken: 522}", happens: []happen{kill(41*ms, "web-1")},
+		},
+		row{
+			name: "an answer that is not passed on", pins: "the connection of a failure that is tried elsewhere is not used again", group: "strategy: first, health: off, retry: {attempts: 1, on: 5xx, budget: 93%, floor: 0/s}",
+			targets: "count: 2", service: "time: {kind: constant, mean: 128.7ms}, concurrency: 1, queue: 0", client: "timeout: 50ms", listens: "errors: {connect: 521, broken: 522}", happens: []happen{kill(151*ms, "web-1")},
+		},
 	)
 	for _, profile := range []string{"alb", "haproxy", "envoy", "nginx"} {
 		list = append(list,

@@ -121,6 +121,9 @@ func (w *World) perform(r *request, step exchange.Step) {
 		w.converse(r, step.Idle)
 	case exchange.Forward:
 		w.answer(r, step.Status) // an answer comes in one piece
+		if !step.Injected {
+			r.to.idle = min(r.to.idle+1, exchange.MaxIdle)
+		}
 		w.next(r, exchange.Event{Kind: exchange.Complete})
 	}
 }
@@ -197,7 +200,7 @@ func (w *World) converse(r *request, idle time.Duration) {
 	*v = visit{r: r, t: t, seq: r.Seq, at: w.now}
 	admission := t.m.Arrive(w.now, r.Seq)
 	if admission == model.Rejected {
-		w.answered(r, t, http.StatusServiceUnavailable)
+		w.answered(r, http.StatusServiceUnavailable)
 		return
 	}
 	r.visit = v
@@ -274,15 +277,14 @@ func (w *World) serviced(v *visit) {
 	}
 	if r := v.r; r != nil { // else the balancer waits for it no longer
 		r.visit = nil
-		w.answered(r, t, http.StatusOK)
+		w.answered(r, http.StatusOK)
 	}
 }
 
-// answered is a target's answer. The connection is idle then.
-func (w *World) answered(r *request, t *simTarget, status int) {
+// answered is a target's answer.
+func (w *World) answered(r *request, status int) {
 	r.spent += w.now - r.asked
 	w.next(r, exchange.Event{Kind: exchange.Head, Status: status})
-	t.idle = min(t.idle+1, exchange.MaxIdle)
 }
 
 // broken is the end of a target's process under a request.

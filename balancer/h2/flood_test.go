@@ -1,0 +1,172 @@
+package h2
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// A client whose frames move nothing is told to be calm and let go, after a number of frames that depends on nothing else.
+func TestFloods(t *testing.T) {
+	const get = "\x82\x86\x84\x41\x01a"  // GET http / a in HPACK's static table
+	const post = "\x83\x86\x84\x41\x01a" // POST
+	open := func(block string, ends, whole bool) func(f *http2.Framer, id uint32) {
+		return func(f *http2.Framer, id uint32) {
+			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: []byte(block), EndStream: ends, EndHeaders: whole})
+		}
+	}
+	nothing := func(*http2.Framer, uint32) {}
+	for name, x := range map[string]struct {
+		first func(f *http2.Framer, id uint32) // stream 1
+		flood func(f *http2.Framer, id uint32) // the id is another one each time
+	}{
+		"pings":               {nothing, func(f *http2.Framer, _ uint32) { _ = f.WritePing(false, [8]byte{}) }},
+		"answers to no pings": {nothing, func(f *http2.Framer, _ uint32) { _ = f.WritePing(true, [8]byte{}) }},
+		"settings":            {nothing, func(f *http2.Framer, _ uint32) { _ = f.WriteSettings() }},
+		"windows":             {nothing, func(f *http2.Framer, _ uint32) { _ = f.WriteWindowUpdate(0, 1) }},
+		"windows of a stream": {open(post, false, true), func(f *http2.Framer, _ uint32) { _ = f.WriteWindowUpdate(1, 1) }},
+		"priorities":          {nothing, func(f *http2.Framer, id uint32) { _ = f.WritePriority(id, http2.PriorityParam{}) }},
+		"an unknown type":     {nothing, func(f *http2.Framer, _ uint32) { _ = f.WriteRawFrame(77, 0, 0, nil) }},
+		"empty data":          {open(post, false, true), func(f *http2.Framer, _ uint32) { _ = f.WriteData(1, false, nil) }},
+		"a head that goes on": {open(post, false, false), func(f *http2.Framer, _ uint32) { _ = f.WriteContinuation(1, false, nil) }},
+		"resets": {nothing, func(f *http2.Framer, id uint32) {
+			open(get, true, true)(f, id)
+			_ = f.WriteRSTStream(id, http2.ErrCodeCancel)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := NewServer(0, 0)
+				near, far := net.Pipe()
+				served := make(chan struct{})
+				go func() {
+					defer close(served)
+					s.Serve(far, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+				}()
+				var told atomic.Pointer[http2.GoAwayFrame]
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					f := http2.NewFramer(io.Discard, near)
+					for {
+						frame, err := f.ReadFrame()
+						if away, ok := frame.(*http2.GoAwayFrame); ok && told.Load() == nil {
+							told.Store(&http2.GoAwayFrame{FrameHeader: away.FrameHeader, LastStreamID: away.LastStreamID, ErrCode: away.ErrCode})
+						}
+						if err != nil && !errors.As(err, new(http2.StreamError)) {
+							return
+						}
+					}
+				}()
+				var out bytes.Buffer
+				f := http2.NewFramer(&out, nil)
+				f.AllowIllegalWrites = true
+				out.WriteString(preface)
+				_ = f.WriteSettings()
+				x.first(f, 1)
+				n, before := 0, 0
+				for id := uint32(3); n < 5*idleBurst; id += 2 {
+					if _, err := near.Write(out.Bytes()); err != nil {
+						break
+					}
+					if out.Reset(); told.Load() == nil {
+						before++
+					}
+					x.flood(f, id)
+					n++
+				}
+				near.Close()
+				<-ended
+				<-served
+				s.Shutdown(t.Context())
+				const read = 4096 // by net/http at once
+				if away := told.Load(); away == nil || away.ErrCode != http2.ErrCodeEnhanceYourCalm {
+					t.Errorf("after %d frames the client was told %v", n, away)
+				}
+				if before < idleBurst/2 || before > idleBurst+read {
+					t.Errorf("the client was told after %d frames", before)
+				}
+			})
+		})
+	}
+}
+
+// What clients do that mean well is no flood, for however long.
+func TestWhatIsNoFlood(t *testing.T) {
+	data := make([]byte, 16<<10)
+	headers := func(f *http2.Framer, id uint32) {
+		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: []byte("\x82"), EndStream: true, EndHeaders: true})
+	}
+	for name, x := range map[string]struct {
+		wrote []int // payloads of the frames of data that the server has written, after a head
+		reads func(f *http2.Framer, id uint32)
+		every time.Duration
+		flood bool
+	}{
+		"a body that is taken in pieces of 1 KiB": {[]int{16 << 10}, func(f *http2.Framer, id uint32) {
+			for range 16 {
+				_ = f.WriteWindowUpdate(0, 1<<10)
+				_ = f.WriteWindowUpdate(id, 1<<10)
+			}
+		}, 0, false},
+		"small answers": {[]int{10, 10, 10}, func(f *http2.Framer, id uint32) {
+			headers(f, id)
+			for range 4 {
+				_ = f.WriteWindowUpdate(0, 10)
+				_ = f.WriteWindowUpdate(id, 10)
+			}
+			_ = f.WriteRSTStream(id, http2.ErrCodeCancel)
+		}, 0, false},
+		"a body with pings to measure its way": {nil, func(f *http2.Framer, id uint32) {
+			_ = f.WriteData(id, false, data)
+			_ = f.WritePing(false, [8]byte{})
+			_ = f.WritePing(true, [8]byte{})
+		}, 0, false},
+		"messages of a few bytes, each with a ping": {nil, func(f *http2.Framer, id uint32) {
+			_ = f.WriteData(id, false, data[:5])
+			_ = f.WritePing(false, [8]byte{})
+		}, 0, false},
+		"pings, all the time":        {nil, func(f *http2.Framer, _ uint32) { _ = f.WritePing(false, [8]byte{}) }, time.Second / 300, false},
+		"pings, too many":            {nil, func(f *http2.Framer, _ uint32) { _ = f.WritePing(false, [8]byte{}) }, time.Second / 1000, true},
+		"padding":                    {nil, func(f *http2.Framer, id uint32) { _ = f.WriteDataPadded(id, false, nil, data[:8]) }, 0, true},
+		"requests without a body":    {nil, headers, 0, false},
+		"requests with an empty one": {nil, func(f *http2.Framer, id uint32) { _ = f.WriteData(id, true, nil) }, 0, false},
+		"requests that are given up": {nil, func(f *http2.Framer, id uint32) {
+			headers(f, id)
+			_ = f.WriteRSTStream(id, http2.ErrCodeCancel)
+		}, time.Second / 250, false}, // as many as there may be streams, after a second each
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := &conn{flood: newFlood()}
+			var in, out bytes.Buffer
+			r, w := http2.NewFramer(&in, nil), http2.NewFramer(&out, nil)
+			r.AllowIllegalWrites = true
+			in.WriteString(preface)
+			got := false
+			for i := range 3 * idleBurst {
+				if id := uint32(2*i + 1); len(x.wrote) > 0 {
+					headers(w, id)
+					for _, n := range x.wrote {
+						_ = w.WriteData(id, false, data[:n])
+					}
+				}
+				c.pass(out.Bytes())
+				x.reads(r, uint32(2*i+1))
+				got = got || c.flood.read(in.Bytes())
+				in.Reset()
+				out.Reset()
+				time.Sleep(x.every)
+			}
+			if got != x.flood {
+				t.Errorf("%s: a flood: %v", name, got)
+			}
+		})
+	}
+}
