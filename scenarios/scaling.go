@@ -164,7 +164,7 @@ func (p *player) launch(sc *scaler, n int, now, breach time.Duration) {
 			if p.stopped {
 				return
 			}
-			p.fleet.member(t) // events know less of it
+			p.rec.join(t)
 			if err := p.world.Do(plan.Start{Target: t, Boot: sc.cfg.Timing.Boot}); err != nil {
 				p.warn("scaling %s: %v", sc.cfg.Group, err)
 			}

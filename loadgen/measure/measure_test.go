@@ -421,13 +421,15 @@ func TestWorst(t *testing.T) {
 		x := sample(0, 10*ms, Succeeded)
 		x.Status = 200
 		if i >= 90 {
-			x.Stalled, x.MayHaveFailed = 5*ms, true
+			x.Stalled, x.Missed = 5*ms, 1
 		}
 		one.Add(x)
 		one.AddEnd(x, func(time.Duration) bool { return true })
 	}
 	tl.Merge(&one)
-	w := tl.Worst()
+	var misses Misses
+	misses.Add(200, 10)
+	w := tl.Worst(&misses)
 	if w.Succeeded != 90 || w.Failed != 10 || w.Within != 90 || w.MayBeBad != 10 || !slices.Equal(w.Statuses, statuses{{200, 90}}) || w.ErrorRate() != .1 {
 		t.Errorf("%+v", w)
 	}
@@ -436,7 +438,7 @@ func TestWorst(t *testing.T) {
 	}
 	var calm Tally
 	calm.Add(sample(0, 10*ms, Succeeded))
-	if calm.Worst() != &calm {
+	if calm.Worst(&Misses{}) != &calm {
 		t.Error("a tally of which nothing missed a fault has another side at worst")
 	}
 }
