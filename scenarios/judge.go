@@ -233,7 +233,7 @@ func observed(j *gate.Judgement) string {
 	case j.Happened:
 	case j.Empty:
 		return "no figure"
-	case j.Note == "":
+	case j.Note == "", j.Note == gate.BrokenBefore:
 		return "did not happen"
 	default:
 		return j.Note

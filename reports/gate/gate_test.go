@@ -336,6 +336,10 @@ func TestNotesOnRecovery(t *testing.T) {
 	if j := g.Judge(never); j.Passed || j.Happened || j.Note != BrokenBefore {
 		t.Errorf("without a recovery: %+v", j)
 	}
+	never.Fault = func(string) (Fault, bool) { return Fault{}, true }
+	if j := g.Judge(never); j.Passed || j.Happened || j.Note != "" {
+		t.Errorf("without a recovery, and without a breach: %+v", j)
+	}
 }
 
 func TestAbout(t *testing.T) {
