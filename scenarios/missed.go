@@ -80,11 +80,14 @@ func (r *record) missFaults(s *measure.Sample) {
 	r.scratch = r.scratch[:0]
 	for _, f := range r.scheduled {
 		from, to := f.inForce()
-		due := max(sent-late, from)
-		if late <= 0 || sent < from || due >= to || (sent < to && late < leastMissed) {
+		due, beyond := max(sent-late, from), sent >= to
+		if end, ok := f.End(); ok && f.ended == nil { // it may have ended, and nobody has told yet
+			beyond = sent >= end
+		}
+		if late <= 0 || sent < from || due >= to || (!beyond && late < leastMissed) {
 			continue
 		}
-		r.scratch = append(r.scratch, missedFault{f, f.injected == nil || s.Due < *f.injected, sent >= to})
+		r.scratch = append(r.scratch, missedFault{f, f.injected == nil || s.Due < *f.injected, beyond})
 	}
 	if len(r.scratch) > 0 {
 		s.Missed = r.numberOf(r.scratch)

@@ -8,7 +8,9 @@ import (
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 // errorsFor lets requests of an open loop at 100/s fail that are sent while a fault is in force from 3 s to 5 s; a generator
@@ -190,6 +192,209 @@ func TestUsersThatSendNothingDuringAFault(t *testing.T) {
 		told := strings.Join(append(append([]string{}, got.Reasons...), got.Warnings...), "\n")
 		if got.Verdict != tc.verdict || !strings.Contains(told, tc.says) {
 			t.Errorf("%s: %s\n%s\nwant %s, saying %q", name, got.Verdict, told, tc.verdict, tc.says)
+		}
+	}
+}
+
+// calmLoop offers 100 requests a second, each of which succeeds at once; a generator that is frozen for a while sends what was
+// due meanwhile only then.
+func (r *rehearsal) calmLoop(from, to, frozen, until, took time.Duration) {
+	for due := from; due < to; due += 10 * ms {
+		x, sent := ok, due
+		x.Request = "get"
+		if due >= frozen && due < until {
+			sent = until
+		}
+		x.Seq, x.Due, x.Offered, x.Sent, x.Done, x.Stalled = r.seq, due, sent, sent, sent+took, sent-due
+		r.seq++
+		r.rec.sample(&x)
+	}
+}
+
+// told judges a run of an open loop and returns its verdict and what is said of it.
+func (r *rehearsal) told(t *testing.T, gates ...string) (reports.Verdict, string) {
+	t.Helper()
+	for i := range r.rec.planned {
+		r.rec.planned[i] = r.rec.recorder.Phase(i).Finished()
+	}
+	got := r.judged(t, gates...)
+	return got.Verdict, strings.Join(append(append([]string{}, got.Reasons...), got.Warnings...), "\n")
+}
+
+// begin injects a fault whose end comes later, or never.
+func (r *rehearsal) begin(f *faultRun, at time.Duration) {
+	r.rec.scheduled = append(r.rec.scheduled, f)
+	r.rec.inject(f, at)
+	r.faults = append(r.faults, f)
+	for _, id := range f.targets {
+		r.fleet.member(plan.Target{ID: id})
+	}
+}
+
+// Once a fault's targets are out of service the system is the same until one is back or the fault ends: what is late meanwhile
+// has missed nothing.
+func TestWhatIsLateWhileTheTargetsAreOutOfServiceMissesNothing(t *testing.T) {
+	const in, out = "healthy", "unhealthy"
+	type state struct {
+		at time.Duration
+		to string
+	}
+	ejected := []state{{0, in}, {3500 * ms, out}}
+	for name, tc := range map[string]struct {
+		lasts         time.Duration // 0: without an end
+		targets       [][]state
+		frozen, until time.Duration
+		missed        bool
+	}{
+		"long after the ejection":            {0, [][]state{ejected}, 11 * s, 11150 * ms, false},
+		"before the ejection":                {0, [][]state{ejected}, 3200 * ms, 3350 * ms, true},
+		"over the ejection":                  {0, [][]state{ejected}, 3400 * ms, 3550 * ms, true},
+		"in the objective's window":          {0, [][]state{ejected}, 3700 * ms, 3850 * ms, true},
+		"after the objective's window":       {0, [][]state{ejected}, 4050 * ms, 4200 * ms, false},
+		"it was never taken out of service":  {0, [][]state{{{0, in}}}, 11 * s, 11150 * ms, true},
+		"nothing is known of it":             {0, [][]state{nil}, 11 * s, 11150 * ms, true},
+		"one of two stayed":                  {0, [][]state{ejected, {{0, in}}}, 11 * s, 11150 * ms, true},
+		"one of two left later":              {0, [][]state{ejected, {{0, in}, {9 * s, out}}}, 8 * s, 8150 * ms, true},
+		"both have left":                     {0, [][]state{ejected, {{0, in}, {9 * s, out}}}, 11 * s, 11150 * ms, false},
+		"it was back in service":             {0, [][]state{{{0, in}, {3500 * ms, out}, {10 * s, in}}}, 11 * s, 11150 * ms, true},
+		"it came back meanwhile":             {0, [][]state{{{0, in}, {3500 * ms, out}, {11100 * ms, in}}}, 11 * s, 11150 * ms, true},
+		"it was back, and left again":        {0, [][]state{{{0, in}, {3500 * ms, out}, {10 * s, in}, {10200 * ms, out}}}, 11 * s, 11150 * ms, false},
+		"of a fault with an end":             {12 * s, [][]state{ejected}, 11 * s, 11150 * ms, false},
+		"over its end":                       {12 * s, [][]state{ejected}, 14900 * ms, 15050 * ms, true},
+		"over all of it":                     {12 * s, [][]state{ejected}, 4100 * ms, 15050 * ms, true},
+		"it had been out of service already": {0, [][]state{{{0, in}, {s, out}}}, 11 * s, 11150 * ms, false},
+		"after the end of one":               {4 * s, [][]state{ejected}, 11 * s, 11150 * ms, false},
+	} {
+		for _, expr := range []string{"error_rate < 0.1%", "failed < 1", "status(200) > 99.9%", "status(200)[get] > 99.9%", "failed[a] < 1", "failed[k] < 1", "lost(k) < 1", "recover(k) < 10ms"} {
+			r := open(20 * s)
+			f := &faultRun{Fault: &chaos.Fault{ID: "k", At: 3 * s, For: tc.lasts}}
+			for i, states := range tc.targets {
+				id, was := []string{"web-1", "web-2"}[i], "initial"
+				f.targets = append(f.targets, id)
+				m := r.fleet.member(plan.Target{ID: id})
+				for _, x := range states {
+					m.changes = append(m.changes, change{at: x.at, from: was, to: x.to})
+					was = x.to
+				}
+			}
+			r.begin(f, 3*s)
+			end := 20 * s
+			if tc.lasts > 0 {
+				end = 3*s + tc.lasts
+			}
+			r.calmLoop(0, end, tc.frozen, tc.until, 5*ms)
+			if tc.lasts > 0 {
+				r.rec.revert(f, end)
+			}
+			r.calmLoop(end, 20*s, tc.frozen, tc.until, 5*ms)
+			verdict, told := r.told(t, expr)
+			if want := map[bool]reports.Verdict{false: reports.Passed, true: reports.Invalid}[tc.missed]; verdict != want {
+				t.Errorf("%s, %s: %s, want %s\n%s", name, expr, verdict, want, told)
+			}
+		}
+	}
+}
+
+// A fault that does nothing but delay requests fails none, unless a timeout is near, or it is known to have failed some.
+func TestWhatMissesADelayHasNotFailed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		delay, jitter time.Duration
+		change        func(r *rehearsal, f *faultRun)
+		fails         []measure.Sample // besides
+		frozen, until time.Duration
+		gates         []string
+		verdict       reports.Verdict
+		says          string
+	}{
+		"through it":              {300 * ms, 0, nil, nil, 3 * s, 5 * s, []string{"error_rate < 8%", "failed < 8", "failed[lat] < 8", "status(200) > 99%", "lost(lat) < 1"}, reports.Passed, ""},
+		"in it":                   {300 * ms, 0, nil, nil, 4 * s, 4200 * ms, []string{"error_rate < 1%", "lost(lat) < 1"}, reports.Passed, ""},
+		"half of the timeout":     {s, 0, nil, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"with its jitter":         {900 * ms, 100 * ms, nil, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"nearly":                  {900 * ms, 99 * ms, nil, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Passed, ""},
+		"the target's response":   {300 * ms, 0, func(r *rehearsal, _ *faultRun) { r.s.Topology.Groups[0].Timeouts.Response = 500 * ms }, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"the target's exchange":   {300 * ms, 0, func(r *rehearsal, _ *faultRun) { r.s.Topology.Groups[0].Timeouts.Exchange = 600 * ms }, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"the client's first byte": {300 * ms, 0, func(r *rehearsal, _ *faultRun) { r.s.Client.Stages.FirstByte = 600 * ms }, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"a target was taken out of service by it": {300 * ms, 0, func(r *rehearsal, _ *faultRun) {
+			r.fleet.byID["web-1"].changes = []change{{at: 0, from: "initial", to: "healthy"}, {at: 4 * s, from: "healthy", to: "unhealthy"}}
+		}, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"a target was taken out of service later": {300 * ms, 0, func(r *rehearsal, _ *faultRun) {
+			r.fleet.byID["web-1"].changes = []change{{at: 0, from: "initial", to: "healthy"}, {at: 6 * s, from: "healthy", to: "unhealthy"}}
+		}, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Passed, ""},
+		"one has failed by it":          {300 * ms, 0, nil, []measure.Sample{failedAt("web-1", "lat")}, 3500 * ms, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 150 requests had failed"},
+		"one has failed on its target":  {300 * ms, 0, nil, []measure.Sample{failedAt("web-1", "")}, 3500 * ms, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 150 requests had failed"},
+		"one has failed, nobody knows":  {300 * ms, 0, nil, []measure.Sample{failed}, 3500 * ms, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 150 requests had failed"},
+		"one has failed elsewhere":      {300 * ms, 0, nil, []measure.Sample{failedAt("web-2", "")}, 3500 * ms, 5 * s, []string{"error_rate < 8%"}, reports.Passed, ""},
+		"one has failed by another one": {300 * ms, 0, nil, []measure.Sample{failedAt("web-1", "other")}, 3500 * ms, 5 * s, []string{"error_rate < 8%"}, reports.Passed, ""},
+		"it would have broken the objective": {400 * ms, 0, nil, nil, 4600 * ms, 5 * s, []string{"recover(lat) < 100ms"}, reports.Invalid,
+			"gate recover(lat) < 100ms can't be judged: 0 ms as measured, and "},
+		"it would not have broken the objective": {100 * ms, 0, nil, nil, 4700 * ms, 5 * s, []string{"recover(lat) < 100ms"}, reports.Passed, ""},
+	} {
+		r := open(10 * s)
+		r.s.Topology = &plan.Topology{Groups: []plan.Group{{Name: "web"}}}
+		r.s.Client.Timeout = 2 * s
+		f := &faultRun{Fault: &chaos.Fault{ID: "lat", At: 3 * s, For: 2 * s, Select: chaos.Selector{Group: "web"}}, targets: []string{"web-1"}}
+		f.Choice = spec.Choice{Kind: "latency", Values: spec.Values{"delay": tc.delay, "jitter": tc.jitter, "share": 1., "probes": true}}
+		kind, err := chaos.Kinds().New(f.Choice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.kind = kind
+		r.begin(f, 3*s)
+		if tc.change != nil {
+			tc.change(r, f)
+		}
+		r.calmLoop(0, 3500*ms, tc.frozen, tc.until, 5*ms)
+		for _, x := range tc.fails {
+			r.ask(1, 3500*ms, ms, 5*ms, x)
+		}
+		r.calmLoop(3500*ms, 5*s, tc.frozen, tc.until, 5*ms)
+		r.rec.revert(f, 5*s)
+		r.rec.cut(5 * s)
+		r.calmLoop(5*s, 10*s, tc.frozen, tc.until, 5*ms)
+		if verdict, told := r.told(t, tc.gates...); verdict != tc.verdict || !strings.Contains(told, tc.says) {
+			t.Errorf("%s: %s\n%s\nwant %s, saying %q", name, verdict, told, tc.verdict, tc.says)
+		}
+	}
+}
+
+// A request that was due before the injection counts against the objective from the injection on, and no more than that.
+func TestWhatWasDueBeforeTheInjection(t *testing.T) {
+	for name, tc := range map[string]struct {
+		injected      time.Duration // it should have been at 3 s
+		frozen, until time.Duration
+		gates         []string
+		verdict       reports.Verdict
+		says          string
+	}{
+		"one": {3 * s, 2990 * ms, 3041 * ms, []string{"recover(err) < 50ms", "residual(err) < 50ms", "error_rate < 1%", "error_rate[err] < 1.5%"}, reports.Passed, ""},
+		"many, over a late injection": {3090 * ms, 3 * s, 3085 * ms, []string{"recover(err) < 50ms"}, reports.Invalid,
+			"gate recover(err) < 50ms can't be judged: 0 ms as measured, and 125 ms if 4 requests"},
+		"a wider gate": {3090 * ms, 3 * s, 3085 * ms, []string{"recover(err) < 400ms"}, reports.Passed, ""},
+	} {
+		r := open(10 * s)
+		f := &faultRun{Fault: &chaos.Fault{ID: "err", At: 3 * s, For: 2 * s}, targets: []string{"web-1"}}
+		r.s.Faults = []chaos.Fault{*f.Fault}
+		r.rec = newRecord(r.s, r.sched, r.fleet, 125*ms, false, nil)
+		r.rec.scheduled = append(r.rec.scheduled, f)
+		r.fleet.member(plan.Target{ID: "web-1"})
+		r.calmLoop(0, tc.injected, tc.frozen, tc.until, 3*ms)
+		r.rec.inject(f, tc.injected)
+		r.faults = append(r.faults, f)
+		r.calmLoop((tc.injected+9*ms)/(10*ms)*(10*ms), 5*s, tc.frozen, tc.until, 3*ms)
+		r.rec.revert(f, 5*s)
+		r.rec.cut(5 * s)
+		r.calmLoop(5*s, 10*s, tc.frozen, tc.until, 3*ms)
+		if verdict, told := r.told(t, tc.gates...); verdict != tc.verdict || !strings.Contains(told, tc.says) {
+			t.Errorf("%s: %s\n%s\nwant %s, saying %q", name, verdict, told, tc.verdict, tc.says)
+		}
+	}
+}
+
+// What did not happen on a side is said so, whatever else is known of the fault.
+func TestObservedOfWhatDidNotHappen(t *testing.T) {
+	for _, note := range []string{"", gate.BrokenBefore} {
+		if got := observed(&gate.Judgement{Note: note}); got != "did not happen" {
+			t.Errorf("%q: %q", note, got)
 		}
 	}
 }
