@@ -146,22 +146,30 @@ func TestUsersThatSendNothingDuringAFault(t *testing.T) {
 		gates   []string
 		verdict reports.Verdict
 		says    string
+		back    time.Duration // of a fault without an end: when its target is back in service
+		delays  time.Duration // it does nothing else
 	}{
-		"undisturbed":                       {measure.Stall{}, 100, false, []string{"lost(err) < 50"}, reports.Failed, "lost(err) < 50: observed 100"},
-		"frozen through it":                 {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"lost(err) < 50"}, reports.Invalid, "gate lost(err) < 50 can't be judged: the load generator stood still, or worked off what had piled up meanwhile, for 1.90 s of the 2.00 s in which users would have met fault err"},
-		"the error rate":                    {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"error_rate < 8%"}, reports.Invalid, "for 2.00 s of the 2.00 s"},
-		"of its phase":                      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"failed[a] < 8"}, reports.Invalid, "for 2.00 s of the 2.00 s"},
-		"of another phase":                  {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"failed[b] < 8"}, reports.Passed, ""},
-		"of its window":                     {measure.Stall{From: 3 * s, To: 4 * s}, 1, false, []string{"failed[err] < 8"}, reports.Invalid, "for 1.00 s of the 2.00 s"},
-		"of a request":                      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"status(5xx)[get] < 1%"}, reports.Invalid, "for 2.00 s of the 2.00 s"},
-		"a latency":                         {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"p50 < 1s"}, reports.Passed, ""},
-		"eject":                             {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"eject(err) < 1s"}, reports.Invalid, "for 1.90 s of the 2.00 s"},
-		"a gate that fails all the same":    {measure.Stall{From: 3 * s, To: 4 * s}, 60, false, []string{"lost(err) < 50"}, reports.Failed, "lost(err) < 50: observed 60"},
-		"a twentieth of it":                 {measure.Stall{From: 3 * s, To: 3*s + 100*ms}, 40, false, []string{"lost(err) < 50"}, reports.Passed, ""},
-		"a little more":                     {measure.Stall{From: 3 * s, To: 3*s + 110*ms}, 40, false, []string{"lost(err) < 50"}, reports.Invalid, "for 0.11 s of the 2.00 s"},
-		"outside it":                        {measure.Stall{From: 6 * s, To: 8 * s}, 40, false, []string{"lost(err) < 50"}, reports.Passed, ""},
-		"a fault without an end":            {measure.Stall{From: 3 * s, To: 4 * s}, 0, true, []string{"error_rate < 8%"}, reports.Invalid, "for 1.00 s of the 1.00 s"},
-		"long after the target was ejected": {measure.Stall{From: 7 * s, To: 8 * s}, 0, true, []string{"error_rate < 8%"}, reports.Passed, ""},
+		"undisturbed":                       {measure.Stall{}, 100, false, []string{"lost(err) < 50"}, reports.Failed, "lost(err) < 50: observed 100", 0, 0},
+		"frozen through it":                 {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"lost(err) < 50"}, reports.Invalid, "gate lost(err) < 50 can't be judged: the load generator stood still, or worked off what had piled up meanwhile, for 1.90 s of the 2.00 s in which users would have met fault err", 0, 0},
+		"the error rate":                    {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"error_rate < 8%"}, reports.Invalid, "for 2.00 s of the 2.00 s", 0, 0},
+		"of its phase":                      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"failed[a] < 8"}, reports.Invalid, "for 2.00 s of the 2.00 s", 0, 0},
+		"of another phase":                  {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"failed[b] < 8"}, reports.Passed, "", 0, 0},
+		"of its window":                     {measure.Stall{From: 3 * s, To: 4 * s}, 1, false, []string{"failed[err] < 8"}, reports.Invalid, "for 1.00 s of the 2.00 s", 0, 0},
+		"of a request":                      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"status(5xx)[get] < 1%"}, reports.Invalid, "for 2.00 s of the 2.00 s", 0, 0},
+		"a latency":                         {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"p50 < 1s"}, reports.Passed, "", 0, 0},
+		"eject":                             {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"eject(err) < 1s"}, reports.Invalid, "for 1.90 s of the 2.00 s", 0, 0},
+		"a gate that fails all the same":    {measure.Stall{From: 3 * s, To: 4 * s}, 60, false, []string{"lost(err) < 50"}, reports.Failed, "lost(err) < 50: observed 60", 0, 0},
+		"a twentieth of it":                 {measure.Stall{From: 3 * s, To: 3*s + 100*ms}, 40, false, []string{"lost(err) < 50"}, reports.Passed, "", 0, 0},
+		"a little more":                     {measure.Stall{From: 3 * s, To: 3*s + 110*ms}, 40, false, []string{"lost(err) < 50"}, reports.Invalid, "for 0.11 s of the 2.00 s", 0, 0},
+		"outside it":                        {measure.Stall{From: 6 * s, To: 8 * s}, 40, false, []string{"lost(err) < 50"}, reports.Passed, "", 0, 0},
+		"a fault without an end":            {measure.Stall{From: 3 * s, To: 4 * s}, 0, true, []string{"error_rate < 8%"}, reports.Invalid, "for 1.00 s of the 1.00 s", 0, 0},
+		"long after the target was ejected": {measure.Stall{From: 7 * s, To: 8 * s}, 0, true, []string{"error_rate < 8%"}, reports.Passed, "", 0, 0},
+		"its target is back in service":     {measure.Stall{From: 7 * s, To: 8 * s}, 0, true, []string{"error_rate < 8%"}, reports.Invalid, "for 1.00 s of the 14.50 s", 6500 * ms, 0},
+		"its target was not back yet":       {measure.Stall{From: 7 * s, To: 8 * s}, 0, true, []string{"error_rate < 8%"}, reports.Passed, "", 9 * s, 0},
+		"a delay fails nothing":             {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"error_rate < 8%", "failed[a] < 8", "status(5xx)[get] < 1%", "lost(err) < 50"}, reports.Passed, "", 0, 300 * ms},
+		"a delay lowers the rate":           {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"rate[b] > 49/s", "rate[a] > 79/s"}, reports.Invalid, "gate rate[a] > 79/s can't be judged", 0, 300 * ms},
+		"a delay may break the objective":   {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"recover(err) < 1s"}, reports.Invalid, "gate recover(err) < 1s can't be judged: the load generator stood still", 0, 300 * ms},
+		"a delay as long as a timeout":      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"error_rate < 8%"}, reports.Invalid, "for 2.00 s of the 2.00 s", 0, 2 * s},
 	} {
 		r := rehearse(plan.Phase{Name: "a", End: 10 * s, Users: 8}, plan.Phase{Name: "b", Start: 10 * s, End: 20 * s, Users: 8})
 		f := &faultRun{Fault: &chaos.Fault{ID: "err", At: 3 * s, For: 2 * s}, targets: []string{"web-1"}}
@@ -169,13 +177,22 @@ func TestUsersThatSendNothingDuringAFault(t *testing.T) {
 		if tc.endless {
 			f.For = 0
 			m.changes = []change{{at: 0, from: "initial", to: "healthy"}, {at: 3500 * ms, from: "healthy", to: "unhealthy"}}
+			if tc.back > 0 {
+				m.changes = append(m.changes, change{at: tc.back, from: "unhealthy", to: "healthy"})
+			}
 		}
+		r.s.Client.Timeout = 2 * s
+		f.kind.Delays = tc.delays
 		get := ok
 		get.Request = "get"
 		r.ask(300, 0, 10*ms, 5*ms, get)
 		r.rec.inject(f, 3*s)
 		r.faults, r.rec.scheduled = append(r.faults, f), append(r.rec.scheduled, f)
-		r.ask(tc.fails, 3*s, 10*ms, 5*ms, failedAt("web-1", "err"))
+		met := failedAt("web-1", "err")
+		if tc.delays > 0 {
+			met = get
+		}
+		r.ask(tc.fails, 3*s, 10*ms, 5*ms, met)
 		if !tc.endless {
 			r.rec.revert(f, 5*s)
 			r.rec.cut(5 * s)
@@ -265,31 +282,32 @@ func TestWhatIsLateWhileTheTargetsAreOutOfServiceMissesNothing(t *testing.T) {
 		"it had been out of service already": {0, [][]state{{{0, in}, {s, out}}}, 11 * s, 11150 * ms, false},
 		"after the end of one":               {4 * s, [][]state{ejected}, 11 * s, 11150 * ms, false},
 	} {
-		for _, expr := range []string{"error_rate < 0.1%", "failed < 1", "status(200) > 99.9%", "status(200)[get] > 99.9%", "failed[a] < 1", "failed[k] < 1", "lost(k) < 1", "recover(k) < 10ms"} {
-			r := open(20 * s)
-			f := &faultRun{Fault: &chaos.Fault{ID: "k", At: 3 * s, For: tc.lasts}}
-			for i, states := range tc.targets {
-				id, was := []string{"web-1", "web-2"}[i], "initial"
-				f.targets = append(f.targets, id)
-				m := r.fleet.member(plan.Target{ID: id})
-				for _, x := range states {
-					m.changes = append(m.changes, change{at: x.at, from: was, to: x.to})
-					was = x.to
-				}
+		r := open(20 * s)
+		f := &faultRun{Fault: &chaos.Fault{ID: "k", At: 3 * s, For: tc.lasts}}
+		for i, states := range tc.targets {
+			id, was := []string{"web-1", "web-2"}[i], "initial"
+			f.targets = append(f.targets, id)
+			m := r.fleet.member(plan.Target{ID: id})
+			for _, x := range states {
+				m.changes = append(m.changes, change{at: x.at, from: was, to: x.to})
+				was = x.to
 			}
-			r.begin(f, 3*s)
-			end := 20 * s
-			if tc.lasts > 0 {
-				end = 3*s + tc.lasts
-			}
-			r.calmLoop(0, end, tc.frozen, tc.until, 5*ms)
-			if tc.lasts > 0 {
-				r.rec.revert(f, end)
-			}
-			r.calmLoop(end, 20*s, tc.frozen, tc.until, 5*ms)
-			verdict, told := r.told(t, expr)
-			if want := map[bool]reports.Verdict{false: reports.Passed, true: reports.Invalid}[tc.missed]; verdict != want {
-				t.Errorf("%s, %s: %s, want %s\n%s", name, expr, verdict, want, told)
+		}
+		r.begin(f, 3*s)
+		end := 20 * s
+		if tc.lasts > 0 {
+			end = 3*s + tc.lasts
+		}
+		r.calmLoop(0, end, tc.frozen, tc.until, 5*ms)
+		if tc.lasts > 0 {
+			r.rec.revert(f, end)
+		}
+		r.calmLoop(end, 20*s, tc.frozen, tc.until, 5*ms)
+		r.rec.planned[0] = 2000
+		got := r.judged(t, "error_rate < 0.1%", "failed < 1", "status(200) > 99.9%", "status(200)[get] > 99.9%", "failed[a] < 1", "failed[k] < 1", "lost(k) < 1", "recover(k) < 10ms")
+		for _, g := range got.Gates {
+			if g.Judged == tc.missed || !tc.missed && !g.Passed {
+				t.Errorf("%s, %s: passed %v, judged %v: %s", name, g.Expr, g.Passed, g.Judged, g.Why)
 			}
 		}
 	}
