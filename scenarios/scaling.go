@@ -114,8 +114,8 @@ func (p *player) lookedLate(sc *scaler) time.Duration {
 		}
 	}
 	for _, s := range p.played.Stalls {
-		if s.Ran == 0 && s.Stopped > sc.tolerated() && s.From < until {
-			longest = max(longest, s.Stopped)
+		if stopped := s.LongestStop(); stopped > sc.tolerated() && s.From < until {
+			longest = max(longest, stopped)
 		}
 	}
 	return longest

@@ -443,6 +443,35 @@ func TestWorst(t *testing.T) {
 	}
 }
 
+// What missed the same faults is counted together in each bin, and keeps its number and its bounds when bins merge.
+func TestMissedOfBinsThatMerge(t *testing.T) {
+	r := NewRecorder([]Phase{{End: 24 * time.Hour}}, 250*ms)
+	const n = 2000
+	for i := range n {
+		due := time.Duration(i) * time.Second
+		x := sample(due, due+100*ms, Succeeded)
+		x.Offered, x.Sent = x.Due+80*ms, x.Due+80*ms
+		x.Stalled, x.Missed, x.Status = 80*ms, 1+i%2, 200
+		r.Add(x)
+	}
+	r.Finish()
+	got := map[int]uint64{}
+	for _, b := range r.Bins() {
+		if len(b.Missed) > 2 {
+			t.Fatalf("%d counts in the bin at %v", len(b.Missed), b.Start)
+		}
+		for _, m := range b.Missed {
+			got[m.Faults] += m.N
+			if m.First < b.Start || m.Last >= b.End || m.First > m.Last-80*ms || m.Status != 200 {
+				t.Errorf("%+v in the bin from %v to %v", m, b.Start, b.End)
+			}
+		}
+	}
+	if got[1] != n/2 || got[2] != n/2 {
+		t.Errorf("%v", got)
+	}
+}
+
 // A log reads back as HdrHistogram's own reader reads it.
 func TestLogReadsBack(t *testing.T) {
 	var b bytes.Buffer
