@@ -1,7 +1,9 @@
 package scenarios
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -414,5 +416,23 @@ func TestObservedOfWhatDidNotHappen(t *testing.T) {
 		if got := observed(&gate.Judgement{Note: note}); got != "did not happen" {
 			t.Errorf("%q: %q", note, got)
 		}
+	}
+}
+
+// Requests that were late may come in while targets leave and come: the race detector looks.
+func TestLateRequestsComeInWhileTargetsLeave(t *testing.T) {
+	r := open(20 * s)
+	r.begin(&faultRun{Fault: &chaos.Fault{ID: "k", At: 3 * s}, targets: []string{"web-1"}}, 3*s)
+	var work sync.WaitGroup
+	work.Go(func() { r.calmLoop(0, 20*s, 6*s, 6200*ms, 5*ms) })
+	for i := range 100 {
+		at := 3*s + time.Duration(i)*100*ms
+		r.event(plan.Event{At: at, Kind: plan.Changed, Target: "web-1", From: "healthy", To: "unhealthy"})
+		r.event(plan.Event{At: at, Kind: plan.Changed, Target: "web-1", From: "unhealthy", To: "healthy"})
+		r.rec.join(plan.Target{ID: fmt.Sprint("web-", i+2)})
+	}
+	work.Wait()
+	if r.countMissed(); r.faults[0].missed.n != 16 {
+		t.Errorf("%d missed it", r.faults[0].missed.n)
 	}
 }
