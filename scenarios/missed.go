@@ -25,12 +25,13 @@ const (
 	unseenShare = .05
 )
 
-// missed is what is known of the successes that may have missed a fault which would have failed them, because the
-// generator was late.
+// missed is what is known of the successes that may have missed a fault because the generator was late, and would have failed
+// by it.
 type missed struct {
 	n      uint64
 	before uint64        // those that should have been sent before the fault was injected, itself late
 	first  time.Duration // when the first of them should have been sent, in the fault's time
+	slower uint64        // those that would not have failed, but would have taken longer
 }
 
 // missedFault is a fault that a success may have missed.
@@ -261,9 +262,11 @@ func (p *player) countMissed() {
 		for i := range b.Missed {
 			m := &b.Missed[i]
 			for _, x := range p.rec.missable[m.Faults-1] {
-				if p.rec.failedBy(x.faultRun, m.First, m.Last) {
-					from, _ := x.inForce()
+				switch from, _ := x.inForce(); {
+				case p.rec.failedBy(x.faultRun, m.First, m.Last):
 					x.missed.add(m.N, max(m.First, from), x.before)
+				case x.beyond && x.kind.Delays > 0:
+					x.missed.slower += m.N
 				}
 			}
 		}
@@ -323,21 +326,34 @@ func sooner(d *time.Duration, other time.Duration) *time.Duration {
 	return &other
 }
 
-// whatMissedFaults says which requests of a gate's window, or of its fault, would have failed at worst.
+// whatMissedFaults says which requests would have failed at worst of those that a gate is about: those of its window, of its
+// fault, or, where it asks about the objective, of every fault; else which would have taken longer.
 func (p *player) whatMissedFaults(g *gate.Gate, worst *figures) string {
-	var n uint64
-	var ids []string
+	var n, slower uint64
+	var failing, delaying []string
+	own := aboutAFault(g) && g.Metric != "recover" && g.Metric != "residual"
 	for _, f := range p.faults {
-		if f.missed.n > 0 && (g.ID == f.ID || !aboutAFault(g)) {
-			ids = append(ids, f.ID)
-			n += f.missed.n
+		if own && g.ID != f.ID {
+			continue
+		}
+		if n += f.missed.n; f.missed.n > 0 {
+			failing = append(failing, f.ID)
+		}
+		if slower += f.missed.slower; f.missed.slower > 0 {
+			delaying = append(delaying, f.ID)
 		}
 	}
-	if !aboutAFault(g) {
+	if n == 0 && slower > 0 {
+		return fmt.Sprintf("%d requests had taken longer that were due while fault %s was in force, and were sent only afterwards because the load generator itself stood still", slower, strings.Join(delaying, ", "))
+	}
+	switch {
+	case !aboutAFault(g):
 		w, _ := worst.window(g.Window)
 		n = w.MayBeBad
+	case !own:
+		n = p.misses(func(*measure.Bin, *measure.Missed) bool { return true }).N
 	}
-	return fmt.Sprintf("%d requests had failed that were due while fault %s was in force, and were sent only afterwards or much later because the load generator itself stood still", n, strings.Join(ids, ", "))
+	return fmt.Sprintf("%d requests had failed that were due while fault %s was in force, and were sent only afterwards or much later because the load generator itself stood still", n, strings.Join(failing, ", "))
 }
 
 // aboutAFault reports whether a gate asks about a fault by its id.
