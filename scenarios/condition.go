@@ -39,20 +39,6 @@ type stretch struct {
 	missed     []missedRow                     // at worst, besides
 }
 
-// missedFaults knows what would have become of successes that may have missed faults, by their number in Sample.Missed.
-type missedFaults interface {
-	fails(faults int, first, last time.Duration) bool // whether they may have failed had they been sent from first to last
-	delays(faults int) time.Duration                  // by how much longer they may have taken
-}
-
-// missedRow is the successes of a row that may have missed the same faults, of which it is known only later what would have
-// become of them.
-type missedRow struct {
-	faults      int
-	first, last time.Duration // see measure.Missed
-	ended, due  outcome       // with the faults' delays
-}
-
 // The sides of what is known; see measure.Tally.Lower and Worst.
 const (
 	asMeasured = 0
@@ -217,31 +203,6 @@ func (c *condition) add(s *measure.Sample) {
 	case s.Due >= c.from:
 		c.late++
 	}
-}
-
-// missedOf returns what a row has of the successes that may have missed the same faults as a sample, which becomes one of them.
-func (c *condition) missedOf(r *stretch, s *measure.Sample) *missedRow {
-	sent, late := s.SentLate()
-	i := slices.IndexFunc(r.missed, func(m missedRow) bool { return m.faults == s.Missed })
-	if i < 0 {
-		i = len(r.missed)
-		m := missedRow{faults: s.Missed, first: sent - late, last: sent}
-		m.ended.within, m.due.within = make([]uint64, len(c.o.Quantiles)), make([]uint64, len(c.o.Quantiles))
-		r.missed = append(r.missed, m)
-	}
-	m := &r.missed[i]
-	m.first, m.last = min(m.first, sent-late), max(m.last, sent)
-	return m
-}
-
-// addMissed adds successes that may have missed faults as they may have been.
-func (c *condition) addMissed(sum *outcome, m *missedRow, o *outcome) {
-	if c.missed.fails(m.faults, m.first, m.last) {
-		sum.finished += o.finished
-		sum.bad += o.finished
-		return
-	}
-	sum.add(o)
 }
 
 // wait takes in a request that was under way at the injection and had waited longer than a limit by then.

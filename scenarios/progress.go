@@ -40,8 +40,8 @@ func (p *player) progress() {
 // expected is how many requests the load has in all: those that were counted, and as many as the profile is expected to
 // have from there on. Arrivals may be random, so that the two differ.
 //
-// Of even arrivals the last is half an expected one before the end, so that those to come are the whole ones; of random ones
-// those to come are rounded.
+// The next even arrival is due where half of its own count is still to come, so that only whole ones follow it; of random
+// arrivals the expected number is rounded.
 func (r *record) expected(s *profile.Schedule) (n uint64) {
 	for _, planned := range r.planned {
 		n += planned
