@@ -157,3 +157,23 @@ func TestImpossibleJitter(t *testing.T) {
 		t.Fatal("accepted")
 	}
 }
+
+// Only a fault that does nothing but delay says by how much at the most.
+func TestDelays(t *testing.T) {
+	for kind, tc := range map[string]struct {
+		values spec.Values
+		want   time.Duration
+	}{
+		"latency": {spec.Values{"delay": 100 * time.Millisecond, "jitter": 50 * time.Millisecond, "share": 1., "probes": true}, 150 * time.Millisecond},
+		"error":   {spec.Values{"status": 503, "share": 1., "probes": true}, 0},
+		"kill":    {spec.Values{}, 0},
+	} {
+		k, err := Kinds().New(spec.Choice{Kind: kind, Values: tc.values})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k.Delays != tc.want {
+			t.Errorf("%s: %v, want %v", kind, k.Delays, tc.want)
+		}
+	}
+}

@@ -20,10 +20,13 @@ type Fault struct {
 	spec.Choice
 }
 
-// Kind is what a kind of fault does: exactly one of its fields is set.
+// Kind is what a kind of fault does: exactly one of Wire and Process is set.
 type Kind struct {
 	Wire    Wire     // it acts on exchanges between the balancer and a target
 	Process *Process // it acts on a target's process
+
+	// Delays is the longest delay of a wire fault that does nothing but delay exchanges; 0 for every other fault.
+	Delays time.Duration
 }
 
 // Wire decides what happens to one exchange. u is the draw of this fault for this exchange.

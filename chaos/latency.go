@@ -22,7 +22,7 @@ var latency = spec.Kind[Kind]{
 		if l.jitter > l.delay {
 			return Kind{}, errors.New("jitter is larger than delay: a delay can't be negative")
 		}
-		return Kind{Wire: l}, nil
+		return Kind{Wire: l, Delays: l.delay + l.jitter}, nil
 	},
 }
 

@@ -23,6 +23,8 @@ type condition struct {
 	width time.Duration // of rows, at most
 	bins  *measure.Recorder
 
+	missed missedFaults // nil when no sample has missed any
+
 	coming  []time.Duration // when faults are to be injected that were not yet, ascending
 	watches []*watch        // those that are not settled, by their injections
 	rows    []stretch       // that follow each other without gaps; the first was not looked at yet
@@ -34,6 +36,7 @@ type condition struct {
 type stretch struct {
 	start, end time.Duration
 	sides      [3]struct{ ended, due outcome } // as measured, at best and at worst
+	missed     []missedRow                     // at worst, besides
 }
 
 // The sides of what is known; see measure.Tally.Lower and Worst.
@@ -60,6 +63,9 @@ type watch struct {
 
 	waiting outcome // requests that had waited longer than a limit at the injection, as if they had ended then
 	before  bool    // as measured, the objective was not met over the window that ends at the injection
+
+	planned time.Duration // when the fault should have been injected, or was
+	early   []missedRow   // successes that ended from planned to the injection, and may have missed faults
 }
 
 // hold is whether the objective held again after a fault, on one side.
@@ -85,9 +91,9 @@ func newCondition(o plan.Objective, length, timeout, width time.Duration, bins *
 	}
 }
 
-// watch begins to look at the objective from an edge of bins on, at which the next fault is injected; ends tells whether
-// an end of it is to come within the load.
-func (c *condition) watch(from time.Duration, ends bool) *watch {
+// watch begins to look at the objective from an edge of bins on, at which the next fault is injected, and should have been
+// at planned; ends tells whether an end of it is to come within the load.
+func (c *condition) watch(planned, from time.Duration, ends bool) *watch {
 	c.open(from)
 	if len(c.rows) == 0 {
 		c.begin(from)
@@ -99,7 +105,7 @@ func (c *condition) watch(from time.Duration, ends bool) *watch {
 	if len(c.coming) > 0 {
 		c.coming = c.coming[1:]
 	}
-	w := &watch{from: from, until: forever, ends: ends, waiting: c.newRow(0, 0).sides[asMeasured].ended}
+	w := &watch{planned: min(planned, from), from: from, until: forever, ends: ends, waiting: c.newRow(0, 0).sides[asMeasured].ended}
 	c.watches = append(c.watches, w)
 	return w
 }
@@ -177,13 +183,21 @@ func (c *condition) add(s *measure.Sample) {
 	}
 	first := c.rows[0].start
 	if s.Done >= first {
-		for side, r := 0, c.at(s.Done); side < len(r.sides); side++ {
+		r := c.at(s.Done)
+		if s.Missed != 0 {
+			c.missedOf(r, s).ended.count(&c.o, true, s.Response()+c.missed.delays(s.Missed))
+		}
+		for side := range r.sides {
 			r.sides[side].ended.countOn(side, &c.o, s)
 		}
 	}
 	switch {
 	case s.Due >= first:
-		for side, r := 0, c.at(s.Due); side < len(r.sides); side++ {
+		r := c.at(s.Due)
+		if s.Missed != 0 {
+			c.missedOf(r, s).due.count(&c.o, true, s.Response()+c.missed.delays(s.Missed))
+		}
+		for side := range r.sides {
 			r.sides[side].due.countOn(side, &c.o, s)
 		}
 	case s.Due >= c.from:
@@ -206,7 +220,9 @@ func (h *outcome) countOn(side int, o *plan.Objective, s *measure.Sample) {
 	case atBest:
 		succeeded, response = succeeded || s.MayBeTurned(), response-s.Stalled
 	case atWorst:
-		succeeded = succeeded && !s.MayHaveFailed
+		if s.Missed != 0 { // counted apart
+			return
+		}
 	}
 	h.count(o, succeeded, response)
 }
@@ -254,15 +270,27 @@ func (h *outcome) meets(o *plan.Objective) bool {
 }
 
 // holds reports whether the objective holds on a side over its window from the start of the first row, rounded up to
-// whole rows, and whether a request was due in it: without one it proves nothing.
-func (c *condition) holds(side int) (holds, asked bool) {
+// whole rows, and whether a request was due in it: without one it proves nothing. early are successes that count as if they
+// had ended in it.
+func (c *condition) holds(side int, early []missedRow) (holds, asked bool) {
 	sum := c.newRow(0, 0).sides[side]
+	for i := range early {
+		c.addMissed(&sum.ended, &early[i], &early[i].ended)
+	}
 	for i := range c.rows {
 		if c.rows[i].start >= c.rows[0].start+c.o.Window {
 			break
 		}
 		sum.ended.add(&c.rows[i].sides[side].ended)
 		sum.due.add(&c.rows[i].sides[side].due)
+		if side != atWorst {
+			continue
+		}
+		for j := range c.rows[i].missed {
+			m := &c.rows[i].missed[j]
+			c.addMissed(&sum.ended, m, &m.ended)
+			c.addMissed(&sum.due, m, &m.due)
+		}
 	}
 	return sum.ended.meets(&c.o) && sum.due.meets(&c.o), sum.due.finished > 0
 }
@@ -272,6 +300,11 @@ func (c *condition) decide() {
 	c.lookBack()
 	if len(c.watches) > 0 && c.rows[0].start >= c.watches[0].from {
 		c.look()
+	}
+	for _, w := range c.watches {
+		if r := &c.rows[0]; r.end > w.planned && r.start < w.from {
+			w.early = append(w.early, r.missed...)
+		}
 	}
 	c.watches = slices.DeleteFunc(c.watches, func(w *watch) bool {
 		return w.sides[asMeasured].settled && w.sides[atBest].settled && w.sides[atWorst].settled
@@ -294,10 +327,13 @@ func (c *condition) decide() {
 func (c *condition) look() {
 	at := c.rows[0].start
 	for side := range c.rows[0].sides {
-		holds, asked := c.holds(side)
+		together, asked := c.holds(side, nil)
 		for _, w := range c.watches {
 			x := &w.sides[side]
-			was := *x
+			was, holds := *x, together
+			if side == atWorst && at == w.from && len(w.early) > 0 {
+				holds, _ = c.holds(side, w.early)
+			}
 			w.see(side, at, holds, asked && at+c.o.Window <= c.ended, at < c.ended)
 			switch {
 			case x.held && !was.held:

@@ -77,7 +77,7 @@ func TestWatchingTakesNoMoreMemoryTheLongerItLasts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := measure.NewRecorder([]measure.Phase{{End: 10 * time.Hour}}, 250*ms)
 			c := newCondition(plan.Objective{ErrorRate: .1, Window: 2 * s}, 10*time.Hour, 10*s, 250*ms, r)
-			w := c.watch(r.Cut(s), true)
+			w := c.watch(s, r.Cut(s), true)
 			most := 0
 			ask := func(from, to time.Duration, o measure.Outcome) {
 				for at := from; at < to; at += s / 2 {
@@ -119,7 +119,7 @@ func TestAFlappingObjectiveTakesNoMoreMemory(t *testing.T) {
 	r := measure.NewRecorder([]measure.Phase{{End: length}}, 250*ms)
 	c := newCondition(plan.Objective{ErrorRate: .1, Window: 2 * s}, length, 10*s, 250*ms, r, s)
 	c.cut(r.Cut(s))
-	w := c.watch(s, true)
+	w := c.watch(s, s, true)
 	most, held, turns := 0, false, 0
 	for at := s; at < length; at += s / 2 {
 		x := measure.Sample{Due: at, Done: at + 10*ms, Class: measure.Refused}
@@ -173,7 +173,7 @@ func TestNothingIsCountedLongBeforeAnInjection(t *testing.T) {
 	}
 	at := r.Cut(3 * time.Hour)
 	c.cut(at)
-	w := c.watch(at, true)
+	w := c.watch(at, at, true)
 	if first := c.rows[0].start; first > at-2*s {
 		t.Errorf("rows begin at %v only", first)
 	}
@@ -190,7 +190,7 @@ func TestNothingIsCountedLongBeforeAnInjection(t *testing.T) {
 func TestLateRequestsAreTold(t *testing.T) {
 	r := measure.NewRecorder([]measure.Phase{{End: time.Minute}}, 250*ms)
 	c := newCondition(plan.Objective{ErrorRate: .1, Window: 2 * s}, time.Minute, s, 250*ms, r)
-	w := c.watch(r.Cut(s), true)
+	w := c.watch(s, r.Cut(s), true)
 	for at := s / 2; at < 30*s; at += s / 2 {
 		x := measure.Sample{Due: at, Done: at + 10*ms}
 		if at == 20*s {

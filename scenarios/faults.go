@@ -26,7 +26,8 @@ type faultRun struct {
 
 	watch   *watch         // nil until it is injected
 	carried *measure.Tally // requests under way at its injection that failed after it by its doing
-	missed  missed
+	missed  missed         // at the end of the run
+	failed  bool           // a fault that only delays: a request failed by its doing all the same
 }
 
 // revival is how far a killed target is on its way back.

@@ -70,7 +70,10 @@ func (f *fleet) member(t plan.Target) *memberState {
 	return m
 }
 
-func (m *memberState) inService() bool { return m.state == "healthy" }
+// inServiceState is the state of a target that takes traffic.
+const inServiceState = "healthy"
+
+func (m *memberState) inService() bool { return m.state == inServiceState }
 
 // event takes in what happened to a target. It reports whether the event tells anything new.
 func (f *fleet) event(e *plan.Event) bool {
@@ -96,7 +99,7 @@ func (f *fleet) event(e *plan.Event) bool {
 	case plan.Changed:
 		m.state = e.To
 		m.changes = append(m.changes, change{at, e.From, e.To, e.Detail, e.LastRouted})
-		if e.To == "healthy" && m.inServiceAt == nil {
+		if e.To == inServiceState && m.inServiceAt == nil {
 			m.inServiceAt = &at
 		}
 	case plan.Trouble:

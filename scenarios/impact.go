@@ -245,7 +245,7 @@ func (m *memberState) healthyAt(t time.Duration) bool {
 		}
 		state = c.to
 	}
-	return state == "healthy"
+	return state == inServiceState
 }
 
 // leave is when the balancer took the target out of service in [t0, tr], and the last request routed to it before
@@ -253,11 +253,11 @@ func (m *memberState) healthyAt(t time.Duration) bool {
 // shows with the next change, or at the end.
 func (m *memberState) leave(t0, tr time.Duration, final *plan.Stats) (at, last time.Duration, ok bool) {
 	for i, c := range m.changes {
-		if c.at < t0 || c.at > tr || c.from != "healthy" {
+		if c.at < t0 || c.at > tr || c.from != inServiceState {
 			continue
 		}
 		for _, later := range m.changes[i+1:] {
-			if later.to == "healthy" {
+			if later.to == inServiceState {
 				return c.at, later.lastRouted, true
 			}
 		}

@@ -36,7 +36,7 @@ func watchCourse(letters string, t0, tr time.Duration) *watch {
 		case t0:
 			at := r.Cut(t0)
 			c.cut(at)
-			w = c.watch(at, tr < length)
+			w = c.watch(at, at, tr < length)
 		case tr:
 			w.until = tr
 		}
@@ -149,7 +149,7 @@ func TestAFaultIsNotBlamedForWhatWasBefore(t *testing.T) {
 	} {
 		r := rehearse(plan.Phase{Name: "a", End: 20 * s})
 		r.s.Faults = []chaos.Fault{{ID: "slow", At: 10 * s, For: s}}
-		r.rec = newRecord(r.s, r.sched, 125*ms, false, nil)
+		r.rec = newRecord(r.s, r.sched, r.fleet, 125*ms, false, nil)
 		failing := int(tc.fails / (100 * ms))
 		r.ask(min(100, failing), 0, 100*ms, 10*ms, failed)
 		r.ask(100-min(100, failing), time.Duration(min(100, failing))*100*ms, 100*ms, 10*ms, ok)

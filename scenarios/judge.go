@@ -21,14 +21,20 @@ type figures struct {
 	on      int
 }
 
-func (f *figures) side(t *measure.Tally) *measure.Tally {
+// side returns a tally as this side sees it; of tells which of the bins' successes that may have missed faults belong to it.
+func (f *figures) side(t *measure.Tally, of func(b *measure.Bin, m *measure.Missed) bool) *measure.Tally {
 	switch f.on {
 	case atBest:
 		return t.Lower()
 	case atWorst:
-		return t.Worst()
+		return t.Worst(f.p.misses(of))
 	}
 	return t
+}
+
+// isJudged reports whether a bin is part of a phase that is judged.
+func (p *player) isJudged(b *measure.Bin, _ *measure.Missed) bool {
+	return !p.s.Load.Phases[b.Phase].Discard
 }
 
 // window returns the figures of a phase, a fault, a request's name or, for "", of all judged phases.
@@ -39,7 +45,8 @@ func (f *figures) window(name string) (gate.Window, bool) {
 	}
 	for i, ph := range p.s.Load.Phases {
 		if ph.Name == name {
-			return gate.Window{Tally: f.side(p.rec.recorder.Phase(i)), Seconds: f.length(ph.Start, ph.Start+p.lengthOf(ph), ph.Users > 0).Seconds()}, true
+			inPhase := func(b *measure.Bin, _ *measure.Missed) bool { return b.Phase == i }
+			return gate.Window{Tally: f.side(p.rec.recorder.Phase(i), inPhase), Seconds: f.length(ph.Start, ph.Start+p.lengthOf(ph), ph.Users > 0).Seconds()}, true
 		}
 	}
 	for i, r := range p.faults {
@@ -51,7 +58,8 @@ func (f *figures) window(name string) (gate.Window, bool) {
 		}
 	}
 	if t := p.rec.recorder.Requests()[name]; t != nil {
-		return gate.Window{Tally: f.side(t), Seconds: f.judgedSeconds()}, true
+		named := func(b *measure.Bin, m *measure.Missed) bool { return m.Request == name && p.isJudged(b, m) }
+		return gate.Window{Tally: f.side(t, named), Seconds: f.judgedSeconds()}, true
 	}
 	return gate.Window{}, false
 }
@@ -225,7 +233,7 @@ func observed(j *gate.Judgement) string {
 	case j.Happened:
 	case j.Empty:
 		return "no figure"
-	case j.Note == "":
+	case j.Note == "", j.Note == gate.BrokenBefore:
 		return "did not happen"
 	default:
 		return j.Note

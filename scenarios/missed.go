@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,15 +25,25 @@ const (
 	unseenShare = .05
 )
 
-// missed is what is known of the successes that missed a fault because the generator was late.
+// missed is what is known of the successes that may have missed a fault because the generator was late, and would have failed
+// by it.
 type missed struct {
 	n      uint64
 	before uint64        // those that should have been sent before the fault was injected, itself late
 	first  time.Duration // when the first of them should have been sent, in the fault's time
+	slower uint64        // those that would not have failed, but would have taken longer
+}
+
+// missedFault is a fault that a success may have missed.
+type missedFault struct {
+	*faultRun
+	before bool // it was due before the fault's injection, which may itself have come late
+	beyond bool // it was sent only when the fault had ended
 }
 
 // inForce is the time in which a fault was in force, or should have been by the scenario: a generator that stands still
-// injects and ends faults late. It has no end while that is not known.
+// injects and ends faults late. It has no end while that is not known. What the fault's targets being out of service means
+// for it is told by quiet.
 func (r *faultRun) inForce() (from, to time.Duration) {
 	from, to = r.At, forever
 	if end, ok := r.End(); ok {
@@ -47,32 +58,236 @@ func (r *faultRun) inForce() (from, to time.Duration) {
 	return min(from, *r.injected), max(to, *r.ended)
 }
 
-// missFaults notes a success that missed a fault: the generator itself delayed it, and it was sent after the fault's end, or
-// so much later in the fault's time that the system may have changed.
+// over is when a fault ended, or should have: the earlier one of the two.
+func (r *faultRun) over() time.Duration {
+	end := forever
+	if at, ok := r.End(); ok {
+		end = at
+	}
+	if r.ended != nil {
+		end = min(end, *r.ended)
+	}
+	return end
+}
+
+// missFaults notes which faults a success may have missed: the generator itself delayed it, and it was sent after the fault's
+// end, or so much later in the fault's time that the system may have changed. Whether it had changed, and whether the fault
+// would have failed the request at all, is known only later: see fails.
 func (r *record) missFaults(s *measure.Sample) {
 	if s.Outcome != measure.Succeeded || s.Stalled <= 0 {
 		return
 	}
 	sent, late := s.SentLate()
+	r.scratch = r.scratch[:0]
 	for _, f := range r.scheduled {
 		from, to := f.inForce()
-		due := max(sent-late, from)
-		if late <= 0 || sent < from || due >= to || (sent < to && late < leastMissed) {
+		due, beyond := max(sent-late, from), sent >= to
+		if end, ok := f.End(); ok && f.ended == nil { // it may have ended, and nobody has told yet
+			beyond = sent >= end
+		}
+		if late <= 0 || sent < from || due >= to || (!beyond && late < leastMissed) {
 			continue
 		}
-		s.MayHaveFailed = true
-		if f.missed.n == 0 || due < f.missed.first {
-			f.missed.first = due
+		r.scratch = append(r.scratch, missedFault{f, f.injected == nil || s.Due < *f.injected, beyond})
+	}
+	if len(r.scratch) > 0 {
+		s.Missed = r.numberOf(r.scratch)
+	}
+}
+
+// numberOf returns the number that stands for missed faults in samples and bins, from 1 on. There are few: only faults that
+// overlap are missed together.
+func (r *record) numberOf(list []missedFault) int {
+	i := slices.IndexFunc(r.missable, func(known []missedFault) bool { return slices.Equal(known, list) })
+	if i < 0 {
+		i = len(r.missable)
+		r.missable = append(r.missable, slices.Clone(list))
+	}
+	return i + 1
+}
+
+// fails reports whether successes may have failed had the generator not sent them late, between two instants: whether one
+// of the faults that they missed could fail them, and the system may have changed before they were sent.
+func (r *record) fails(faults int, first, last time.Duration) bool {
+	return slices.ContainsFunc(r.missable[faults-1], func(m missedFault) bool { return r.failedBy(m.faultRun, first, last) })
+}
+
+func (r *record) failedBy(f *faultRun, first, last time.Duration) bool {
+	from, _ := f.inForce()
+	return r.canFail(f) && !r.quietFor(f, max(first, from), last)
+}
+
+// delays is by how much successes may have taken longer had they not missed the faults that they did: those that do nothing
+// but delay, and had ended when these were sent.
+func (r *record) delays(faults int) (sum time.Duration) {
+	for _, m := range r.missable[faults-1] {
+		if m.beyond {
+			sum += m.kind.Delays
 		}
-		f.missed.n++
-		if f.injected == nil || s.Due < *f.injected {
-			f.missed.before++
+	}
+	return sum
+}
+
+// shortOfTimeout is the share of the shortest timeout that a delay must reach to fail requests by itself: with less, a
+// request must have taken longer than the delay without it.
+const shortOfTimeout = .5
+
+// canFail reports whether a fault can fail requests. One that does nothing but delay them can when its longest delay is
+// half as long as the shortest timeout of a request or longer, when one of its targets was taken out of service while it was in
+// force, or when a request failed by its doing, as where a queue overflows.
+func (r *record) canFail(f *faultRun) bool {
+	if f.kind.Delays == 0 || f.failed || float64(f.kind.Delays) >= shortOfTimeout*float64(r.shortestTimeout(f)) {
+		return true
+	}
+	if f.injected == nil {
+		return false
+	}
+	_, to := f.inForce()
+	return slices.ContainsFunc(f.targets, func(id string) bool {
+		m := r.fleet.byID[id]
+		return m != nil && slices.ContainsFunc(m.changes, func(c change) bool {
+			return c.from == inServiceState && c.at >= *f.injected && c.at < to
+		})
+	})
+}
+
+// shortestTimeout is the shortest time after which somebody gives up a request to a fault's targets.
+func (r *record) shortestTimeout(f *faultRun) time.Duration {
+	limits := []time.Duration{r.s.Client.Timeout, r.s.Client.Stages.FirstByte}
+	if r.s.Topology != nil {
+		if g := r.s.Group(f.Select.Group); g != nil {
+			limits = append(limits, g.Timeouts.Response, g.Timeouts.Exchange)
 		}
+	}
+	shortest := forever
+	for _, d := range limits {
+		if d > 0 {
+			shortest = min(shortest, d)
+		}
+	}
+	return shortest
+}
+
+// noteFailure notes which faults that only delay failed a request all the same: it was under way while they were in force,
+// and nothing says that it was for others than their targets.
+func (r *record) noteFailure(s *measure.Sample) {
+	for _, f := range r.faults {
+		if f.kind.Delays == 0 || f.failed || s.TooLate() || s.Done < *f.injected || (f.ended != nil && s.Due >= *f.ended) {
+			continue
+		}
+		untold := s.Fault == "" && s.Target == "" && (s.Group == "" || s.Group == f.Select.Group)
+		f.failed = untold || f.caused(s)
+	}
+}
+
+// span is a time from an instant to another.
+type span struct{ from, to time.Duration }
+
+// quiet returns the stretches of a fault's time in which none of its targets was in service, from the objective's window
+// after its injection on. The system is the same all the while: what is due in such a stretch and is sent in it, however late,
+// misses nothing.
+func (r *record) quiet(f *faultRun) (out []span) {
+	if f.injected == nil || len(f.targets) == 0 {
+		return nil
+	}
+	type turn struct {
+		at time.Duration
+		in int // how many more targets are in service
+	}
+	var turns []turn
+	in, left := 0, *f.injected+r.s.Objective.Window
+	for _, id := range f.targets {
+		m := r.fleet.byID[id]
+		if m == nil || len(m.changes) == 0 { // nothing is known of it
+			return nil
+		}
+		if m.healthyAt(*f.injected) {
+			in++
+		}
+		for _, c := range m.changes {
+			switch was, is := c.from == inServiceState, c.to == inServiceState; {
+			case c.at < *f.injected || was == is:
+			case is:
+				turns = append(turns, turn{c.at, 1})
+			default:
+				turns = append(turns, turn{c.at, -1})
+			}
+		}
+	}
+	slices.SortStableFunc(turns, func(a, b turn) int { return cmp.Compare(a.at, b.at) })
+	add := func(from, to time.Duration) {
+		if from < to {
+			out = append(out, span{from, to})
+		}
+	}
+	over := f.over()
+	for _, t := range turns {
+		if in == 0 {
+			add(left, min(t.at, over))
+		}
+		if in += t.in; in == 0 {
+			left = max(left, t.at)
+		}
+	}
+	if in == 0 {
+		add(left, over)
+	}
+	return out
+}
+
+// quietFor reports whether a stretch lies within a quiet one of a fault.
+func (r *record) quietFor(f *faultRun, from, to time.Duration) bool {
+	return slices.ContainsFunc(r.quiet(f), func(q span) bool { return q.from <= from && to < q.to })
+}
+
+// misses counts the successes of some bins that may have failed had the generator not sent them late.
+func (p *player) misses(of func(b *measure.Bin, m *measure.Missed) bool) *measure.Misses {
+	out := &measure.Misses{}
+	for _, b := range p.rec.recorder.Bins() {
+		for i := range b.Missed {
+			if m := &b.Missed[i]; of(b, m) && p.rec.fails(m.Faults, m.First, m.Last) {
+				out.Add(m.Status, m.N)
+			}
+		}
+	}
+	return out
+}
+
+// countMissed finds out of each fault what missed it and would have failed by it.
+func (p *player) countMissed() {
+	for _, f := range p.faults {
+		f.missed = missed{}
+	}
+	for _, b := range p.rec.recorder.Bins() {
+		for i := range b.Missed {
+			m := &b.Missed[i]
+			for _, x := range p.rec.missable[m.Faults-1] {
+				switch from, _ := x.inForce(); {
+				case p.rec.failedBy(x.faultRun, m.First, m.Last):
+					x.missed.add(m.N, max(m.First, from), x.before)
+				case x.beyond && x.kind.Delays > 0:
+					x.missed.slower += m.N
+				}
+			}
+		}
+	}
+}
+
+func (m *missed) add(n uint64, first time.Duration, before bool) {
+	if m.n == 0 || first < m.first {
+		m.first = first
+	}
+	m.n += n
+	if before {
+		m.before += n
 	}
 }
 
 // worstImpacts takes the measures of every fault as if each request that missed it had failed when it should have been
 // sent: the balancer might have noticed it then, and the objective might have broken.
+//
+// Requests that were due before the injection break the objective at the injection, with which the watch begins. What then
+// was broken may have been since the fault should have been injected.
 func (p *player) worstImpacts() []impact {
 	out := make([]impact, len(p.faults))
 	for i, f := range p.faults {
@@ -83,10 +298,11 @@ func (p *player) worstImpacts() []impact {
 		if f.missed.n > 0 {
 			m.Detect, m.Eject = sooner(m.Detect, f.missed.first-*f.injected), sooner(m.Eject, f.missed.first-*f.injected)
 		}
-		if f.missed.before > 0 { // nobody looked at the objective yet
-			m.Recover, m.Residual = nil, nil
+		if f.missed.before > 0 && m.Broken && m.Recover != nil {
+			since := *m.Recover + max(*f.injected-f.At, 0)
+			m.Recover = &since
 		}
-		t := *m.tally.Worst()
+		t := *m.tally.Worst(p.misses(func(b *measure.Bin, _ *measure.Missed) bool { return b.Start < p.ended && m.contains(b) }))
 		t.Failed += f.missed.before
 		t.MayBeBad += f.missed.before
 		m.tally, m.Empty = &t, t.Finished() == 0
@@ -110,21 +326,34 @@ func sooner(d *time.Duration, other time.Duration) *time.Duration {
 	return &other
 }
 
-// whatMissedFaults says which requests of a gate's window, or of its fault, would have failed at worst.
+// whatMissedFaults says which requests would have failed at worst of those that a gate is about: those of its window, of its
+// fault, or, where it asks about the objective, of every fault; else which would have taken longer.
 func (p *player) whatMissedFaults(g *gate.Gate, worst *figures) string {
-	var n uint64
-	var ids []string
+	var n, slower uint64
+	var failing, delaying []string
+	own := aboutAFault(g) && g.Metric != "recover" && g.Metric != "residual"
 	for _, f := range p.faults {
-		if f.missed.n > 0 && (g.ID == f.ID || !aboutAFault(g)) {
-			ids = append(ids, f.ID)
-			n += f.missed.n
+		if own && g.ID != f.ID {
+			continue
+		}
+		if n += f.missed.n; f.missed.n > 0 {
+			failing = append(failing, f.ID)
+		}
+		if slower += f.missed.slower; f.missed.slower > 0 {
+			delaying = append(delaying, f.ID)
 		}
 	}
-	if !aboutAFault(g) {
+	if n == 0 && slower > 0 {
+		return fmt.Sprintf("%d requests had taken longer that were due while fault %s was in force, and were sent only afterwards because the load generator itself stood still", slower, strings.Join(delaying, ", "))
+	}
+	switch {
+	case !aboutAFault(g):
 		w, _ := worst.window(g.Window)
 		n = w.MayBeBad
+	case !own:
+		n = p.misses(func(*measure.Bin, *measure.Missed) bool { return true }).N
 	}
-	return fmt.Sprintf("%d requests had failed that were due while fault %s was in force, and were sent only afterwards or much later because the load generator itself stood still", n, strings.Join(ids, ", "))
+	return fmt.Sprintf("%d requests had failed that were due while fault %s was in force, and were sent only afterwards or much later because the load generator itself stood still", n, strings.Join(failing, ", "))
 }
 
 // aboutAFault reports whether a gate asks about a fault by its id.
@@ -137,14 +366,15 @@ func aboutAFault(g *gate.Gate) bool {
 // has failed on what was seen, but for detect and eject: the balancer notices a fault by requests.
 func (p *player) unseenByUsers(g *gate.Gate, passed bool, f *figures) string {
 	notices := g.Metric == "detect" || g.Metric == "eject"
-	if !notices && (!passed || !(aboutAFault(g) || slices.Contains([]string{"error_rate", "failed", "dropped", "status", "rate"}, g.Metric))) {
+	failures := slices.Contains([]string{"error_rate", "failed", "dropped", "status", "lost"}, g.Metric)
+	if !notices && (!passed || !(aboutAFault(g) || failures || g.Metric == "rate")) {
 		return ""
 	}
-	for i, r := range p.faults {
-		if r.injected == nil || (aboutAFault(g) && g.ID != r.ID) {
+	for _, r := range p.faults {
+		if r.injected == nil || (aboutAFault(g) && g.ID != r.ID) || (failures && !p.rec.canFail(r)) {
 			continue
 		}
-		if stood, of := p.stoodStill(r, &f.impacts[i], p.judgedBy(g, f)); stood > time.Duration(unseenShare*float64(of)) {
+		if stood, of := p.stoodStill(r, p.judgedBy(g, f)); stood > time.Duration(unseenShare*float64(of)) {
 			return fmt.Sprintf("the load generator stood still, or worked off what had piled up meanwhile, for %.2f s of the %.2f s in which users would have met fault %s: they sent nothing then", stood.Seconds(), of.Seconds(), r.ID)
 		}
 	}
@@ -170,21 +400,29 @@ func (p *player) judgedBy(g *gate.Gate, f *figures) func(ph int) (from, to time.
 }
 
 // stoodStill is for how long the generator stood still while a fault was in force on closed loops, in the time that a gate
-// looks at; and how long that time is. A fault without an end counts until its targets
-// had been taken out of service, and for the objective's window at least: what comes later is the system without them.
-func (p *player) stoodStill(r *faultRun, m *impact, judged func(ph int) (from, to time.Duration)) (stood, of time.Duration) {
+// looks at; and how long that time is. Of a fault without an end the quiet stretches do not count: what comes then is the
+// system without its targets. Of one with an end they do: nobody knows what users would have met at its end.
+func (p *player) stoodStill(r *faultRun, judged func(ph int) (from, to time.Duration)) (stood, of time.Duration) {
 	begin, end := r.inForce()
-	if _, ends := r.End(); !ends && m.Eject != nil {
-		end = min(end, *r.injected+max(*m.Eject, p.s.Objective.Window))
+	count := func(from, to time.Duration) {
+		if from < to {
+			of += to - from
+			stood += p.stalledBetween(from, to)
+		}
 	}
 	for i, ph := range p.s.Load.Phases {
 		if ph.Users == 0 {
 			continue
 		}
-		if from, to := judged(i); max(from, begin) < min(to, end) {
-			of += min(to, end) - max(from, begin)
-			stood += p.stalledBetween(max(from, begin), min(to, end))
+		from, to := judged(i)
+		from, to = max(from, begin), min(to, end)
+		if _, ends := r.End(); !ends {
+			for _, q := range p.rec.quiet(r) {
+				count(from, min(to, q.from))
+				from = max(from, q.to)
+			}
 		}
+		count(from, to)
 	}
 	return stood, of
 }

@@ -1,14 +1,18 @@
 package scenarios
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
+	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 // errorsFor lets requests of an open loop at 100/s fail that are sent while a fault is in force from 3 s to 5 s; a generator
@@ -91,7 +95,7 @@ func TestRequestsThatMissAFaultBecauseTheGeneratorStoodStill(t *testing.T) {
 			r.rec.cut(5101 * ms)
 			r.openLoop(10*s, 2900*ms, 5100*ms)
 			r.faults = append(r.faults, f)
-		}, []string{"error_rate < 8%", "lost(err) < 50", "recover(err) < 1s", "error_rate[err] < 8%"}, reports.Invalid, "gate recover(err) < 1s can't be judged: 25 ms as measured, and did not happen if 216 requests"},
+		}, []string{"error_rate < 8%", "lost(err) < 50", "recover(err) < 1s", "error_rate[err] < 8%"}, reports.Invalid, "gate recover(err) < 1s can't be judged: 25 ms as measured, and 2.12 s if 216 requests"},
 		"a collapse that may have been": {func(r *rehearsal) {
 			r.fault("err", 3*s, 9*s, "web-1")
 			r.openLoop(10*s, 3*s, 9*s)
@@ -144,22 +148,30 @@ func TestUsersThatSendNothingDuringAFault(t *testing.T) {
 		gates   []string
 		verdict reports.Verdict
 		says    string
+		back    time.Duration // of a fault without an end: when its target is back in service
+		delays  time.Duration // it does nothing else
 	}{
-		"undisturbed":                       {measure.Stall{}, 100, false, []string{"lost(err) < 50"}, reports.Failed, "lost(err) < 50: observed 100"},
-		"frozen through it":                 {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"lost(err) < 50"}, reports.Invalid, "gate lost(err) < 50 can't be judged: the load generator stood still, or worked off what had piled up meanwhile, for 1.90 s of the 2.00 s in which users would have met fault err"},
-		"the error rate":                    {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"error_rate < 8%"}, reports.Invalid, "for 2.00 s of the 2.00 s"},
-		"of its phase":                      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"failed[a] < 8"}, reports.Invalid, "for 2.00 s of the 2.00 s"},
-		"of another phase":                  {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"failed[b] < 8"}, reports.Passed, ""},
-		"of its window":                     {measure.Stall{From: 3 * s, To: 4 * s}, 1, false, []string{"failed[err] < 8"}, reports.Invalid, "for 1.00 s of the 2.00 s"},
-		"of a request":                      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"status(5xx)[get] < 1%"}, reports.Invalid, "for 2.00 s of the 2.00 s"},
-		"a latency":                         {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"p50 < 1s"}, reports.Passed, ""},
-		"eject":                             {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"eject(err) < 1s"}, reports.Invalid, "for 1.90 s of the 2.00 s"},
-		"a gate that fails all the same":    {measure.Stall{From: 3 * s, To: 4 * s}, 60, false, []string{"lost(err) < 50"}, reports.Failed, "lost(err) < 50: observed 60"},
-		"a twentieth of it":                 {measure.Stall{From: 3 * s, To: 3*s + 100*ms}, 40, false, []string{"lost(err) < 50"}, reports.Passed, ""},
-		"a little more":                     {measure.Stall{From: 3 * s, To: 3*s + 110*ms}, 40, false, []string{"lost(err) < 50"}, reports.Invalid, "for 0.11 s of the 2.00 s"},
-		"outside it":                        {measure.Stall{From: 6 * s, To: 8 * s}, 40, false, []string{"lost(err) < 50"}, reports.Passed, ""},
-		"a fault without an end":            {measure.Stall{From: 3 * s, To: 4 * s}, 0, true, []string{"error_rate < 8%"}, reports.Invalid, "for 1.00 s of the 1.00 s"},
-		"long after the target was ejected": {measure.Stall{From: 7 * s, To: 8 * s}, 0, true, []string{"error_rate < 8%"}, reports.Passed, ""},
+		"undisturbed":                       {measure.Stall{}, 100, false, []string{"lost(err) < 50"}, reports.Failed, "lost(err) < 50: observed 100", 0, 0},
+		"frozen through it":                 {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"lost(err) < 50"}, reports.Invalid, "gate lost(err) < 50 can't be judged: the load generator stood still, or worked off what had piled up meanwhile, for 1.90 s of the 2.00 s in which users would have met fault err", 0, 0},
+		"the error rate":                    {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"error_rate < 8%"}, reports.Invalid, "for 2.00 s of the 2.00 s", 0, 0},
+		"of its phase":                      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"failed[a] < 8"}, reports.Invalid, "for 2.00 s of the 2.00 s", 0, 0},
+		"of another phase":                  {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"failed[b] < 8"}, reports.Passed, "", 0, 0},
+		"of its window":                     {measure.Stall{From: 3 * s, To: 4 * s}, 1, false, []string{"failed[err] < 8"}, reports.Invalid, "for 1.00 s of the 2.00 s", 0, 0},
+		"of a request":                      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"status(5xx)[get] < 1%"}, reports.Invalid, "for 2.00 s of the 2.00 s", 0, 0},
+		"a latency":                         {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"p50 < 1s"}, reports.Passed, "", 0, 0},
+		"eject":                             {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"eject(err) < 1s"}, reports.Invalid, "for 1.90 s of the 2.00 s", 0, 0},
+		"a gate that fails all the same":    {measure.Stall{From: 3 * s, To: 4 * s}, 60, false, []string{"lost(err) < 50"}, reports.Failed, "lost(err) < 50: observed 60", 0, 0},
+		"a twentieth of it":                 {measure.Stall{From: 3 * s, To: 3*s + 100*ms}, 40, false, []string{"lost(err) < 50"}, reports.Passed, "", 0, 0},
+		"a little more":                     {measure.Stall{From: 3 * s, To: 3*s + 110*ms}, 40, false, []string{"lost(err) < 50"}, reports.Invalid, "for 0.11 s of the 2.00 s", 0, 0},
+		"outside it":                        {measure.Stall{From: 6 * s, To: 8 * s}, 40, false, []string{"lost(err) < 50"}, reports.Passed, "", 0, 0},
+		"a fault without an end":            {measure.Stall{From: 3 * s, To: 4 * s}, 0, true, []string{"error_rate < 8%"}, reports.Invalid, "for 1.00 s of the 1.00 s", 0, 0},
+		"long after the target was ejected": {measure.Stall{From: 7 * s, To: 8 * s}, 0, true, []string{"error_rate < 8%"}, reports.Passed, "", 0, 0},
+		"its target is back in service":     {measure.Stall{From: 7 * s, To: 8 * s}, 0, true, []string{"error_rate < 8%"}, reports.Invalid, "for 1.00 s of the 14.50 s", 6500 * ms, 0},
+		"its target was not back yet":       {measure.Stall{From: 7 * s, To: 8 * s}, 0, true, []string{"error_rate < 8%"}, reports.Passed, "", 9 * s, 0},
+		"a delay fails nothing":             {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"error_rate < 8%", "failed[a] < 8", "status(5xx)[get] < 1%", "lost(err) < 50"}, reports.Passed, "", 0, 300 * ms},
+		"a delay lowers the rate":           {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"rate[b] > 49/s", "rate[a] > 79/s"}, reports.Invalid, "gate rate[a] > 79/s can't be judged", 0, 300 * ms},
+		"a delay may break the objective":   {measure.Stall{From: 3100 * ms, To: 5 * s}, 1, false, []string{"recover(err) < 1s"}, reports.Invalid, "gate recover(err) < 1s can't be judged: the load generator stood still", 0, 300 * ms},
+		"a delay as long as a timeout":      {measure.Stall{From: 3 * s, To: 5 * s}, 0, false, []string{"error_rate < 8%"}, reports.Invalid, "for 2.00 s of the 2.00 s", 0, 2 * s},
 	} {
 		r := rehearse(plan.Phase{Name: "a", End: 10 * s, Users: 8}, plan.Phase{Name: "b", Start: 10 * s, End: 20 * s, Users: 8})
 		f := &faultRun{Fault: &chaos.Fault{ID: "err", At: 3 * s, For: 2 * s}, targets: []string{"web-1"}}
@@ -167,13 +179,22 @@ func TestUsersThatSendNothingDuringAFault(t *testing.T) {
 		if tc.endless {
 			f.For = 0
 			m.changes = []change{{at: 0, from: "initial", to: "healthy"}, {at: 3500 * ms, from: "healthy", to: "unhealthy"}}
+			if tc.back > 0 {
+				m.changes = append(m.changes, change{at: tc.back, from: "unhealthy", to: "healthy"})
+			}
 		}
+		r.s.Client.Timeout = 2 * s
+		f.kind.Delays = tc.delays
 		get := ok
 		get.Request = "get"
 		r.ask(300, 0, 10*ms, 5*ms, get)
 		r.rec.inject(f, 3*s)
 		r.faults, r.rec.scheduled = append(r.faults, f), append(r.rec.scheduled, f)
-		r.ask(tc.fails, 3*s, 10*ms, 5*ms, failedAt("web-1", "err"))
+		met := failedAt("web-1", "err")
+		if tc.delays > 0 {
+			met = get
+		}
+		r.ask(tc.fails, 3*s, 10*ms, 5*ms, met)
 		if !tc.endless {
 			r.rec.revert(f, 5*s)
 			r.rec.cut(5 * s)
@@ -191,5 +212,227 @@ func TestUsersThatSendNothingDuringAFault(t *testing.T) {
 		if got.Verdict != tc.verdict || !strings.Contains(told, tc.says) {
 			t.Errorf("%s: %s\n%s\nwant %s, saying %q", name, got.Verdict, told, tc.verdict, tc.says)
 		}
+	}
+}
+
+// calmLoop offers 100 requests a second, each of which succeeds at once; a generator that is frozen for a while sends what was
+// due meanwhile only then.
+func (r *rehearsal) calmLoop(from, to, frozen, until, took time.Duration) {
+	for due := from; due < to; due += 10 * ms {
+		x, sent := ok, due
+		x.Request = "get"
+		if due >= frozen && due < until {
+			sent = until
+		}
+		x.Seq, x.Due, x.Offered, x.Sent, x.Done, x.Stalled = r.seq, due, sent, sent, sent+took, sent-due
+		r.seq++
+		r.rec.sample(&x)
+	}
+}
+
+// told judges a run of an open loop and returns its verdict and what is said of it.
+func (r *rehearsal) told(t *testing.T, gates ...string) (reports.Verdict, string) {
+	t.Helper()
+	for i := range r.rec.planned {
+		r.rec.planned[i] = r.rec.recorder.Phase(i).Finished()
+	}
+	got := r.judged(t, gates...)
+	return got.Verdict, strings.Join(append(append([]string{}, got.Reasons...), got.Warnings...), "\n")
+}
+
+// begin injects a fault whose end comes later, or never.
+func (r *rehearsal) begin(f *faultRun, at time.Duration) {
+	r.rec.scheduled = append(r.rec.scheduled, f)
+	r.rec.inject(f, at)
+	r.faults = append(r.faults, f)
+	for _, id := range f.targets {
+		r.fleet.member(plan.Target{ID: id})
+	}
+}
+
+// Once a fault's targets are out of service the system is the same until one is back or the fault ends: what is late meanwhile
+// has missed nothing.
+func TestWhatIsLateWhileTheTargetsAreOutOfServiceMissesNothing(t *testing.T) {
+	const in, out = "healthy", "unhealthy"
+	type state struct {
+		at time.Duration
+		to string
+	}
+	ejected := []state{{0, in}, {3500 * ms, out}}
+	for name, tc := range map[string]struct {
+		lasts         time.Duration // 0: without an end
+		targets       [][]state
+		frozen, until time.Duration
+		missed        bool
+	}{
+		"long after the ejection":            {0, [][]state{ejected}, 11 * s, 11150 * ms, false},
+		"before the ejection":                {0, [][]state{ejected}, 3200 * ms, 3350 * ms, true},
+		"over the ejection":                  {0, [][]state{ejected}, 3400 * ms, 3550 * ms, true},
+		"in the objective's window":          {0, [][]state{ejected}, 3700 * ms, 3850 * ms, true},
+		"after the objective's window":       {0, [][]state{ejected}, 4050 * ms, 4200 * ms, false},
+		"it was never taken out of service":  {0, [][]state{{{0, in}}}, 11 * s, 11150 * ms, true},
+		"nothing is known of it":             {0, [][]state{nil}, 11 * s, 11150 * ms, true},
+		"one of two stayed":                  {0, [][]state{ejected, {{0, in}}}, 11 * s, 11150 * ms, true},
+		"one of two left later":              {0, [][]state{ejected, {{0, in}, {9 * s, out}}}, 8 * s, 8150 * ms, true},
+		"both have left":                     {0, [][]state{ejected, {{0, in}, {9 * s, out}}}, 11 * s, 11150 * ms, false},
+		"it was back in service":             {0, [][]state{{{0, in}, {3500 * ms, out}, {10 * s, in}}}, 11 * s, 11150 * ms, true},
+		"it came back meanwhile":             {0, [][]state{{{0, in}, {3500 * ms, out}, {11100 * ms, in}}}, 11 * s, 11150 * ms, true},
+		"it was back, and left again":        {0, [][]state{{{0, in}, {3500 * ms, out}, {10 * s, in}, {10200 * ms, out}}}, 11 * s, 11150 * ms, false},
+		"of a fault with an end":             {12 * s, [][]state{ejected}, 11 * s, 11150 * ms, false},
+		"over its end":                       {12 * s, [][]state{ejected}, 14900 * ms, 15050 * ms, true},
+		"over all of it":                     {12 * s, [][]state{ejected}, 4100 * ms, 15050 * ms, true},
+		"it had been out of service already": {0, [][]state{{{0, in}, {s, out}}}, 11 * s, 11150 * ms, false},
+		"after the end of one":               {4 * s, [][]state{ejected}, 11 * s, 11150 * ms, false},
+	} {
+		r := open(20 * s)
+		f := &faultRun{Fault: &chaos.Fault{ID: "k", At: 3 * s, For: tc.lasts}}
+		for i, states := range tc.targets {
+			id, was := []string{"web-1", "web-2"}[i], "initial"
+			f.targets = append(f.targets, id)
+			m := r.fleet.member(plan.Target{ID: id})
+			for _, x := range states {
+				m.changes = append(m.changes, change{at: x.at, from: was, to: x.to})
+				was = x.to
+			}
+		}
+		r.begin(f, 3*s)
+		end := 20 * s
+		if tc.lasts > 0 {
+			end = 3*s + tc.lasts
+		}
+		r.calmLoop(0, end, tc.frozen, tc.until, 5*ms)
+		if tc.lasts > 0 {
+			r.rec.revert(f, end)
+		}
+		r.calmLoop(end, 20*s, tc.frozen, tc.until, 5*ms)
+		r.rec.planned[0] = 2000
+		got := r.judged(t, "error_rate < 0.1%", "failed < 1", "status(200) > 99.9%", "status(200)[get] > 99.9%", "failed[a] < 1", "failed[k] < 1", "lost(k) < 1", "recover(k) < 10ms")
+		for _, g := range got.Gates {
+			if g.Judged == tc.missed || !tc.missed && !g.Passed {
+				t.Errorf("%s, %s: passed %v, judged %v: %s", name, g.Expr, g.Passed, g.Judged, g.Why)
+			}
+		}
+	}
+}
+
+// A fault that does nothing but delay requests fails none, unless a timeout is near, or it is known to have failed some.
+func TestWhatMissesADelayHasNotFailed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		delay, jitter time.Duration
+		change        func(r *rehearsal, f *faultRun)
+		fails         []measure.Sample // besides
+		frozen, until time.Duration
+		gates         []string
+		verdict       reports.Verdict
+		says          string
+	}{
+		"through it":              {300 * ms, 0, nil, nil, 3 * s, 5 * s, []string{"error_rate < 8%", "failed < 8", "failed[lat] < 8", "status(200) > 99%", "lost(lat) < 1"}, reports.Passed, ""},
+		"in it":                   {300 * ms, 0, nil, nil, 4 * s, 4200 * ms, []string{"error_rate < 1%", "lost(lat) < 1"}, reports.Passed, ""},
+		"half of the timeout":     {s, 0, nil, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"with its jitter":         {900 * ms, 100 * ms, nil, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"nearly":                  {900 * ms, 99 * ms, nil, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Passed, ""},
+		"the target's response":   {300 * ms, 0, func(r *rehearsal, _ *faultRun) { r.s.Topology.Groups[0].Timeouts.Response = 500 * ms }, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"the target's exchange":   {300 * ms, 0, func(r *rehearsal, _ *faultRun) { r.s.Topology.Groups[0].Timeouts.Exchange = 600 * ms }, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"the client's first byte": {300 * ms, 0, func(r *rehearsal, _ *faultRun) { r.s.Client.Stages.FirstByte = 600 * ms }, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"a target was taken out of service by it": {300 * ms, 0, func(r *rehearsal, _ *faultRun) {
+			r.fleet.byID["web-1"].changes = []change{{at: 0, from: "initial", to: "healthy"}, {at: 4 * s, from: "healthy", to: "unhealthy"}}
+		}, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
+		"a target was taken out of service later": {300 * ms, 0, func(r *rehearsal, _ *faultRun) {
+			r.fleet.byID["web-1"].changes = []change{{at: 0, from: "initial", to: "healthy"}, {at: 6 * s, from: "healthy", to: "unhealthy"}}
+		}, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Passed, ""},
+		"one has failed by it":          {300 * ms, 0, nil, []measure.Sample{failedAt("web-1", "lat")}, 3500 * ms, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 150 requests had failed"},
+		"one has failed on its target":  {300 * ms, 0, nil, []measure.Sample{failedAt("web-1", "")}, 3500 * ms, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 150 requests had failed"},
+		"one has failed, nobody knows":  {300 * ms, 0, nil, []measure.Sample{failed}, 3500 * ms, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 150 requests had failed"},
+		"one has failed elsewhere":      {300 * ms, 0, nil, []measure.Sample{failedAt("web-2", "")}, 3500 * ms, 5 * s, []string{"error_rate < 8%"}, reports.Passed, ""},
+		"one has failed by another one": {300 * ms, 0, nil, []measure.Sample{failedAt("web-1", "other")}, 3500 * ms, 5 * s, []string{"error_rate < 8%"}, reports.Passed, ""},
+		"it would have broken the objective": {400 * ms, 0, nil, nil, 4600 * ms, 5 * s, []string{"recover(lat) < 100ms"}, reports.Invalid,
+			"gate recover(lat) < 100ms can't be judged: 0 ms as measured, and 2.12 s if 40 requests had taken longer that were due while fault lat was in force"},
+		"it would not have broken the objective": {100 * ms, 0, nil, nil, 4700 * ms, 5 * s, []string{"recover(lat) < 100ms"}, reports.Passed, ""},
+	} {
+		r := open(10 * s)
+		r.s.Topology = &plan.Topology{Groups: []plan.Group{{Name: "web"}}}
+		r.s.Client.Timeout = 2 * s
+		f := &faultRun{Fault: &chaos.Fault{ID: "lat", At: 3 * s, For: 2 * s, Select: chaos.Selector{Group: "web"}}, targets: []string{"web-1"}}
+		f.Choice = spec.Choice{Kind: "latency", Values: spec.Values{"delay": tc.delay, "jitter": tc.jitter, "share": 1., "probes": true}}
+		kind, err := chaos.Kinds().New(f.Choice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.kind = kind
+		r.begin(f, 3*s)
+		if tc.change != nil {
+			tc.change(r, f)
+		}
+		r.calmLoop(0, 3500*ms, tc.frozen, tc.until, 5*ms)
+		for _, x := range tc.fails {
+			r.ask(1, 3500*ms, ms, 5*ms, x)
+		}
+		r.calmLoop(3500*ms, 5*s, tc.frozen, tc.until, 5*ms)
+		r.rec.revert(f, 5*s)
+		r.rec.cut(5 * s)
+		r.calmLoop(5*s, 10*s, tc.frozen, tc.until, 5*ms)
+		if verdict, told := r.told(t, tc.gates...); verdict != tc.verdict || !strings.Contains(told, tc.says) {
+			t.Errorf("%s: %s\n%s\nwant %s, saying %q", name, verdict, told, tc.verdict, tc.says)
+		}
+	}
+}
+
+// A request that was due before the injection counts against the objective from the injection on, and no more than that.
+func TestWhatWasDueBeforeTheInjection(t *testing.T) {
+	for name, tc := range map[string]struct {
+		injected      time.Duration // it should have been at 3 s
+		frozen, until time.Duration
+		gates         []string
+		verdict       reports.Verdict
+		says          string
+	}{
+		"one": {3 * s, 2990 * ms, 3041 * ms, []string{"recover(err) < 50ms", "residual(err) < 50ms", "error_rate < 1%", "error_rate[err] < 1.5%"}, reports.Passed, ""},
+		"many, over a late injection": {3090 * ms, 3 * s, 3085 * ms, []string{"recover(err) < 50ms"}, reports.Invalid,
+			"gate recover(err) < 50ms can't be judged: 0 ms as measured, and 125 ms if 4 requests"},
+		"a wider gate": {3090 * ms, 3 * s, 3085 * ms, []string{"recover(err) < 400ms"}, reports.Passed, ""},
+	} {
+		r := open(10 * s)
+		f := &faultRun{Fault: &chaos.Fault{ID: "err", At: 3 * s, For: 2 * s}, targets: []string{"web-1"}}
+		r.s.Faults = []chaos.Fault{*f.Fault}
+		r.rec = newRecord(r.s, r.sched, r.fleet, 125*ms, false, nil)
+		r.rec.scheduled = append(r.rec.scheduled, f)
+		r.fleet.member(plan.Target{ID: "web-1"})
+		r.calmLoop(0, tc.injected, tc.frozen, tc.until, 3*ms)
+		r.rec.inject(f, tc.injected)
+		r.faults = append(r.faults, f)
+		r.calmLoop((tc.injected+9*ms)/(10*ms)*(10*ms), 5*s, tc.frozen, tc.until, 3*ms)
+		r.rec.revert(f, 5*s)
+		r.rec.cut(5 * s)
+		r.calmLoop(5*s, 10*s, tc.frozen, tc.until, 3*ms)
+		if verdict, told := r.told(t, tc.gates...); verdict != tc.verdict || !strings.Contains(told, tc.says) {
+			t.Errorf("%s: %s\n%s\nwant %s, saying %q", name, verdict, told, tc.verdict, tc.says)
+		}
+	}
+}
+
+// What did not happen on a side is said so, whatever else is known of the fault.
+func TestObservedOfWhatDidNotHappen(t *testing.T) {
+	for _, note := range []string{"", gate.BrokenBefore} {
+		if got := observed(&gate.Judgement{Note: note}); got != "did not happen" {
+			t.Errorf("%q: %q", note, got)
+		}
+	}
+}
+
+// Requests that were late may come in while targets leave and come: the race detector looks.
+func TestLateRequestsComeInWhileTargetsLeave(t *testing.T) {
+	r := open(20 * s)
+	r.begin(&faultRun{Fault: &chaos.Fault{ID: "k", At: 3 * s}, targets: []string{"web-1"}}, 3*s)
+	var work sync.WaitGroup
+	work.Go(func() { r.calmLoop(0, 20*s, 6*s, 6200*ms, 5*ms) })
+	for i := range 100 {
+		at := 3*s + time.Duration(i)*100*ms
+		r.event(plan.Event{At: at, Kind: plan.Changed, Target: "web-1", From: "healthy", To: "unhealthy"})
+		r.event(plan.Event{At: at, Kind: plan.Changed, Target: "web-1", From: "unhealthy", To: "healthy"})
+		r.rec.join(plan.Target{ID: fmt.Sprint("web-", i+2)})
+	}
+	work.Wait()
+	if r.countMissed(); r.faults[0].missed.n != 16 {
+		t.Errorf("%d missed it", r.faults[0].missed.n)
 	}
 }

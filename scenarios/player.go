@@ -145,7 +145,8 @@ func newPlayer(s *plan.Scenario, sched profile.Schedule, opts Options) *player {
 	}
 	width := min(max(s.Objective.Window/binsPerObjective, 50*time.Millisecond), time.Second)
 	traced := opts.World == "live" && s.Topology != nil && s.Client.Identify
-	return &player{s: s, opts: opts, sched: sched, fleet: newFleet(s), rec: newRecord(s, sched, width, traced, opts.Samples)}
+	fleet := newFleet(s)
+	return &player{s: s, opts: opts, sched: sched, fleet: fleet, rec: newRecord(s, sched, fleet, width, traced, opts.Samples)}
 }
 
 func (p *player) warn(format string, args ...any) {
@@ -352,7 +353,7 @@ func (p *player) event(e plan.Event) {
 		p.rec.tell(e.At, e.Abandoned)
 		return
 	}
-	if !p.fleet.event(&e) {
+	if !p.rec.event(&e) {
 		return
 	}
 	switch e.Kind {

@@ -41,7 +41,10 @@ type record struct {
 	unknown uint64      // requests of which nothing was known in the end
 	faults  []*faultRun // injected so far
 
-	scheduled []*faultRun // by the scenario, injected or not
+	scheduled []*faultRun     // by the scenario, injected or not
+	fleet     *fleet          // only read here; who changes it holds the lock
+	missable  [][]missedFault // what the numbers of Sample.Missed stand for
+	scratch   []missedFault
 }
 
 // told is what the balancer told of a request whose sample has not come yet.
@@ -58,13 +61,13 @@ const (
 	maxWaiting = 100_000
 )
 
-func newRecord(s *plan.Scenario, sched profile.Schedule, width time.Duration, traced bool, rows func(*reports.SampleRow)) *record {
+func newRecord(s *plan.Scenario, sched profile.Schedule, fleet *fleet, width time.Duration, traced bool, rows func(*reports.SampleRow)) *record {
 	var phases []measure.Phase
 	for _, ph := range s.Load.Phases {
 		phases = append(phases, measure.Phase{End: ph.End, Discard: ph.Discard})
 	}
 	r := &record{
-		s: s, rows: rows, recorder: measure.NewRecorder(phases, width), planned: make([]uint64, len(phases)), never: make([]uint64, len(phases)),
+		s: s, fleet: fleet, rows: rows, recorder: measure.NewRecorder(phases, width), planned: make([]uint64, len(phases)), never: make([]uint64, len(phases)),
 		groups: newDestinations(s), walk: sched.Walk(), traced: traced, waiting: map[uint64]*measure.Sample{}, early: map[uint64]told{},
 	}
 	var coming []time.Duration
@@ -72,6 +75,7 @@ func newRecord(s *plan.Scenario, sched profile.Schedule, width time.Duration, tr
 		coming = append(coming, s.Faults[i].At)
 	}
 	r.health = newCondition(s.Objective, s.Length(), s.Client.Timeout, width, r.recorder, coming...)
+	r.health.missed = r
 	for _, a := range s.Abort {
 		r.trailing = append(r.trailing, measure.NewTrailing(a.Over))
 	}
@@ -127,6 +131,7 @@ func (r *record) finish(s *measure.Sample) {
 			s.Group = r.groups.of(s.Seq)
 		}
 		r.recorder.AddFailure(s)
+		r.noteFailure(s)
 		for _, f := range r.faults {
 			if s.Due < *f.injected && s.Done >= *f.injected && f.caused(s) {
 				f.carried.Add(s)
@@ -198,7 +203,7 @@ func (r *record) inject(f *faultRun, now time.Duration) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at := r.cutBins(now)
-	f.injected, f.carried, f.watch = &at, &measure.Tally{}, r.health.watch(at, f.endsWithin(r.s.Length()))
+	f.injected, f.carried, f.watch = &at, &measure.Tally{}, r.health.watch(f.At, at, f.endsWithin(r.s.Length()))
 	r.faults = append(r.faults, f)
 	return at
 }
@@ -208,6 +213,20 @@ func (r *record) strike(f *faultRun, targets []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f.targets = targets
+}
+
+// event takes in what happened to a target.
+func (r *record) event(e *plan.Event) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.fleet.event(e)
+}
+
+// join notes a target that was added: events know less of it.
+func (r *record) join(t plan.Target) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fleet.member(t)
 }
 
 // revert notes that a fault ended at an instant.

@@ -34,7 +34,8 @@ func (p *player) result() *reports.Result {
 	all := sides{measured, measured, measured}
 	if p.rec.recorder.Delayed() || len(p.played.Stalls) > 0 {
 		all[atBest] = &figures{p: p, judged: judged.Lower(), impacts: p.impacts(true), on: atBest}
-		all[atWorst] = &figures{p: p, judged: judged.Worst(), impacts: p.worstImpacts(), on: atWorst}
+		p.countMissed()
+		all[atWorst] = &figures{p: p, judged: judged.Worst(p.misses(p.isJudged)), impacts: p.worstImpacts(), on: atWorst}
 	}
 	p.faultResults(r, measured.impacts)
 	p.targetResults(r)

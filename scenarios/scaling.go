@@ -114,8 +114,8 @@ func (p *player) lookedLate(sc *scaler) time.Duration {
 		}
 	}
 	for _, s := range p.played.Stalls {
-		if s.Ran == 0 && s.Stopped > sc.tolerated() && s.From < until {
-			longest = max(longest, s.Stopped)
+		if stopped := s.LongestStop(); stopped > sc.tolerated() && s.From < until {
+			longest = max(longest, stopped)
 		}
 	}
 	return longest
@@ -164,7 +164,7 @@ func (p *player) launch(sc *scaler, n int, now, breach time.Duration) {
 			if p.stopped {
 				return
 			}
-			p.fleet.member(t) // events know less of it
+			p.rec.join(t)
 			if err := p.world.Do(plan.Start{Target: t, Boot: sc.cfg.Timing.Boot}); err != nil {
 				p.warn("scaling %s: %v", sc.cfg.Group, err)
 			}

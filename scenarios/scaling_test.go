@@ -262,6 +262,60 @@ func TestTicksOfAFrozenPlayer(t *testing.T) {
 	}
 }
 
+// A stall leaves the gates on a group's scaling alone when its servers were in service by then, and one that stands for
+// several counts by the longest of them.
+func TestStallsThatChangeNoScaleOut(t *testing.T) {
+	const tolerated = 100 * ms
+	stall := func(from, stopped time.Duration) measure.Stall {
+		return measure.Stall{From: from, Resumed: from + stopped, To: from + stopped, Stopped: stopped}
+	}
+	joined := func(from, to, stopped, longest time.Duration) measure.Stall {
+		return measure.Stall{From: from, Resumed: to, To: to, Stopped: stopped, Ran: to - from - stopped, Longest: longest}
+	}
+	for name, tc := range map[string]struct {
+		servers []time.Duration // when each came into service, decided on 3 s before; 0: it never did
+		stalls  []measure.Stall
+		ticks   []lateTick
+		want    time.Duration
+	}{
+		"before the first scale-out":       {[]time.Duration{10 * s}, []measure.Stall{stall(2*s, 300*ms)}, nil, 300 * ms},
+		"before it is in service":          {[]time.Duration{10 * s}, []measure.Stall{stall(9900*ms, 300*ms)}, nil, 300 * ms},
+		"when it is in service":            {[]time.Duration{10 * s}, []measure.Stall{stall(10*s, 300*ms)}, nil, 0},
+		"before the last of two":           {[]time.Duration{10 * s, 14 * s}, []measure.Stall{stall(12*s, 300*ms)}, nil, 300 * ms},
+		"the last one was sooner":          {[]time.Duration{14 * s, 10 * s}, []measure.Stall{stall(12*s, 300*ms)}, nil, 300 * ms},
+		"after both":                       {[]time.Duration{10 * s, 14 * s}, []measure.Stall{stall(15*s, 300*ms)}, nil, 0},
+		"one never came":                   {[]time.Duration{10 * s, 0}, []measure.Stall{stall(15*s, 300*ms)}, nil, 300 * ms},
+		"there was none":                   {nil, []measure.Stall{stall(15*s, 300*ms)}, nil, 300 * ms},
+		"tolerated":                        {[]time.Duration{10 * s}, []measure.Stall{stall(2*s, tolerated)}, nil, 0},
+		"a late tick before it":            {[]time.Duration{10 * s}, nil, []lateTick{{9 * s, 200 * ms}}, 200 * ms},
+		"a late tick after it":             {[]time.Duration{10 * s}, nil, []lateTick{{11 * s, 200 * ms}}, 0},
+		"late ticks on both sides":         {[]time.Duration{10 * s}, nil, []lateTick{{9 * s, 200 * ms}, {11 * s, 500 * ms}}, 200 * ms},
+		"one for several, of which one":    {[]time.Duration{10 * s}, []measure.Stall{joined(s, 8*s, 700*ms, 300*ms)}, nil, 300 * ms},
+		"one for several, which are short": {[]time.Duration{10 * s}, []measure.Stall{joined(s, 8*s, 700*ms, 20*ms)}, nil, 0},
+		"one for several, after it":        {[]time.Duration{10 * s}, []measure.Stall{joined(11*s, 18*s, 700*ms, 300*ms)}, nil, 0},
+	} {
+		r := open(20 * s)
+		sc := &scaler{cfg: &plan.Scaling{Group: "web", Timing: autoscale.Timing{MetricPeriod: s}}, late: tc.ticks}
+		r.scalers, r.played.Stalls = []*scaler{sc}, tc.stalls
+		for i, at := range tc.servers {
+			m := r.fleet.member(plan.Target{ID: fmt.Sprintf("web-%d", i+1), Group: "web"})
+			if sc.waterfall = append(sc.waterfall, &stages{id: m.ID, breach: 3 * s, decided: 3 * s}); at > 0 {
+				m.inServiceAt = &at
+			}
+		}
+		if got := r.lookedLate(sc); got != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
+		g, err := gate.Parse("scale_out(web) < 60s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := r.scaledLate(&g); (told != "") != (tc.want > 0) {
+			t.Errorf("%s: %q", name, told)
+		}
+	}
+}
+
 // However long a run is, decisions that changed nothing take little room: those that follow each other and are alike are
 // told of as one, with their number and the range of the metric. Each that changed something is there, and what is there
 // can be decided again.

@@ -44,16 +44,17 @@ func validityOfLoads(binary string, length time.Duration, only string) error {
 		{"open loop, 500/s, 16 connections", []string{"--rate", "500/s", "--connections", "16"}},
 		{"closed loop, 8 users", []string{"--users", "8"}},
 	} {
+		matching := slices.DeleteFunc(disturbances(length), func(d disturbance) bool { return !strings.Contains(load.name+": "+d.name, only) })
+		if len(matching) == 0 {
+			continue
+		}
 		t := trial{binary: binary, url: b.url, args: load.args, length: length, closed: load.args[0] == "--users"}
 		truth, err := t.truth()
 		if err != nil {
 			return err
 		}
 		fmt.Printf("%s\n"+rowFormat, load.name, "disturbance", "invalid without gates", "largest error, valid runs", "largest error, invalid runs", "gates turned", "gates not judged")
-		for _, d := range disturbances(length) {
-			if !strings.Contains(load.name+": "+d.name, only) {
-				continue
-			}
+		for _, d := range matching {
 			err := t.play(d, truth)
 			if errors.Is(err, errNotHere) {
 				fmt.Printf(rowFormat, d.name, err.Error(), "", "", "", "")

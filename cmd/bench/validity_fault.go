@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -45,16 +46,24 @@ func validityOfFaults(binary, only string) error {
 			if !strings.Contains(load.name+", with a fault: "+name, only) {
 				continue
 			}
-			verdicts := map[reports.Verdict]int{}
+			verdicts, judged := map[reports.Verdict]int{}, []reports.Verdict{reports.Failed, reports.Invalid, reports.Passed}
 			for i := range repeats {
-				// What starts before the load takes some 0.5 s: each time the freeze begins a little later.
+				// What starts before the load takes 0.1 to 0.5 s: the freeze begins 2.8 to 3.6 s after the load, each time a
+				// little later.
 				v, err := playFault(binary, load.phase, 3300*time.Millisecond+time.Duration(i)*100*time.Millisecond, frozen)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", load.name, name, err)
 				}
+				if !slices.Contains(judged, v) {
+					return fmt.Errorf("%s, %s: the verdict is %q", load.name, name, v)
+				}
 				verdicts[v]++
 			}
-			fmt.Printf(format, load.name, name, fmt.Sprint(verdicts[reports.Failed]), fmt.Sprint(verdicts[reports.Invalid]), fmt.Sprint(verdicts[reports.Passed]))
+			row := []any{load.name, name}
+			for _, v := range judged {
+				row = append(row, fmt.Sprint(verdicts[v]))
+			}
+			fmt.Printf(format, row...)
 		}
 	}
 	return nil

@@ -15,6 +15,7 @@ type Bin struct {
 	Due      Tally     // the requests due in it
 	Ended    Tally     // the requests that ended in it, whenever they were due; without service time, lateness and statuses
 	Failures []Failure // the failed and dropped ones of Ended, by what the balancer said of them
+	Missed   []Missed  // successes of Due that may have missed faults
 
 	best  uint64 // successes that would have ended in it at best, without the generator's own delays
 	older []older
@@ -27,6 +28,15 @@ type Failure struct {
 	Group  string // without a target: the group that it was for, or empty when that is not known
 	N      uint64
 	Turned uint64 // those of N that may be the generator's own doing
+}
+
+// Missed counts the successes of a bin that may have missed the same faults; see Sample.Missed.
+type Missed struct {
+	Faults      int    // Sample.Missed
+	Request     string // its name in the mix
+	Status      int
+	N           uint64
+	First, Last time.Duration // the first may have been sent at First without the generator's own delay, the last was at Last
 }
 
 // older counts the successes that ended in a bin, or would have at best, and were due before a cut that had been made
@@ -51,6 +61,17 @@ func (b *Bin) addFailure(f Failure) {
 	b.Failures = append(b.Failures, f)
 }
 
+func (b *Bin) addMissed(m Missed) {
+	for i := range b.Missed {
+		if x := &b.Missed[i]; x.Faults == m.Faults && x.Request == m.Request && x.Status == m.Status {
+			x.N += m.N
+			x.First, x.Last = min(x.First, m.First), max(x.Last, m.Last)
+			return
+		}
+	}
+	b.Missed = append(b.Missed, m)
+}
+
 func (b *Bin) addOlder(o older) {
 	for i := range b.older {
 		if x := &b.older[i]; x.cut == o.cut {
@@ -71,6 +92,9 @@ func (b *Bin) merge(o *Bin) {
 	b.best += o.best
 	for _, f := range o.Failures {
 		b.addFailure(f)
+	}
+	for _, m := range o.Missed {
+		b.addMissed(m)
 	}
 	for _, x := range o.older {
 		b.addOlder(x)

@@ -421,13 +421,15 @@ func TestWorst(t *testing.T) {
 		x := sample(0, 10*ms, Succeeded)
 		x.Status = 200
 		if i >= 90 {
-			x.Stalled, x.MayHaveFailed = 5*ms, true
+			x.Stalled, x.Missed = 5*ms, 1
 		}
 		one.Add(x)
 		one.AddEnd(x, func(time.Duration) bool { return true })
 	}
 	tl.Merge(&one)
-	w := tl.Worst()
+	var misses Misses
+	misses.Add(200, 10)
+	w := tl.Worst(&misses)
 	if w.Succeeded != 90 || w.Failed != 10 || w.Within != 90 || w.MayBeBad != 10 || !slices.Equal(w.Statuses, statuses{{200, 90}}) || w.ErrorRate() != .1 {
 		t.Errorf("%+v", w)
 	}
@@ -436,8 +438,37 @@ func TestWorst(t *testing.T) {
 	}
 	var calm Tally
 	calm.Add(sample(0, 10*ms, Succeeded))
-	if calm.Worst() != &calm {
+	if calm.Worst(&Misses{}) != &calm {
 		t.Error("a tally of which nothing missed a fault has another side at worst")
+	}
+}
+
+// What missed the same faults is counted together in each bin, and keeps its number and its bounds when bins merge.
+func TestMissedOfBinsThatMerge(t *testing.T) {
+	r := NewRecorder([]Phase{{End: 24 * time.Hour}}, 250*ms)
+	const n = 2000
+	for i := range n {
+		due := time.Duration(i) * time.Second
+		x := sample(due, due+100*ms, Succeeded)
+		x.Offered, x.Sent = x.Due+80*ms, x.Due+80*ms
+		x.Stalled, x.Missed, x.Status = 80*ms, 1+i%2, 200
+		r.Add(x)
+	}
+	r.Finish()
+	got := map[int]uint64{}
+	for _, b := range r.Bins() {
+		if len(b.Missed) > 2 {
+			t.Fatalf("%d counts in the bin at %v", len(b.Missed), b.Start)
+		}
+		for _, m := range b.Missed {
+			got[m.Faults] += m.N
+			if m.First < b.Start || m.Last >= b.End || m.First > m.Last-80*ms || m.Status != 200 {
+				t.Errorf("%+v in the bin from %v to %v", m, b.Start, b.End)
+			}
+		}
+	}
+	if got[1] != n/2 || got[2] != n/2 {
+		t.Errorf("%v", got)
 	}
 }
 

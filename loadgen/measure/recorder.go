@@ -85,7 +85,12 @@ func (r *Recorder) Add(s *Sample) {
 	r.tallies[phase].Add(s)
 	r.tallies[phase].AddEnd(s, func(t time.Duration) bool { return t < r.phases[phase].End })
 	r.parts[phase].Add(s)
-	r.bins.at(s.Due).Due.Add(s)
+	due := r.bins.at(s.Due)
+	due.Due.Add(s)
+	if s.Missed != 0 {
+		sent, late := s.SentLate()
+		due.addMissed(Missed{Faults: s.Missed, Request: s.Request, Status: s.Status, N: 1, First: sent - late, Last: sent})
+	}
 	if s.Outcome != Cancelled {
 		r.addEnded(s)
 	}

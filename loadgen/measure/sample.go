@@ -31,9 +31,9 @@ type Sample struct {
 	// as 0. The engine leaves it to the monitor; see StallLedger.Stalled.
 	Stalled time.Duration
 
-	// MayHaveFailed: it succeeded, but the generator itself sent it so late that it missed a fault. Who knows of faults
-	// sets it, before the sample is added.
-	MayHaveFailed bool
+	// Missed is not 0 when it succeeded, but the generator itself sent it so late that it may have missed faults. Who
+	// knows of faults sets it, before the sample is added, and knows which ones a number stands for.
+	Missed int
 
 	Outcome  Outcome
 	Class    Class // why it failed; empty for a success

@@ -34,6 +34,17 @@ type Stall struct {
 	// Ran is how much of the time from From to To does not count, because it ran as usual between the stalls that this
 	// one stands for. It is 0 when it stands for itself.
 	Ran time.Duration
+
+	// Longest is the longest Stopped of the stalls that this one stands for; 0 when it stands for itself.
+	Longest time.Duration
+}
+
+// LongestStop is the longest time for which the generator stood still in one of the stalls that this one stands for.
+func (s *Stall) LongestStop() time.Duration {
+	if s.Longest > 0 {
+		return s.Longest
+	}
+	return s.Stopped
 }
 
 // Length is how long the generator stood still, the time in which the burst drained included.
@@ -260,6 +271,7 @@ func joined(a, b *stall) stall {
 	out.joined, out.bursts = true, a.burst()+b.burst()
 	out.Resumed, out.To = b.Resumed, b.To
 	out.Stopped += b.Stopped
+	out.Longest = max(a.LongestStop(), b.LongestStop())
 	out.Ran += b.From - a.To + b.Ran
 	return out
 }

@@ -215,16 +215,21 @@ func TestStallLedgerIsBoundedAndAdditive(t *testing.T) {
 			now = l.last
 		}
 		kept, stopped, drained := l.Stalls(), time.Duration(0), time.Duration(0)
-		last := time.Duration(0)
+		last, longest, longestOfAll := time.Duration(0), time.Duration(0), time.Duration(0)
 		for _, s := range kept {
 			if s.From < last || s.Length() <= 0 || s.Stopped <= 0 || s.Drained() < 0 || s.Ran < 0 || n == 20 && s.Ran > 0 {
 				t.Fatalf("%+v after %v", s, last)
 			}
 			last = s.To
 			stopped, drained = stopped+s.Stopped, drained+s.Drained()
+			longest = max(longest, s.LongestStop())
 		}
 		for _, s := range all.Stalls() {
+			longestOfAll = max(longestOfAll, s.Stopped)
 			stopped, drained = stopped-s.Stopped, drained-s.To+s.From+s.Stopped
+		}
+		if longest != longestOfAll {
+			t.Errorf("of %d stalls, %d of them kept, the longest is %v, want %v", len(all.stalls), len(kept), longest, longestOfAll)
 		}
 		if stopped != 0 || drained != 0 {
 			t.Errorf("of %d stalls, %d of them kept, it stopped for %v too long, and drained for %v", len(all.stalls), len(kept), stopped, drained)

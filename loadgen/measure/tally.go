@@ -64,15 +64,13 @@ func (s statuses) less(o statuses) (out statuses) {
 	return out
 }
 
-// delayed is what Lower and Worst need of the requests that the generator itself delayed.
+// delayed is what Lower needs of the requests that the generator itself delayed.
 type delayed struct {
 	n               uint64   // finished requests that the generator delayed
 	failed, dropped uint64   // those of them that may be its doing
 	response        Hist     // of successes and of those failures that were not dropped, without the generator's part
 	bad             Hist     // of the other failures, without the generator's part
 	statuses        statuses // of failures that may be its doing
-	missed          uint64   // successes that may have failed; see Sample.MayHaveFailed
-	missedStatuses  statuses // of these
 }
 
 // All is the response time of every finished request, failures at the moment the client gave up.
@@ -176,12 +174,6 @@ func (d *delayed) add(s *Sample) {
 	if s.Stalled > 0 {
 		d.n++
 	}
-	if s.MayHaveFailed {
-		d.missed++
-		if s.Status != 0 {
-			d.missedStatuses.add(s.Status, 1)
-		}
-	}
 	switch lower := s.Response() - s.Stalled; {
 	case s.Outcome == Succeeded:
 		d.response.Record(lower)
@@ -217,18 +209,31 @@ func (t *Tally) Lower() *Tally {
 	return &l
 }
 
-// Worst returns the figures as they would be had each request failed that MayHaveFailed. It is the tally itself when
-// there is none, and shares its histograms: it is only for reading. Latencies are as measured.
-func (t *Tally) Worst() *Tally {
-	d := t.delayed
-	if d == nil || d.missed == 0 {
+// Misses are successes of a tally that may have failed.
+type Misses struct {
+	N        uint64
+	statuses statuses
+}
+
+// Add counts successes with a status; 0 when nobody knows it.
+func (m *Misses) Add(status int, n uint64) {
+	m.N += n
+	if status != 0 {
+		m.statuses.add(status, n)
+	}
+}
+
+// Worst returns the figures as they would be had these of its successes failed. It is the tally itself when there are
+// none, and shares its histograms: it is only for reading. Latencies are as measured.
+func (t *Tally) Worst(m *Misses) *Tally {
+	if m.N == 0 {
 		return t
 	}
 	w := *t
-	w.Succeeded -= d.missed
-	w.Failed += d.missed
-	w.Within -= min(d.missed, w.Within) // as if all of them had ended in time
-	w.Statuses, w.MayBeBad, w.delayed = t.Statuses.less(d.missedStatuses), d.missed, nil
+	w.Succeeded -= m.N
+	w.Failed += m.N
+	w.Within -= min(m.N, w.Within) // as if all of them had ended in time
+	w.Statuses, w.MayBeBad, w.delayed = t.Statuses.less(m.statuses), m.N, nil
 	return &w
 }
 
@@ -276,10 +281,6 @@ func (d *delayed) merge(o *Tally) {
 		d.dropped += x.dropped
 		for _, c := range x.statuses {
 			d.statuses.add(c.Status, c.N)
-		}
-		d.missed += x.missed
-		for _, c := range x.missedStatuses {
-			d.missedStatuses.add(c.Status, c.N)
 		}
 	}
 }

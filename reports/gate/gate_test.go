@@ -188,7 +188,9 @@ func TestUnknownAnswers(t *testing.T) {
 	bad := answers(40, measure.Sample{Done: 20 * time.Millisecond, Status: 503, Outcome: measure.Failed})
 	turned := answers(60, measure.Sample{Done: time.Second, Stalled: time.Second, Status: 503, Outcome: measure.Failed})
 	dropped := answers(60, measure.Sample{Offered: time.Second, Done: time.Second, Stalled: time.Second, Outcome: measure.Dropped})
-	missed := answers(60, measure.Sample{Done: time.Second, Stalled: time.Second, Status: 200, MayHaveFailed: true})
+	missed := answers(60, measure.Sample{Done: time.Second, Stalled: time.Second, Status: 200})
+	var misses measure.Misses
+	misses.Add(200, 60)
 	for _, tc := range []struct {
 		expr     string
 		tally    *measure.Tally
@@ -199,11 +201,11 @@ func TestUnknownAnswers(t *testing.T) {
 		{"status(5xx) < 4%", sum(good, bad, dropped).Lower(), 4, false},
 		{"status(2xx) > 90%", sum(good, bad, turned).Lower(), 96, false},
 		{"status(503) < 1%", turned.Lower(), 0, false},
-		{"status(503) < 10%", sum(good, bad, missed).Worst(), 10, false},
-		{"status(200) > 90%", sum(good, bad, missed).Worst(), 90, false},
-		{"error_rate < 10%", sum(good, bad, missed).Worst(), 10, false},
-		{"dropped < 60", sum(good, missed).Worst(), 60, false},
-		{"failed < 60", sum(good, missed).Worst(), 60, false},
+		{"status(503) < 10%", sum(good, bad, missed).Worst(&misses), 10, false},
+		{"status(200) > 90%", sum(good, bad, missed).Worst(&misses), 90, false},
+		{"error_rate < 10%", sum(good, bad, missed).Worst(&misses), 10, false},
+		{"dropped < 60", sum(good, missed).Worst(&misses), 60, false},
+		{"failed < 60", sum(good, missed).Worst(&misses), 60, false},
 		{"p99 < 1s", dropped.Lower(), 0, true},
 		{"p99_all < 1s", dropped.Lower(), 0, true},
 	} {
@@ -333,6 +335,10 @@ func TestNotesOnRecovery(t *testing.T) {
 	}
 	if j := g.Judge(never); j.Passed || j.Happened || j.Note != BrokenBefore {
 		t.Errorf("without a recovery: %+v", j)
+	}
+	never.Fault = func(string) (Fault, bool) { return Fault{}, true }
+	if j := g.Judge(never); j.Passed || j.Happened || j.Note != "" {
+		t.Errorf("without a recovery, and without a breach: %+v", j)
 	}
 }
 

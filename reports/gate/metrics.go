@@ -247,7 +247,7 @@ func faultMetric(name, doc string, of func(Fault) *time.Duration) metric {
 func recoverMetric() metric {
 	m := faultMetric("recover", "from injection until the objective held again, for good if the fault ends; 0 when it never broke", func(f Fault) *time.Duration { return f.Recover })
 	m.note = func(f *Facts, g Gate) string {
-		if ft, err := f.faultOf(g); err == nil && !ft.Broken {
+		if ft, err := f.faultOf(g); err == nil && !ft.Broken && ft.Recover != nil {
 			return "the objective did not break"
 		}
 		return noteBefore(f, g)
