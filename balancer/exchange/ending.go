@@ -58,7 +58,7 @@ func (e Ending) row() row {
 		Echoed:          {"head of the answer too large for a large request", group.Abandoned, Broken},
 		Unpassable:      {"header of the answer with bytes that can't be passed on", group.Abandoned, Broken},
 		GaveUp:          {"ended by the target after the client had been waited for", group.Abandoned, Broken},
-		BrokenAlready:   {"connection broken, as was told already", group.Abandoned, Broken},
+		BrokenAlready:   {"connection broken, as has counted already", group.Abandoned, Broken},
 		Calmed:          {"the target is asked too much", group.Abandoned, Broken},
 		NoResources:     {"no descriptor, port or memory left for a connection", group.Abandoned, Resources},
 		HeadRefused:     {"head of the request too large for the target", group.Abandoned, HeadTooLarge},

@@ -11,7 +11,7 @@ import (
 // Each costs its sender next to nothing, and net/http microseconds.
 const (
 	idleBurst = 10000
-	idleRate  = 330
+	idleEvery = time.Second / 330
 )
 
 // What moves an exchange on allows for further frames that do not. Envoy lets a client answer a frame of data with ten that change
@@ -55,9 +55,9 @@ func (f *flood) read(p []byte) bool {
 	if f.owed <= idleBurst {
 		return false
 	}
-	now := time.Now() // it is looked at now and then only
-	f.owed = max(0, f.owed-int64(now.Sub(f.paid).Seconds()*idleRate))
-	f.paid = now
+	n := time.Since(f.paid) / idleEvery // it is looked at now and then only
+	f.owed = max(0, f.owed-int64(n))
+	f.paid = f.paid.Add(n * idleEvery)
 	return f.owed > idleBurst
 }
 

@@ -79,7 +79,7 @@ func (c *conn) tell() {
 	if !c.frames.between() {
 		return
 	}
-	if c.ending.Load() && !c.told {
+	if c.ending.Load() && !c.told && !c.calmed { // the number of the last stream never grows
 		c.told = true
 		c.goAway(lastPossible, 0) // NO_ERROR
 	}
