@@ -3,9 +3,6 @@ package proxy
 import (
 	"cmp"
 	"errors"
-	"net"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
@@ -187,19 +184,6 @@ func (x *driver) unconnected(err error) failure {
 		how = exchange.ConnectTimedOut
 	}
 	return failure{how: how, err: err}
-}
-
-// NoResources reports whether a connection failed for want of something on this machine: descriptors, ports, memory. It says nothing
-// about who was to be connected to.
-func NoResources(err error) bool {
-	var lookup *net.DNSError // it keeps what failed as text
-	named := errors.As(err, &lookup)
-	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
-		if errors.Is(err, number) || (named && strings.HasSuffix(lookup.Err, number.Error())) {
-			return true
-		}
-	}
-	return false
 }
 
 // on is the exchange on a connection.
