@@ -84,8 +84,11 @@ func (e Ending) Outcome() group.Outcome {
 // Retried is the outcome that decides whether another attempt may follow: an exchange that says nothing about its target may
 // still have failed without its client's doing.
 func (e Ending) Retried() group.Outcome {
-	if e == BrokenAlready || e == Calmed {
+	switch e {
+	case BrokenAlready, Calmed:
 		return group.Broken
+	case NoResources: // nothing was sent; there may be an idle connection to another target, or a port
+		return group.ConnectFailed
 	}
 	return e.Outcome()
 }
