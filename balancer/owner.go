@@ -27,7 +27,7 @@ type owner struct {
 
 func newOwner(b *Balancer, cfg Group, g *group.Group) *owner {
 	o := &owner{b: b, cfg: cfg, g: g, probers: map[*group.Target]context.CancelFunc{}}
-	o.pool = &proxy.Pool{Group: g, Strategy: cfg.Strategy.Kind, Connect: cfg.Timeouts.Connect, Response: cfg.Timeouts.Response, Exchange: cfg.Timeouts.Exchange, Tunnel: cfg.Timeouts.Tunnel, HTTP2: cfg.HTTP2, ProxyHeader: cfg.ProxyHeader, Host: cfg.Host, Answered: o.answered, Dial: b.opts.Dial}
+	o.pool = &proxy.Pool{Group: g, Strategy: cfg.Strategy.Kind, Connect: cfg.Timeouts.Connect, Response: cfg.Timeouts.Response, Exchange: cfg.Timeouts.Exchange, Tunnel: cfg.Timeouts.Tunnel, HTTP2: cfg.HTTP2, ProxyHeader: cfg.ProxyHeader, Host: cfg.Host, Answered: o.answered, Dial: b.opts.Dial, Descriptors: b.descriptors}
 	return o
 }
 
