@@ -25,6 +25,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
+	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
@@ -127,8 +128,9 @@ type Balancer struct {
 	certs    []*certs.Store                   // by listener, nil where TLS is not spoken
 	counters exchange.Counters
 
-	abandoned abandonedLog
-	shortage  shortage
+	abandoned   abandonedLog
+	shortage    shortage
+	descriptors *serve.Descriptors // of connections of clients and to targets; nothing else is counted
 
 	reloading sync.Mutex
 	mu        sync.Mutex // of what follows
@@ -150,6 +152,7 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 		opts.Note = func(string) {}
 	}
 	b := &Balancer{cfg: cfg, opts: opts}
+	b.descriptors = serve.NewDescriptors(connectionBudget(maxDescriptors()), b.closeIdle)
 	if opts.Clock != nil {
 		b.clock = *opts.Clock
 	} else {

@@ -103,7 +103,10 @@ func startWith(t *testing.T, cfg Config, opts Options) *running {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	t.Cleanup(r.stop)
+	t.Cleanup(func() {
+		r.stop()
+		await(t, "all connections to be given back", func() bool { return b.descriptors.Open() == 0 })
+	})
 	return r
 }
 

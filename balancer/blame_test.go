@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -108,8 +109,12 @@ func leaving(c net.Conn, f *http2.Framer, _ uint32) {
 
 // without is how connections to targets are made when the balancer's own machine has nothing left for one.
 func without(number syscall.Errno) func(context.Context, string) (net.Conn, error) {
-	return func(context.Context, string) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: number}
+	return func(_ context.Context, address string) (net.Conn, error) {
+		to, err := net.ResolveTCPAddr("tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: to, Err: os.NewSyscallError("connect", number)}
 	}
 }
 
@@ -169,7 +174,7 @@ func blameless() []outcome {
 			cfg.Groups[0].HTTP2 = true
 		}, client: request(plainGet), status: 502, cause: "broken"},
 	}
-	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
+	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EAGAIN, syscall.EADDRNOTAVAIL} {
 		for _, two := range []bool{false, true} {
 			rows = append(rows, outcome{name: fmt.Sprintf("nothing left for a connection: %v, HTTP/2 %v", number, two), target: mute, dial: without(number),
 				change: func(_ *testing.T, cfg *Config) { cfg.Groups[0].HTTP2 = two }, client: request(plainGet), status: 503, cause: "resources"})

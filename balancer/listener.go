@@ -24,7 +24,7 @@ type ListenerLimits struct {
 func ListenerLimitParams() []spec.Param {
 	const least, most = 1 << 10, 1 << 20
 	return []spec.Param{
-		{Name: "connections", Type: spec.Count, Default: "unlimited", Min: 1, Max: 1e6, Words: []spec.Word{{Name: "unlimited", Value: 0}}, Doc: "open at once; more are answered 503 and closed; unlimited: half of the descriptors that the process may have (RLIMIT_NOFILE), shared by the listeners without a limit"},
+		{Name: "connections", Type: spec.Count, Default: "unlimited", Min: 1, Max: 1e6, Words: []spec.Word{{Name: "unlimited", Value: 0}}, Doc: "open at once; more are answered 503 and closed; unlimited: seven sixteenths of the descriptors that the process may have (RLIMIT_NOFILE), shared by the listeners without a limit"},
 		{Name: "line", Type: spec.Count, Default: "16384", Min: least, Max: most, Doc: "bytes of the first line of a request, and of a header"},
 		{Name: "head", Type: spec.Count, Default: "65536", Min: least, Max: most, Doc: "bytes of a request's head"},
 		{Name: "headers", Type: spec.Count, Default: "100", Min: 1, Max: 10_000, Doc: "headers of a request; more are answered 431"},

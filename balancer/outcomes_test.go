@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -232,6 +233,13 @@ func ofTargets() []outcome {
 		{name: "refused", change: func(t *testing.T, cfg *Config) {
 			cfg.Groups[0].Targets = []Target{{ID: "raw-1", Address: refusing(t)}, {ID: "raw-2", Address: refusing(t)}}
 		}, client: request(plainGet), status: 502, cause: "connect", ejects: true},
+		{name: "no address of this machine leads there", change: func(_ *testing.T, cfg *Config) {
+			cfg.Groups[0].Targets = []Target{{ID: "raw-1", Address: "[fe80::1]:80"}, {ID: "raw-2", Address: "[fe80::2]:80"}}
+		}, dial: without(syscall.EADDRNOTAVAIL), client: request(plainGet), status: 502, cause: "connect", ejects: true},
+		{name: "HTTP/2: no address of this machine leads there", change: func(_ *testing.T, cfg *Config) {
+			cfg.Groups[0].Targets = []Target{{ID: "raw-1", Address: "[fe80::1]:80"}, {ID: "raw-2", Address: "[fe80::2]:80"}}
+			cfg.Groups[0].HTTP2 = true
+		}, dial: without(syscall.EADDRNOTAVAIL), client: request(plainGet), status: 502, cause: "connect", ejects: true},
 		{name: "reset before the head", target: saying(""), client: request(plainGet), status: 502, cause: "broken", ejects: true},
 		{name: "reset in the head", target: saying("HTTP/1.1 200 OK\r\nA: "), client: request(plainGet), status: 502, cause: "broken", ejects: true},
 		{name: "ended in the body", target: saying("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), client: request(plainGet), status: 200, cause: "broken", ejects: true},

@@ -114,6 +114,9 @@ func (p *prober) dialProbe(ctx context.Context, network, address string) (net.Co
 		dial = p.b.opts.Dial
 	}
 	nc, err := dial(ctx, address)
+	if proxy.NoDescriptor(err) && p.b.descriptors.Free() {
+		nc, err = dial(ctx, address)
+	}
 	if err != nil || p.header == 0 {
 		return nc, err
 	}

@@ -25,7 +25,7 @@ func (s *shortage) due(now time.Duration) bool {
 // short hears that this machine had nothing left for a connection to a target. Nothing follows from it for the target.
 func (b *Balancer) short(err error) {
 	if b.shortage.due(b.clock.Now()) {
-		b.opts.Note(fmt.Sprintf("no connection to a target could be made, and the targets are not to blame: %v", err))
+		b.opts.Note(fmt.Sprintf("no connection to a target could be made, and the targets are not to blame: %v; %d connections of clients and to targets are open, of %d that the descriptors allow", err, b.descriptors.Open(), b.descriptors.Most()))
 	}
 }
 
@@ -41,9 +41,23 @@ func maxDescriptors() int {
 // mostDescriptors stands for no limit.
 const mostDescriptors = 1 << 30
 
-// connectionLimits is how many connections each listener may have open. Those without a limit of their own share half of the
-// descriptors: the other half is for connections to targets, so that clients who only hold theirs keep nobody from being answered.
-func connectionLimits(listeners []Listener, descriptors int) []int {
+// closeIdle closes some of the connections to targets that are kept for requests to come, and reports whether there was one.
+func (b *Balancer) closeIdle() bool {
+	closed := false
+	for _, o := range b.owners() {
+		closed = o.pool.CloseIdle() || closed
+	}
+	return closed
+}
+
+// connectionBudget is how many connections there may be at once, of clients and to targets together: an eighth of the descriptors is for
+// all else, such as listeners, files, probes and clients that are told why they are turned away.
+func connectionBudget(descriptors int) int { return descriptors - descriptors/8 }
+
+// connectionLimits is how many connections each listener may have open, of so many that there may be in all. Those without a limit of
+// their own share half: the other half is for connections to targets, so that clients who only hold theirs keep nobody from
+// being answered. A client of HTTP/2 may need many of them, so that these are counted in all.
+func connectionLimits(listeners []Listener, budget int) []int {
 	out := make([]int, len(listeners))
 	unlimited := 0
 	for i := range listeners {
@@ -53,7 +67,7 @@ func connectionLimits(listeners []Listener, descriptors int) []int {
 	}
 	for i := range out {
 		if out[i] == 0 {
-			out[i] = max(descriptors/2/unlimited, 1)
+			out[i] = max(budget/2/unlimited, 1)
 		}
 	}
 	return out

@@ -39,7 +39,7 @@ func (b *Balancer) frontServer(i int) (*frontServer, error) {
 	c := serve.Config{
 		Handler: front, Refused: front.Refused, Status: func(reason error) int { return proxy.Refusal(&l.Options.Status, reason) }, Proxied: l.ProxyHeader,
 		Idle: l.Timeouts.Idle, Header: l.Timeouts.Header, Body: l.Timeouts.Body, Write: l.Timeouts.Write,
-		Connections: connectionLimits(b.cfg.Listeners, maxDescriptors())[i], HeadLine: l.Limits.Line, Head: l.Limits.Head, Fields: l.Limits.Headers, MaxBody: int64(l.Limits.Body),
+		Connections: connectionLimits(b.cfg.Listeners, b.descriptors.Most())[i], Descriptors: b.descriptors, HeadLine: l.Limits.Line, Head: l.Limits.Head, Fields: l.Limits.Headers, MaxBody: int64(l.Limits.Body),
 	}
 	s := &frontServer{}
 	protocols := []string{"http/1.1"}

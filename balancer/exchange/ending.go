@@ -90,6 +90,8 @@ func (e Ending) Retried(unprocessed bool) group.Outcome {
 		return group.ConnectFailed
 	case e == BrokenAlready || e == Calmed:
 		return group.Broken
+	case e == NoResources: // nothing was sent; there may be an idle connection to another target, or a port
+		return group.ConnectFailed
 	}
 	return e.Outcome()
 }

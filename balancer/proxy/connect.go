@@ -2,9 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"net"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
@@ -63,19 +60,6 @@ func (x *driver) unconnected(err error, t *group.Target) exchange.Event {
 	}
 	x.told = x.toldOf(err, t)
 	return e
-}
-
-// NoResources reports whether a connection failed for want of something on this machine: descriptors, ports, memory. It says nothing
-// about who was to be connected to.
-func NoResources(err error) bool {
-	var lookup *net.DNSError // it keeps what failed as text
-	named := errors.As(err, &lookup)
-	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
-		if errors.Is(err, number) || (named && strings.HasSuffix(lookup.Err, number.Error())) {
-			return true
-		}
-	}
-	return false
 }
 
 // endAttempt gives the connection of the attempt back, after an error or none.

@@ -40,8 +40,9 @@ type Pool struct {
 	HTTP2             bool          // spoken with the targets, by prior knowledge
 	ProxyHeader       int           // version of the PROXY header that each connection begins with; 0 for none
 	// Dial makes a connection to an address before the context ends; nil stands for TCP.
-	Dial func(ctx context.Context, address string) (net.Conn, error)
-	Host string // what the targets get as Host: "" the client's, HostOfTarget their own address, or another
+	Dial        func(ctx context.Context, address string) (net.Conn, error)
+	Descriptors *serve.Descriptors // bounds the connections together with those of clients
+	Host        string             // what the targets get as Host: "" the client's, HostOfTarget their own address, or another
 
 	upstreams sync.Map     // *group.Target to *upstream
 	requests  atomic.Int64 // see Requests
@@ -118,6 +119,9 @@ func NewFront(routing *atomic.Pointer[Routing], port string, seed draw.Seed, opt
 	}
 	if hooks.Discard == nil {
 		hooks.Discard = func(uint64) bool { return false }
+	}
+	if hooks.Short == nil {
+		hooks.Short = func(error) {}
 	}
 	f := &Front{
 		routing: routing, port: port, options: options, hooks: hooks, counters: counters,

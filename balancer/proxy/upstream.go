@@ -37,6 +37,7 @@ type upstream struct {
 	header            int                                                         // version of the PROXY header
 	h2                *h2.Client                                                  // nil unless HTTP/2 is spoken
 	dialer            func(ctx context.Context, address string) (net.Conn, error) // nil for TCP
+	descriptors       *serve.Descriptors                                          // that its connections are counted in
 
 	wary atomic.Int64 // Unix time in ns until which it is; see hasty
 
@@ -46,7 +47,7 @@ type upstream struct {
 }
 
 func newUpstream(p *Pool, address string) *upstream {
-	u := &upstream{address: address, connect: cmp.Or(p.Connect, connectTimeout), response: p.response(), tls: p.TLS, header: p.ProxyHeader, dialer: p.Dial}
+	u := &upstream{address: address, connect: cmp.Or(p.Connect, connectTimeout), response: p.response(), tls: p.TLS, header: p.ProxyHeader, dialer: p.Dial, descriptors: p.Descriptors}
 	if u.tls != nil && u.tls.ServerName == "" {
 		u.tls = u.tls.Clone()
 		u.tls.ServerName, _, _ = net.SplitHostPort(address)
@@ -230,15 +231,31 @@ func (u *upstream) dial(ctx context.Context, client *serve.Peer, c *conn) error 
 		return err
 	}
 	c.socket = serve.NewProgressConn(nc, u.response, c.look)
+	c.socket.Count(u.descriptors)
 	c.nc = c.socket
 	if err = u.introduce(ctx, client, c, by); err != nil {
-		nc.Close()
+		c.socket.Close()
 	}
 	return err
 }
 
-// connection makes a connection before an instant.
+// connection makes a connection before an instant, for which a descriptor is taken.
 func (u *upstream) connection(ctx context.Context, by time.Time) (net.Conn, error) {
+	if !u.descriptors.Take() {
+		return nil, errNoDescriptor
+	}
+	nc, err := u.reach(ctx, by)
+	if NoDescriptor(err) && u.descriptors.Free() {
+		nc, err = u.reach(ctx, by)
+	}
+	if err != nil {
+		u.descriptors.Give()
+	}
+	return nc, err
+}
+
+// reach makes a connection before an instant.
+func (u *upstream) reach(ctx context.Context, by time.Time) (net.Conn, error) {
 	if u.dialer == nil {
 		dialer := net.Dialer{Deadline: by}
 		return dialer.DialContext(ctx, "tcp", u.address)

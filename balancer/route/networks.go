@@ -11,7 +11,7 @@ import (
 // Networks are blocks of addresses.
 type Networks []netip.Prefix
 
-// ParseNetworks reads addresses and CIDR blocks.
+// ParseNetworks reads addresses and CIDR blocks. What is written as IPv4 within IPv6 (::ffff:10.0.0.0/104) is IPv4.
 func ParseNetworks(list []string) (Networks, error) {
 	var out Networks
 	for _, s := range list {
@@ -23,14 +23,24 @@ func ParseNetworks(list []string) (Networks, error) {
 			}
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
+		if p.Addr().Is4In6() {
+			if p.Bits() < mappedBits {
+				return nil, fmt.Errorf("%q is a block of IPv4 and of IPv6 addresses: write it as IPv4, such as 10.0.0.0/8, or with %d bits or more", s, mappedBits)
+			}
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits)
+		}
 		out = append(out, p.Masked())
 	}
 	return out, nil
 }
 
-// Contain reports whether an address is in one of the blocks.
+// mappedBits is how long the prefix is of IPv4 addresses within IPv6 (RFC 4291, 2.5.5.2).
+const mappedBits = 96
+
+// Contain reports whether an address is in one of the blocks. Blocks have no zones: that of an address does not matter.
 func (n Networks) Contain(a netip.Addr) bool {
-	return slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
+	a = a.Unmap().WithZone("")
+	return slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // Client returns the address of the client behind proxies, which are those of the blocks: X-Forwarded-For is read from its end

@@ -1,6 +1,9 @@
 package route
 
-import "testing"
+import (
+	"net/netip"
+	"testing"
+)
 
 func TestClientBehindProxies(t *testing.T) {
 	trusted, err := ParseNetworks([]string{"10.0.0.0/8", "127.0.0.1", "fd00::/8"})
@@ -40,6 +43,43 @@ func TestClientBehindProxies(t *testing.T) {
 		}
 		if got := Networks(nil).Client(tc.peer, header); got != tc.peer {
 			t.Errorf("%s, with no trusted proxy: %q", tc.name, got)
+		}
+	}
+}
+
+// Blocks of IPv4 addresses that are written within IPv6 hold the same addresses; a client's zone does not matter.
+func TestNetworks(t *testing.T) {
+	for _, tc := range []struct{ block, inside, outside string }{
+		{"10.0.0.0/8", "10.1.2.3", "11.0.0.1"},
+		{"10.1.2.3/8", "10.9.9.9", "11.0.0.1"},
+		{"10.0.0.1", "10.0.0.1", "10.0.0.2"},
+		{"10.0.0.0/8", "::ffff:10.1.2.3", "::ffff:11.0.0.1"},
+		{"::ffff:10.0.0.1", "10.0.0.1", "10.0.0.2"},
+		{"::ffff:10.0.0.1", "::ffff:10.0.0.1", "::ffff:10.0.0.2"},
+		{"::ffff:a00:1", "10.0.0.1", "10.0.0.2"},
+		{"::ffff:10.0.0.0/104", "10.1.2.3", "11.0.0.1"},
+		{"::ffff:10.0.0.0/128", "10.0.0.0", "10.0.0.1"},
+		{"::ffff:0:0/96", "192.0.2.1", "2001:db8::1"},
+		{"0.0.0.0/0", "192.0.2.1", "2001:db8::1"},
+		{"::/0", "2001:db8::1", "192.0.2.1"},
+		{"fe80::/10", "fe80::1%eth0", "fd00::1"},
+		{"fe80::1%eth0", "fe80::1", "fe80::2"},
+	} {
+		n, err := ParseNetworks([]string{tc.block})
+		if err != nil {
+			t.Errorf("%s: %v", tc.block, err)
+			continue
+		}
+		if !n.Contain(netip.MustParseAddr(tc.inside)) {
+			t.Errorf("%s does not contain %s", tc.block, tc.inside)
+		}
+		if n.Contain(netip.MustParseAddr(tc.outside)) {
+			t.Errorf("%s contains %s", tc.block, tc.outside)
+		}
+	}
+	for _, s := range []string{"", "10.0.0.0/33", "web", "10.0.0.1:80", "::ffff:10.0.0.0/8", "::ffff:10.0.0.0/95"} {
+		if n, err := ParseNetworks([]string{s}); err == nil {
+			t.Errorf("%q: %v", s, n)
 		}
 	}
 }

@@ -33,6 +33,8 @@ type ProgressConn struct {
 	stall time.Duration
 	by    time.Time // the deadline that was asked for
 	look  Look
+
+	counted atomic.Pointer[Descriptors] // until it is closed
 }
 
 // Look is asked ten times a second while a write waits for the peer. An error ends the write; excused says that the
@@ -73,6 +75,16 @@ func (c *ProgressConn) Queued() (n int) {
 		}
 	})
 	return n
+}
+
+// Count says that the connection was taken of d, which gets it back once it is closed.
+func (c *ProgressConn) Count(d *Descriptors) { c.counted.Store(d) }
+
+// Close implements net.Conn.
+func (c *ProgressConn) Close() error {
+	err := c.Conn.Close()
+	c.counted.Swap(nil).Give()
+	return err
 }
 
 // CloseWrite tells the peer that nothing more will come.

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -34,6 +35,8 @@ type Config struct {
 	// ends. Its streams come back through ServeStream. nil: HTTP/2 is not spoken.
 	HTTP2       func(nc net.Conn, p Peer)
 	Connections int // open at once; more are answered 503 and closed. 0: no limit
+	// Descriptors bounds them together with the other connections of the process.
+	Descriptors *Descriptors
 	// The most bytes of a head: of a line, and in all. 0 stands for http1's limits.
 	HeadLine, Head int
 	Fields         int           // the most header lines of a request; 0 stands for http1.MaxFields
@@ -111,6 +114,8 @@ func (s *Server) Serve(l net.Listener) error {
 			switch {
 			case s.closing.Load():
 				return nil
+			case (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)) && s.cfg.Descriptors.Free():
+				continue
 			case errors.As(err, &temporary) && temporary.Temporary():
 				time.Sleep(pause)
 				pause = min(2*pause, longestPause)
@@ -125,6 +130,19 @@ func (s *Server) Serve(l net.Listener) error {
 
 func (s *Server) start(nc net.Conn) {
 	c := newConn(s, nc)
+	if !s.admit(c) {
+		s.turnAway(c)
+		return
+	}
+	s.conns.Go(func() {
+		c.begin()
+		s.leave(c)
+		s.cfg.Descriptors.Give()
+	})
+}
+
+// admit reports whether a connection may be open, and counts it.
+func (s *Server) admit(c *Conn) bool {
 	s.mu.Lock()
 	full := s.cfg.Connections > 0 && len(s.open) >= s.cfg.Connections
 	if !full {
@@ -132,15 +150,19 @@ func (s *Server) start(nc net.Conn) {
 	}
 	s.mu.Unlock()
 	if full {
-		s.turnAway(c)
-		return
+		return false
 	}
-	s.conns.Go(func() {
-		c.begin()
-		s.mu.Lock()
-		delete(s.open, c)
-		s.mu.Unlock()
-	})
+	if !s.cfg.Descriptors.Take() {
+		s.leave(c)
+		return false
+	}
+	return true
+}
+
+func (s *Server) leave(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
 }
 
 // maxAway bounds how many connections are told at once why they are closed; the others are just closed.
