@@ -64,6 +64,32 @@ func TestShortageFailsNoProbe(t *testing.T) {
 	}
 }
 
+// A probe has found its target's failure when no address of this machine leads to the target, which is no shortage.
+func TestMissingFamilyFailsProbes(t *testing.T) {
+	for _, kind := range []health.Kind{health.HTTP, health.TCP} {
+		var missing atomic.Bool
+		var told atomic.Int64
+		cfg := raws(rawTarget(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")))
+		cfg.Groups[0].Health = &health.Config{Kind: kind, Path: "/health", Interval: 10 * time.Millisecond, Timeout: time.Second, Healthy: 1, Unhealthy: 1}
+		r := startWith(t, cfg, Options{
+			Dial: func(ctx context.Context, address string) (net.Conn, error) {
+				if missing.Load() {
+					return without(syscall.EADDRNOTAVAIL)(ctx, "[fe80::1]:80") // nothing leads there without a zone
+				}
+				return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+			},
+			Note: func(string) { told.Add(1) },
+		})
+		await(t, "a healthy target", func() bool { return r.has("raw-1 healthy") })
+		missing.Store(true)
+		await(t, "the target to be found unhealthy", func() bool { return r.has("raw-1 unhealthy") })
+		r.stop()
+		if told.Load() > 0 {
+			t.Errorf("%s: a shortage was told", kind)
+		}
+	}
+}
+
 // A shortage is told again only after a while.
 func TestShortageIsToldNowAndThen(t *testing.T) {
 	var s shortage
