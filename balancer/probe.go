@@ -13,9 +13,9 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/proxyheader"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 // probe checks one target until the context ends, as its Prober says. A probe opens a connection of its own and closes it, as an
@@ -114,7 +114,7 @@ func (p *prober) dialProbe(ctx context.Context, network, address string) (net.Co
 		dial = p.b.opts.Dial
 	}
 	nc, err := dial(ctx, address)
-	if proxy.NoDescriptor(err) && p.b.descriptors.Free() {
+	if socket.NoDescriptor(err) && p.b.descriptors.Free() {
 		nc, err = dial(ctx, address)
 	}
 	if err != nil || p.header == 0 {
@@ -140,7 +140,7 @@ func (p *prober) send(ctx context.Context, t *group.Target, within time.Duration
 		return e
 	case context.Cause(ctx) != nil: // whatever it was that failed for it
 		return health.Event{Kind: health.Expired}
-	case proxy.NoResources(err):
+	case socket.NoResources(err):
 		p.b.short(err)
 		return health.Event{Kind: health.Failed, Nothing: true, Reason: err.Error()}
 	}

@@ -105,7 +105,7 @@ var classNames = map[string]string{
 	"dns": "Name not resolved", "refused": "Connection refused", "unreachable": "Host unreachable", "connect_timeout": "No connection in time",
 	"tls": "TLS handshake failed", "reset": "Connection reset", "closed_early": "Connection closed too early", "first_byte_timeout": "No response in time",
 	"timeout": "Not finished in time", "malformed": "Malformed response", "redirects": "Too many redirects", "status_4xx": "HTTP 4xx", "status_5xx": "HTTP 5xx",
-	"expectation": "Unexpected response", "no_connection": "No free connection in time", "other": "Other",
+	"expectation": "Unexpected response", "no_connection": "No free connection in time", "generator_resources": "Load generator out of ports, descriptors or memory", "other": "Other",
 }
 
 // className is what a class of failure is called on a page, with the time limit that it is about.

@@ -211,6 +211,9 @@ const ms = time.Millisecond
 
 var failed = measure.Sample{Outcome: measure.Failed, Class: measure.Status5xx, Status: 502, Attempts: 1}
 
+// lacked failed because the generator's machine had nothing left for a connection.
+var lacked = measure.Sample{Outcome: measure.Failed, Class: measure.Resources, Detail: "socket: too many open files"}
+
 func failedAt(target, fault string) measure.Sample {
 	x := failed
 	x.Target, x.Fault = target, fault

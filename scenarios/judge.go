@@ -201,7 +201,7 @@ func (p *player) judgeGate(g gate.Gate, on *[len(sides{})]gate.Judgement, all *s
 	why := ""
 	switch {
 	case !agree(j, low):
-		why = fmt.Sprintf("%s as measured, and %s without the time in which the load generator itself was late or stood still", observed(j), observed(low))
+		why = fmt.Sprintf("%s as measured, and %s without %s", observed(j), observed(low), p.ownPart())
 	case !agree(j, worst):
 		why = fmt.Sprintf("%s as measured, and %s if %s", observed(j), observed(worst), p.whatMissedFaults(&g, all[atWorst]))
 		out.Why = why

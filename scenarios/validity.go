@@ -48,6 +48,9 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 			p.warn("scaling of group %s was looked at up to %v late: the load generator's process stood still, and the group may have been scaled otherwise than without that", sc.cfg.Group, d.Round(time.Millisecond))
 		}
 	}
+	if n := judged.Errors[measure.Resources]; n > 0 {
+		p.warn("%s failed because the load generator's machine had no port, descriptor or memory left for a connection, which says nothing about the system: raise ulimit -n, or lower client.connections", reports.Plural(int64(n), "request"))
+	}
 	t := r.Totals
 	if t.Planned != t.Sent+t.Dropped+t.Cancelled {
 		p.distrust(r, "%d requests were planned, but %d have an outcome", t.Planned, t.Sent+t.Dropped+t.Cancelled)
@@ -140,7 +143,7 @@ func (p *player) distrustFigures(r *reports.Result, all *sides) {
 		p.doubt("the generator itself was late or stood still: the mean is %s as measured, and %s without that time", reports.Quantity(up, "ms"), reports.Quantity(down, "ms"))
 	}
 	if failed, least := up.Failed+up.Dropped, low.Failed+low.Dropped; float64(failed) > bracketLimit*float64(least) && failed-least >= gate.Beyond {
-		p.doubt("%d of the %d failed requests had been delayed by the generator itself, and may not have failed otherwise", failed-least, failed)
+		p.doubt("%d of the %d failed requests may not have failed without %s", failed-least, failed, p.ownPart())
 	}
 	if failed, most := up.Failed+up.Dropped, all[atWorst].judged.Failed+up.Dropped; float64(most) > bracketLimit*float64(failed) && most-failed >= gate.Beyond {
 		p.doubt("%d requests failed, and %d if %s", failed, most, p.whatMissedFaults(&gate.Gate{}, all[atWorst]))
@@ -148,6 +151,18 @@ func (p *player) distrustFigures(r *reports.Result, all *sides) {
 	if seconds, ran := measured.judgedSeconds(), lower.judgedSeconds(); seconds > bracketLimit*ran {
 		p.doubt("the generator stood still, or worked off what had piled up meanwhile, for %.2f of the %.2f s that are judged", seconds-ran, seconds)
 	}
+}
+
+// ownPart names what the load generator itself had a part in.
+func (p *player) ownPart() string {
+	late, lacked := "the time in which the load generator itself was late or stood still", "what the load generator's machine had no port, descriptor or memory left for"
+	switch {
+	case !p.rec.recorder.Lacked():
+		return late
+	case len(p.played.Stalls) == 0:
+		return lacked
+	}
+	return late + ", and " + lacked
 }
 
 // distrustPhases looks at each judged phase by itself: a short one has its own percentiles in the report, and hardly

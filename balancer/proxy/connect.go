@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 // connect takes an idle connection to a target, or makes one, for the attempt that begins.
@@ -52,7 +53,7 @@ func (x *driver) unconnected(err error, t *group.Target) exchange.Event {
 	case errors.Is(err, errOver):
 		e.Ending = exchange.OverTime
 		x.addWaits(&e)
-	case NoResources(err):
+	case socket.NoResources(err):
 		e.Ending = exchange.NoResources
 		x.f.hooks.Short(err)
 	case timedOut(err):

@@ -92,7 +92,7 @@ type Hooks struct {
 	TrustSeq bool
 	// Access is told of each request once it is over.
 	Access func(seq uint64, a *Access)
-	// Short is told of each connection to a target for which this machine had nothing left (NoResources).
+	// Short is told of each connection to a target for which this machine had nothing left (socket.NoResources).
 	Short func(error)
 	// Decision is told how targets were chosen for the requests that Sampled picks out.
 	Decision func(*exchange.Decision)

@@ -20,6 +20,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/proxyheader"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 const (
@@ -245,7 +246,7 @@ func (u *upstream) connection(ctx context.Context, by time.Time) (net.Conn, erro
 		return nil, errNoDescriptor
 	}
 	nc, err := u.reach(ctx, by)
-	if NoDescriptor(err) && u.descriptors.Free() {
+	if socket.NoDescriptor(err) && u.descriptors.Free() {
 		nc, err = u.reach(ctx, by)
 	}
 	if err != nil {

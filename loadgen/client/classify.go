@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 // Stage is how far an exchange had come when it failed; it tells timeouts apart.
@@ -58,6 +59,8 @@ func Classify(err error, stage Stage, s *measure.Sample, c *Config) (measure.Cla
 	}
 	class := measure.Other
 	switch {
+	case socket.NoResources(err):
+		class = measure.Resources
 	case errors.As(err, &dns):
 		class = measure.DNS
 	case errors.As(err, &waited) && waited.Timeout(), is(context.DeadlineExceeded, os.ErrDeadlineExceeded):

@@ -229,10 +229,20 @@ func (r *Recorder) Judged() (*Tally, *Parts) {
 	return t, parts
 }
 
-// Delayed reports whether the generator itself delayed any request, in whatever phase.
+// Lacked reports whether the generator's machine had nothing left for a request, in whatever phase.
+func (r *Recorder) Lacked() bool {
+	for _, t := range r.tallies {
+		if t.Errors[Resources] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Delayed reports whether the generator itself delayed any request, or had nothing left for one, in whatever phase.
 func (r *Recorder) Delayed() bool {
 	for _, t := range r.tallies {
-		if t.Delayed() > 0 {
+		if t.delayed != nil {
 			return true
 		}
 	}

@@ -64,8 +64,11 @@ func (s *Sample) Lag() time.Duration { return s.Offered - s.Due }
 // small delay less, a request that fails after seconds would have failed all the same.
 const turnShare = .05
 
-// MayBeTurned reports whether a request may have failed because the generator itself delayed it.
+// MayBeTurned reports whether a request may have failed because the generator itself delayed it, or failed for what its machine lacks.
 func (s *Sample) MayBeTurned() bool {
+	if s.Class == Resources {
+		return true
+	}
 	return s.Stalled > 0 && float64(s.Stalled) >= turnShare*float64(s.Response())
 }
 
@@ -82,7 +85,7 @@ func (s *Sample) SentLate() (sent, late time.Duration) {
 	return sent, min(s.Stalled, sent-s.Due)
 }
 
-// bestSuccess reports whether a request succeeded, or may have without the generator's own delay.
+// bestSuccess reports whether a request succeeded, or may have without the generator's own part.
 func (s *Sample) bestSuccess() bool {
 	return s.Outcome == Succeeded || (s.Outcome != Cancelled && s.MayBeTurned())
 }
@@ -115,8 +118,9 @@ const (
 	Redirects        Class = "redirects" // more redirects than are followed
 	Status4xx        Class = "status_4xx"
 	Status5xx        Class = "status_5xx"
-	Expectation      Class = "expectation"   // it answered, but not what was expected
-	NoConnection     Class = "no_connection" // the class of every dropped request
+	Expectation      Class = "expectation"         // it answered, but not what was expected
+	Resources        Class = "generator_resources" // the generator's machine had no descriptor, port or memory left for a connection: not the system's doing
+	NoConnection     Class = "no_connection"       // the class of every dropped request
 	Other            Class = "other"
 )
 

@@ -120,7 +120,7 @@ func (t *Tally) Add(s *Sample) {
 		t.Cancelled++
 		return
 	}
-	if s.Stalled > 0 || t.delayed != nil {
+	if s.Stalled > 0 || s.Class == Resources || t.delayed != nil {
 		t.delay().add(s)
 	}
 	switch s.Outcome {
@@ -181,6 +181,8 @@ func (d *delayed) add(s *Sample) {
 		d.bad.Record(lower)
 	case s.Outcome == Dropped: // it was never sent: nobody knows how long it would have taken
 		d.dropped++
+	case s.Class == Resources: // likewise
+		d.failed++
 	default:
 		d.response.Record(lower)
 		if s.Status != 0 {
@@ -191,7 +193,7 @@ func (d *delayed) add(s *Sample) {
 }
 
 // Lower returns the figures as they would be at best had the generator not delayed requests itself: each
-// without the time in which the generator stood still, and each failure that it may have turned as a success, of which
+// without the time in which the generator stood still, and each failure that may be its doing as a success, of which
 // the status is not known. The truth lies between Lower and the tally, where no fault was in force; see Worst. It is the tally itself when none was delayed, and shares its
 // histograms: it is only for reading.
 func (t *Tally) Lower() *Tally {

@@ -1,5 +1,5 @@
 // Package socket looks at a connection without reading from it: whether the peer is still there, and whether it
-// has said anything. It costs one system call and no allocation.
+// has said anything. It costs one system call and no allocation. And it tells which errors of making one are this machine's own want.
 package socket
 
 import (
