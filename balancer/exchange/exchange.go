@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
@@ -58,7 +59,6 @@ type Request struct {
 	Upgrade    bool // the client asks for another protocol
 	// Length is how many bytes of a body the client has announced; -1 when it has not said how many.
 	Length int64
-	Cookie func(name string) []byte // the value of one; nil for a client without cookies
 }
 
 // Exchange is one request on its way. The zero value is ready for Begin, which may be called again for the next request.
@@ -184,8 +184,8 @@ func (x *Exchange) readCookie(g *group.Group) {
 		return
 	}
 	var value []byte
-	if x.r.Cookie != nil {
-		value = x.r.Cookie(x.sticky.Cookie)
+	for header, next := x.r.Ask.Header("cookie", 0); header != nil && value == nil; header, next = x.r.Ask.Header("cookie", next) { // a client of HTTP/2 may send several
+		value = http1.CookieValue(header, x.sticky.Cookie)
 	}
 	x.pick.Sticky, x.setCookie = x.sticky.Read(g, value, x.s.Wall())
 	x.setCookie = x.setCookie || x.pick.Sticky == (pick.Tag{})

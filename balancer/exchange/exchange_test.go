@@ -246,7 +246,15 @@ func TestSticking(t *testing.T) {
 	var x Exchange
 	ask := func(seq uint64, cookie string) (target string, set bool) {
 		t.Helper()
-		if step := x.Begin(0, s, &Request{Ask: anyRequest(), Seq: seq, Cookie: func(string) []byte { return []byte(cookie) }}); step.Do != Spool {
+		r := anyRequest()
+		r.Header = func(name string, from int) ([]byte, int) {
+			list := []string{"a=b", "c=d; lb=" + cookie}
+			if name != "cookie" || from >= len(list) {
+				return nil, from
+			}
+			return []byte(list[from]), from + 1
+		}
+		if step := x.Begin(0, s, &Request{Ask: r, Seq: seq}); step.Do != Spool {
 			t.Fatal(step.words())
 		}
 		x.Next(0, Event{Kind: Spooled, Whole: true})

@@ -61,7 +61,7 @@ func newDriver(f *Front, c *serve.Conn) *driver {
 	x := &driver{f: f, c: c}
 	x.onField = func(name, value []byte) { x.fields = append(x.fields, serve.Field{Name: name, Value: value}) }
 	x.ask.Header = c.FieldFrom
-	x.r = exchange.Request{Ask: &x.ask, Cookie: x.cookie}
+	x.r = exchange.Request{Ask: &x.ask}
 	return x
 }
 

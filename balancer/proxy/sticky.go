@@ -8,16 +8,6 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
 
-// cookie is the value of one of the client's cookies.
-func (x *driver) cookie(name string) (value []byte) {
-	for i := range x.c.Fields { // a client of HTTP/2 may send several
-		if f := &x.c.Fields[i]; value == nil && http1.Is(f.Name, "cookie") {
-			value = http1.CookieValue(f.Value, name)
-		}
-	}
-	return value
-}
-
 // appendCookie makes the client stick to the target that has answered.
 func (x *driver) appendCookie(out []byte, t *group.Target) []byte {
 	g := x.pool.Group

@@ -16,13 +16,14 @@ func (c *Conn) Abort() {
 }
 
 // Gone reports whether the client has closed its connection, without waiting. One that only has stopped to send
-// counts as gone too: few clients do that, and no balancer tells them apart.
+// counts as gone too: few clients do that, and no balancer tells them apart. What is unread of the request's own body does not matter; what
+// came behind it may be another request, which is answered first.
 func (c *Conn) Gone() bool {
 	if c.watch == nil {
 		s, ok := c.nc.(interface{ Gone() bool })
 		return ok && s.Gone()
 	}
-	return c.at == c.have && c.watch.Gone()
+	return (c.at == c.have || !c.body.Ended()) && c.watch.Gone()
 }
 
 // Stop makes a read of the body that is under way on another goroutine end. The connection is closed after the

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -149,7 +151,7 @@ func rows() (list []row) {
 		row{name: "the whole time is over", pins: "an exchange may not last longer than it may: 504", group: plain + ", timeouts: {exchange: 33ms}", service: silent},
 		row{name: "the whole time is over, no retry", pins: "no attempt follows when the whole time is over", group: plain + ", timeouts: {exchange: 33ms}, retry: {attempts: 2, on: error, budget: 100%}", service: silent},
 		row{name: "the whole time is over, whose it was", pins: "the target that had most of the time is to blame", group: plain + ", timeouts: {exchange: 33ms}, outliers: {consecutive: 1, eject_for: 61ms}", service: silent},
-		row{name: "the whole time is over in the second attempt", pins: "a target is not to blame for the time that another had", group: plain + ", timeouts: {response: 19ms, exchange: 33ms}, retry: {attempts: 2, on: error, budget: 100%}, outliers: {consecutive: 2, eject_for: 61ms}", service: silent},
+		row{name: "the whole time is over in the second attempt", pins: "a target is not to blame for the time that another had", group: plain + ", timeouts: {response: 19ms, exchange: 33ms}, retry: {attempts: 2, on: error, budget: 100%}, outliers: {consecutive: 2, eject_for: 60.7ms}", service: silent},
 		row{name: "the whole time is over in the queue", pins: "the whole time counts in the queue: 504", group: plain + ", timeouts: {exchange: 33ms}, limits: {requests: 1, queue: 9, wait: 1s}", service: silent, rate: "200/s"},
 		row{name: "the whole time is over after the queue", pins: "a target is not to blame for the time in the queue", group: plain + ", timeouts: {exchange: 61ms}, limits: {requests: 1, queue: 9, wait: 1s}, outliers: {consecutive: 1, eject_for: 1s}", service: silent, rate: "200/s"},
 		row{name: "the whole time is over by a fault's delay", pins: "an injected delay counts against the whole time", group: plain + ", timeouts: {exchange: 27ms}, outliers: {consecutive: 1, eject_for: 1s}", happens: faulty("latency", written{"delay": "29ms"})},
@@ -191,6 +193,8 @@ func rows() (list []row) {
 			targets: "count: 2", service: "time: {kind: constant, mean: 128.7ms}, concurrency: 1, queue: 0", client: "timeout: 50ms", listens: "errors: {connect: 521, broken: 522}", happens: []happen{kill(151*ms, "web-1")},
 		},
 	)
+	list = append(list, stickyRows()...)
+	list = append(list, retryRows()...)
 	for _, profile := range []string{"alb", "haproxy", "envoy", "nginx"} {
 		list = append(list,
 			row{name: profile + ": refused", pins: "the profile's statuses, retries and ejections", top: "balancer: {profile: " + profile + "}", group: "health: off", happens: []happen{kill(12*ms, "web-1")}},
@@ -210,6 +214,60 @@ func rows() (list []row) {
 	}
 	for _, kind := range []string{"random", "least_requests", "first", "least_time", "peak_ewma", "prequal", "ring_hash", "maglev", "ip_hash", "weighted_random"} {
 		list = append(list, row{name: "strategy " + kind, pins: "the strategy chooses the same", group: "strategy: " + kind + ", health: off, retry: {attempts: 1, on: 5xx, budget: 100%}", happens: answering(500)})
+	}
+	return list
+}
+
+// stickyRows are of clients that send a cookie which the balancer has made, or might have.
+func stickyRows() []row {
+	sticky := &group.Sticky{Cookie: "lb", For: 24 * time.Hour, Secret: "s"}
+	strategy, err := pick.Kinds().New(pick.Kinds().Table().Default("random"))
+	if err != nil {
+		panic(err)
+	}
+	of := func(name, id string, at time.Time) string {
+		return sticky.Token(group.New(name, group.Config{Strategy: strategy}), id, at.Unix())
+	}
+	token := func(id string, at time.Time) string { return of("web", id, at) }
+	bubble := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // when bubbles begin; a simulated run begins in 1970, for which the cookie is good as well
+	with := func(cookie string) string { return "{get: /, headers: {cookie: 'a=b; lb=" + cookie + "'}}" }
+	const settings = "strategy: round_robin, health: off, sticky: {cookie: lb, for: 24h, secret: s}"
+	own := with(token("web-2", bubble))
+	return []row{
+		{name: "a sticky client", pins: "a client goes to the target of its cookie", group: settings, load: own, service: "time: {kind: constant, mean: 5.3ms}, concurrency: 8, queue: 8"},
+		{name: "a sticky client, its target drains", pins: "a client whose target drains goes to another", group: settings + ", drain: 1s", load: own, happens: []happen{{32 * ms, plan.Retire{Group: "web", Target: "web-2"}}}},
+		{name: "a sticky client, its target is ejected", pins: "a client whose target is ejected goes to another until it is back", group: settings + ", outliers: {consecutive: 1, eject_for: 47ms}", load: own, happens: []happen{kill(12*ms, "web-2")}},
+		{name: "a sticky client, retried", pins: "a request is retried elsewhere although its client sticks", group: settings + ", retry: {attempts: 1, on: error, budget: 100%}", load: own, happens: []happen{kill(12*ms, "web-2")}},
+		{name: "a sticky client, its target full", pins: "a client goes elsewhere when its target has no room", group: settings + ", limits: {requests: 1, queue: 5, wait: 1s}", load: own},
+		{name: "a forged cookie", pins: "a cookie that the balancer has not made is none", group: settings, load: with("x" + token("web-2", bubble)[1:])},
+		{name: "a cookie that has ended", pins: "a cookie is good for its time", group: settings, load: with(token("web-2", time.Unix(-1e6, 0)))},
+		{name: "a cookie of nobody", pins: "a cookie of a target that is not there is none", group: settings, load: with(token("web-9", bubble))},
+		{name: "a cookie of another group", pins: "a cookie is good for its group", group: settings, load: with(of("api", "web-2", bubble))},
+	}
+}
+
+// retryRows are each rule of retries with requests of each kind and failures of each kind.
+func retryRows() (list []row) {
+	type failure struct {
+		name, service, settings string
+		happens                 []happen
+	}
+	failures := []failure{
+		{name: "refused", happens: []happen{kill(12*ms, "web-1")}},
+		{name: "broken off", happens: []happen{kill(62*ms, "web-1")}},
+		{name: "no answer in time", service: "time: {kind: constant, mean: 41.3ms}, concurrency: 1, queue: 5", settings: ", timeouts: {response: 33.9ms}"},
+		{name: "answered 503", service: "time: {kind: constant, mean: 53.3ms}, concurrency: 1, queue: 0"},
+		{name: "injected 500", happens: answering(500)},
+	}
+	for _, on := range []string{"connect", "error", "5xx"} {
+		for _, request := range []string{"get: /", "post: /, body: abc", "put: /, body: abc"} {
+			for _, f := range failures {
+				list = append(list, row{
+					name: "retry on " + on + ", " + request + ", " + f.name, pins: "which failures of which requests may be tried elsewhere", load: "{" + request + "}", rate: "97/s", service: f.service, happens: f.happens,
+					group: "strategy: round_robin, health: off, retry: {attempts: 2, on: " + on + ", budget: 100%}" + f.settings,
+				})
+			}
+		}
 	}
 	return list
 }

@@ -220,6 +220,16 @@ func (s *Scenario) HasClosed() bool {
 	return false
 }
 
+// HasOpen reports whether a phase offers requests at a rate of its own; a pause offers none.
+func (s *Scenario) HasOpen() bool {
+	for _, p := range s.Load.Phases {
+		if p.Users == 0 && p.Rate.Kind != "pause" {
+			return true
+		}
+	}
+	return false
+}
+
 // Describe returns a function that says what a request is: its method, and its URL as it would be written
 // without a balancer's address, which is not known beforehand.
 func (s *Scenario) Describe() (func(seq uint64) (method, url string), error) {

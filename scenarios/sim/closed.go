@@ -12,7 +12,8 @@ type user struct {
 	seq    *uint64 // shared by the users of a stretch
 	until  time.Duration
 	think  time.Duration
-	number int // of the users of all stretches, from 0: of its connection
+	number int               // of the users of all stretches, from 0: of its connection
+	jar    map[string]string // the cookies by which it sticks to targets; nil while it has none
 }
 
 // leastTurn is the least time from one request of a user to the next: where an answer takes no virtual time
@@ -22,7 +23,7 @@ const leastTurn = 100 * time.Microsecond
 func (w *World) beginClosed(c profile.Closed) {
 	seq := c.FirstSeq
 	for range c.Users {
-		w.use(&user{&seq, c.To, c.Think, w.begun})
+		w.use(&user{seq: &seq, until: c.To, think: c.Think, number: w.begun})
 		w.begun++
 	}
 }

@@ -124,6 +124,9 @@ func (w *World) perform(r *request, step exchange.Step) {
 		if !step.Injected {
 			r.to.idle = min(r.to.idle+1, exchange.MaxIdle)
 		}
+		if step.Cookie && !r.done {
+			w.setCookie(r, x.Pool().Members(), step.Target)
+		}
 		w.next(r, exchange.Event{Kind: exchange.Complete})
 	}
 }

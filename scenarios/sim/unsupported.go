@@ -33,7 +33,9 @@ func gaps() []gap {
 	return []gap{
 		{"targets", "nobody knows the service time of targets that are not the sample backend", refuse, inGroups(func(g *plan.Group, _ *plan.Scenario) bool { return g.Targets.Run != plan.Builtin })},
 		{"http2, tls, proxy_protocol", "connections to targets are not simulated", refuse, inGroups(func(g *plan.Group, _ *plan.Scenario) bool { return g.HTTP2 || g.TLS != nil || g.ProxyHeader > 0 })},
-		{"sticky", "with client.cookies its clients stick to their targets", refuse, inGroups(func(g *plan.Group, s *plan.Scenario) bool { return g.Sticky != nil && s.Client.Cookies })},
+		{"sticky", "with client.cookies and no users each connection sticks to its target", refuse, inGroups(func(g *plan.Group, s *plan.Scenario) bool {
+			return g.Sticky != nil && s.Client.Cookies && s.HasOpen()
+		})},
 		{"health.kind", "the sample backend answers no call of gRPC: no check would pass", refuse, inChecks(func(h *health.Config) bool { return h.Kind == health.GRPC })},
 		{"health.port", "the sample backend listens at its own port only: no check would pass", refuse, inChecks(func(h *health.Config) bool { return h.Port > 0 })},
 		{"health.path", "the sample backend takes a slot for checks of other paths than " + healthPath + ", so that they fail under overload", warn, inChecks(func(h *health.Config) bool {
