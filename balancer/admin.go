@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/seed-8025779b/shakedown/balancer/admin"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 )
 
@@ -25,7 +26,7 @@ func (b *Balancer) AddTarget(groupName string, m group.Member) error {
 	if m.Weight < 0 || m.Weight > maxWeight {
 		return fmt.Errorf("weight %d is not within 1 to %d", m.Weight, maxWeight)
 	}
-	return b.Add(groupName, Target{ID: m.ID, Address: m.Address, Zone: m.Zone, Weight: m.Weight})
+	return b.Add(groupName, config.Target{ID: m.ID, Address: m.Address, Zone: m.Zone, Weight: m.Weight})
 }
 
 // Counts is what the data plane has counted.

@@ -11,7 +11,7 @@ import (
 
 func TestAdmin(t *testing.T) {
 	one, two := server(t, "one"), server(t, "two")
-	r := start(t, config(one), nil)
+	r := start(t, settings(one), nil)
 	api := httptest.NewServer(r.Admin("secret"))
 	defer api.Close()
 	call := func(method, path, body string) (int, string) {

@@ -19,82 +19,16 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
-	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
-	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
-	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
-
-// Config is a balancer's settings.
-type Config struct {
-	Seed      draw.Seed  `json:"seed"`
-	Listeners []Listener `json:"listeners"`
-	Groups    []Group    `json:"groups"`
-	Discard   []Span     `json:"discard,omitempty"` // sequence numbers that are counted apart
-	// Trace makes the balancer tell of its attempts at each request that carries a number (mix.SeqHeader): in the answer
-	// (mix.AttemptHeader) or, when the client cannot have read that, in the next report to the parent. It implies TrustSeq.
-	Trace bool `json:"trace,omitempty"`
-	// TrustSeq makes the balancer believe the numbers that requests carry (mix.SeqHeader): whoever sends them chooses by
-	// them how every draw about the request falls. Without it, requests are numbered as they come, and our own headers are
-	// not passed on to targets.
-	TrustSeq bool `json:"trust_seq,omitempty"`
-}
-
-// Listener is an address and its rules.
-type Listener struct {
-	Address     string         `json:"address"`
-	Rules       route.Table    `json:"rules"`
-	Timeouts    FrontTimeouts  `json:"timeouts"`
-	TLS         *certs.Config  `json:"tls,omitempty"`
-	HTTP1Only   bool           `json:"http1_only,omitempty"`   // HTTP/2 is not spoken
-	ProxyHeader bool           `json:"proxy_header,omitempty"` // connections begin with a PROXY header
-	Limits      ListenerLimits `json:"limits"`
-	Options     proxy.Options  `json:"options"`
-}
-
-// Group is a target group's settings.
-type Group struct {
-	Name     string                `json:"name"`
-	Strategy spec.Written          `json:"strategy"` // a kind of pick.Kinds
-	Health   *health.Config        `json:"health,omitempty"`
-	Outliers *health.OutlierConfig `json:"outliers,omitempty"`
-	Retry    *group.Retry          `json:"retry,omitempty"`
-	FailOpen *group.FailOpen       `json:"fail_open,omitempty"`
-	Limits   *group.Limits         `json:"limits,omitempty"`
-	Zones    *group.Zones          `json:"zones,omitempty"`
-	Sticky   *group.Sticky         `json:"sticky,omitempty"`
-	// SlowStart is how long a target that joins or comes back takes to its full share.
-	SlowStart time.Duration  `json:"slow_start,omitempty"`
-	Drain     time.Duration  `json:"drain"`
-	Timeouts  TargetTimeouts `json:"timeouts"`
-	// How the targets are spoken to.
-	HTTP2       bool          `json:"http2,omitempty"`
-	TLS         *certs.Client `json:"tls,omitempty"`
-	ProxyHeader int           `json:"proxy_header,omitempty"` // its version
-	Host        string        `json:"host,omitempty"`         // see proxy.Pool
-	Targets     []Target      `json:"targets,omitempty"`
-}
-
-// Target is a member of a group.
-type Target struct {
-	ID      string `json:"id"`
-	Address string `json:"address"`
-	Zone    string `json:"zone,omitempty"`
-	Weight  int    `json:"weight,omitempty"` // 0 counts as 1
-}
-
-// Span is the sequence numbers in [From, To).
-type Span struct {
-	From uint64 `json:"from"`
-	To   uint64 `json:"to"`
-}
 
 // Options are what a balancer tells its surroundings and asks of them. All are optional.
 type Options struct {
@@ -120,7 +54,7 @@ type Options struct {
 
 // Balancer is a running balancer.
 type Balancer struct {
-	cfg      Config
+	cfg      config.Config
 	opts     Options
 	clock    pace.Clock
 	origin   atomic.Int64                     // of the probes' grid, on clock
@@ -144,7 +78,7 @@ type Balancer struct {
 }
 
 // New checks the configuration. It opens nothing.
-func New(cfg Config, opts Options) (*Balancer, error) {
+func New(cfg config.Config, opts Options) (*Balancer, error) {
 	if opts.Events == nil {
 		opts.Events = func(string, group.Effect) {}
 	}
@@ -181,7 +115,7 @@ func New(cfg Config, opts Options) (*Balancer, error) {
 }
 
 // newGroup checks a group's settings and makes it, without any target yet.
-func (b *Balancer) newGroup(gc Group) (*owner, error) {
+func (b *Balancer) newGroup(gc config.Group) (*owner, error) {
 	if err := checkUniqueIDs(&gc); err != nil {
 		return nil, err
 	}
@@ -193,7 +127,7 @@ func (b *Balancer) newGroup(gc Group) (*owner, error) {
 }
 
 // settings are a group's settings as package group wants them.
-func (b *Balancer) settings(gc *Group) (group.Config, error) {
+func (b *Balancer) settings(gc *config.Group) (group.Config, error) {
 	choice, err := pick.Kinds().Table().Read(gc.Strategy)
 	if err != nil {
 		return group.Config{}, fmt.Errorf("group %s: strategy: %w", gc.Name, err)
@@ -209,7 +143,7 @@ func (b *Balancer) settings(gc *Group) (group.Config, error) {
 }
 
 // checkUniqueIDs refuses a group in which an id is given twice.
-func checkUniqueIDs(gc *Group) error {
+func checkUniqueIDs(gc *config.Group) error {
 	seen := map[string]bool{}
 	for _, t := range gc.Targets {
 		if seen[t.ID] {
@@ -221,7 +155,7 @@ func checkUniqueIDs(gc *Group) error {
 }
 
 // compile prepares a listener's rules, and sees to it that every group they name is there.
-func compile(l *Listener, pools map[string]*proxy.Pool, seed draw.Seed) (*proxy.Routing, error) {
+func compile(l *config.Listener, pools map[string]*proxy.Pool, seed draw.Seed) (*proxy.Routing, error) {
 	rules, err := l.Rules.Compile(seed)
 	if err != nil {
 		return nil, fmt.Errorf("listener %s: %w", l.Address, err)

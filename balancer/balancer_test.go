@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/route"
@@ -69,12 +70,12 @@ func (r *running) has(state string) bool {
 	return false
 }
 
-func start(t *testing.T, cfg Config, touch func(*chaos.Exchange) chaos.Effect) *running {
+func start(t *testing.T, cfg config.Config, touch func(*chaos.Exchange) chaos.Effect) *running {
 	t.Helper()
 	return startWith(t, cfg, Options{Touch: touch})
 }
 
-func startWith(t *testing.T, cfg Config, opts Options) *running {
+func startWith(t *testing.T, cfg config.Config, opts Options) *running {
 	t.Helper()
 	r := &running{}
 	opts.Events = func(_ string, e group.Effect) {
@@ -110,12 +111,12 @@ func startWith(t *testing.T, cfg Config, opts Options) *running {
 	return r
 }
 
-func config(targets ...*httptest.Server) Config {
-	g := Group{Name: "web", Strategy: spec.Written{Kind: "round_robin"}, Drain: time.Second}
+func settings(targets ...*httptest.Server) config.Config {
+	g := config.Group{Name: "web", Strategy: spec.Written{Kind: "round_robin"}, Drain: time.Second}
 	for i, s := range targets {
-		g.Targets = append(g.Targets, Target{ID: fmt.Sprint("web-", i+1), Address: address(s)})
+		g.Targets = append(g.Targets, config.Target{ID: fmt.Sprint("web-", i+1), Address: address(s)})
 	}
-	return Config{Groups: []Group{g}, Listeners: []Listener{{Address: "127.0.0.1:0", Rules: route.Table{{Forward: "web"}}}}}
+	return config.Config{Groups: []config.Group{g}, Listeners: []config.Listener{{Address: "127.0.0.1:0", Rules: route.Table{{Forward: "web"}}}}}
 }
 
 // get asks without keeping the connection, so that no idle one outlives the test.
@@ -145,7 +146,7 @@ func await(t *testing.T, what string, cond func() bool) {
 }
 
 func TestProxies(t *testing.T) {
-	r := start(t, config(server(t, "one"), server(t, "two")), nil)
+	r := start(t, settings(server(t, "one"), server(t, "two")), nil)
 	for i, want := range []string{"one", "two", "one"} {
 		if code, body := get(t, r.url+"/some/path"); code != 200 || body != want+" GET /some/path xff=127.0.0.1 " {
 			t.Fatalf("answer %d: %d %q", i, code, body)
@@ -168,8 +169,8 @@ func TestProxies(t *testing.T) {
 }
 
 func TestRulesAndNoTarget(t *testing.T) {
-	cfg := config(server(t, "web"))
-	cfg.Groups = append(cfg.Groups, Group{Name: "empty", Strategy: spec.Written{Kind: "p2c"}})
+	cfg := settings(server(t, "web"))
+	cfg.Groups = append(cfg.Groups, config.Group{Name: "empty", Strategy: spec.Written{Kind: "p2c"}})
 	cfg.Listeners[0].Rules = route.Table{{Path: "/empty/*", Forward: "empty"}, {Path: "/web", Forward: "web"}}
 	r := start(t, cfg, nil)
 	for path, want := range map[string]int{"/web": 200, "/empty/x": 503, "/other": 503} {
@@ -185,8 +186,8 @@ func TestRulesAndNoTarget(t *testing.T) {
 // Each kind of rule, as clients and targets see it.
 func TestRules(t *testing.T) {
 	x := rawTarget(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
-	cfg := config(server(t, "web"))
-	cfg.Groups = append(cfg.Groups, Group{Name: "raw", Strategy: spec.Written{Kind: "round_robin"}, Targets: []Target{{ID: "raw-1", Address: x.Addr().String()}}})
+	cfg := settings(server(t, "web"))
+	cfg.Groups = append(cfg.Groups, config.Group{Name: "raw", Strategy: spec.Written{Kind: "round_robin"}, Targets: []config.Target{{ID: "raw-1", Address: x.Addr().String()}}})
 	cfg.Listeners[0].Rules = route.Table{
 		{Path: "/old/*", Redirect: &route.Redirect{To: "https://{host}{path}?{query}", Status: 301}},
 		{Path: "/teapot", Respond: &route.Respond{Status: 418, Body: "short and stout"}},
@@ -219,7 +220,7 @@ func TestRules(t *testing.T) {
 
 func TestRetriesElsewhereWhenNoConnectionCouldBeMade(t *testing.T) {
 	dead, alive := refusing(t), server(t, "alive")
-	cfg := config(alive, alive)
+	cfg := settings(alive, alive)
 	cfg.Groups[0].Targets[0].Address = dead
 	cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnConnect, Floor: 1000}
 	cfg.Groups[0].Outliers = &health.OutlierConfig{Consecutive: 2, EjectFor: time.Hour, MaxEjectFor: time.Hour, MaxEjected: .5}
@@ -256,8 +257,8 @@ func TestDoesNotRetryWhatWasSent(t *testing.T) {
 			c.Close()
 		}
 	}()
-	cfg := config(server(t, "other"))
-	cfg.Groups[0].Targets = append([]Target{{ID: "rude", Address: l.Addr().String()}}, cfg.Groups[0].Targets...)
+	cfg := settings(server(t, "other"))
+	cfg.Groups[0].Targets = append([]config.Target{{ID: "rude", Address: l.Addr().String()}}, cfg.Groups[0].Targets...)
 	cfg.Groups[0].Retry = &group.Retry{Attempts: 3, On: group.OnConnect, Floor: 1000}
 	r := start(t, cfg, nil)
 	if code, _ := get(t, r.url); code != 502 || seen.Load() != 1 {
@@ -290,7 +291,7 @@ func TestRetriesOfWhatMayBeRepeated(t *testing.T) {
 		{group.OnError, "PUT", "/break", strings.Repeat("x", 1<<20), 502}, {group.OnError, "POST", "/break", "", 502},
 		{group.OnError, "GET", "/status", "", 502}, {group.On5xx, "GET", "/status", "", 200}, {group.On5xx, "POST", "/status", "x", 502},
 	} {
-		cfg := config(breaking, good)
+		cfg := settings(breaking, good)
 		cfg.Groups[0].Retry = &group.Retry{Attempts: 2, On: tc.on, Floor: 1000}
 		r := start(t, cfg, nil)
 		bad.Store(0)
@@ -310,7 +311,7 @@ func TestRetriesOfWhatMayBeRepeated(t *testing.T) {
 		}
 		r.stop()
 	}
-	cfg := config(breaking)
+	cfg := settings(breaking)
 	cfg.Groups[0].Retry = &group.Retry{Attempts: 2, On: group.On5xx, Floor: 1000}
 	if code, _ := get(t, start(t, cfg, nil).url+"/status"); code != 502 {
 		t.Errorf("with nobody left: %d", code)
@@ -325,7 +326,7 @@ func TestFailsOpen(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	cfg := config(s)
+	cfg := settings(s)
 	cfg.Groups[0].Health = &health.Config{Path: "/health", Interval: 10 * time.Millisecond, Timeout: 5 * time.Second, Healthy: 2, Unhealthy: 2}
 	cfg.Groups[0].FailOpen = &group.FailOpen{Healthy: 1}
 	r := start(t, cfg, nil)
@@ -340,7 +341,7 @@ func TestActiveChecks(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	cfg := config(s)
+	cfg := settings(s)
 	cfg.Groups[0].Health = &health.Config{Path: "/health", Interval: 10 * time.Millisecond, Timeout: 5 * time.Second, Healthy: 2, Unhealthy: 2}
 	r := start(t, cfg, nil)
 	await(t, "healthy", func() bool { return r.has("web-1 healthy") })
@@ -382,12 +383,12 @@ func TestKindsOfChecks(t *testing.T) {
 		{"another body", func(c *health.Config) { c.Matcher, c.Body = health.Matcher{{202, 202}}, "ill" }, "trouble"},
 		{"host", func(c *health.Config) { c.Matcher, c.Host = health.Matcher{{202, 202}}, "check.example.org" }, "healthy"},
 	} {
-		cfg := config()
+		cfg := settings()
 		c := base
 		tc.change(&c)
 		c.Port = port // the check is asked elsewhere than the requests
 		cfg.Groups[0].Health = &c
-		cfg.Groups[0].Targets = []Target{{ID: "web-1", Address: silent.Addr().String()}}
+		cfg.Groups[0].Targets = []config.Target{{ID: "web-1", Address: silent.Addr().String()}}
 		r := start(t, cfg, nil)
 		await(t, tc.name+": "+tc.want, func() bool { return r.has("web-1 " + tc.want) })
 		r.stop()
@@ -395,9 +396,9 @@ func TestKindsOfChecks(t *testing.T) {
 			t.Errorf("%s: asked for %s", tc.name, *asked.Load())
 		}
 	}
-	cfg := config()
+	cfg := settings()
 	cfg.Groups[0].Health = &health.Config{Kind: health.TCP, Interval: 10 * time.Millisecond, Timeout: 5 * time.Second, Healthy: 1, Unhealthy: 1}
-	cfg.Groups[0].Targets = []Target{{ID: "web-1", Address: silent.Addr().String()}}
+	cfg.Groups[0].Targets = []config.Target{{ID: "web-1", Address: silent.Addr().String()}}
 	r := start(t, cfg, nil)
 	await(t, "a connection to be enough", func() bool { return r.has("web-1 healthy") })
 	silent.Close()
@@ -406,7 +407,7 @@ func TestKindsOfChecks(t *testing.T) {
 
 func TestFaultsActOnExchangesAndProbes(t *testing.T) {
 	var on atomic.Bool
-	cfg := config(server(t, "web"))
+	cfg := settings(server(t, "web"))
 	cfg.Groups[0].Health = &health.Config{Path: "/health", Interval: 10 * time.Millisecond, Timeout: 5 * time.Second, Healthy: 1, Unhealthy: 2}
 	r := start(t, cfg, func(x *chaos.Exchange) (e chaos.Effect) {
 		if on.Load() && x.Target == "web-1" {
@@ -426,7 +427,7 @@ func TestFaultsActOnExchangesAndProbes(t *testing.T) {
 // At full load a target is drained and another added: no request fails.
 func TestChangesLoseNothing(t *testing.T) {
 	one, two, three := server(t, "one"), server(t, "two"), server(t, "three")
-	r := start(t, config(one, two), nil)
+	r := start(t, settings(one, two), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	var sent, failed atomic.Int64
@@ -454,7 +455,7 @@ func TestChangesLoseNothing(t *testing.T) {
 	}
 	await(t, "web-1 to be gone", func() bool { return r.has("web-1 gone") })
 	one.Close()
-	if err := r.Add("web", Target{ID: "web-3", Address: address(three)}); err != nil {
+	if err := r.Add("web", config.Target{ID: "web-3", Address: address(three)}); err != nil {
 		t.Fatal(err)
 	}
 	before := sent.Load()
@@ -469,7 +470,7 @@ func TestChangesLoseNothing(t *testing.T) {
 	if len(s) != 3 || s[2].Requests == 0 {
 		t.Fatalf("%+v", s)
 	}
-	if err := r.Add("web", Target{ID: "web-2"}); err == nil {
+	if err := r.Add("web", config.Target{ID: "web-2"}); err == nil {
 		t.Error("an id was given twice")
 	}
 	if r.Drain("web", "nobody") == nil || r.Drain("nowhere", "web-1") == nil {
@@ -480,7 +481,7 @@ func TestChangesLoseNothing(t *testing.T) {
 // A reload changes policies, brings a group in and takes one out, while requests come: none fails.
 func TestReloadOfGroups(t *testing.T) {
 	one, two := server(t, "one"), server(t, "two")
-	r := start(t, config(one), nil)
+	r := start(t, settings(one), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	var sent, failed atomic.Int64
@@ -504,7 +505,7 @@ func TestReloadOfGroups(t *testing.T) {
 	}
 	more()
 	check := &health.Config{Path: "/", Interval: 20 * time.Millisecond, Timeout: time.Second, Healthy: 1, Unhealthy: 3}
-	cfg := config(one)
+	cfg := settings(one)
 	cfg.Groups[0].Strategy = spec.Written{Kind: "maglev"}
 	cfg.Groups[0].Health = check
 	cfg.Groups[0].Limits = &group.Limits{Requests: 10, Queue: 10, Wait: time.Second}
@@ -513,7 +514,7 @@ func TestReloadOfGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	more()
-	next := config(two)
+	next := settings(two)
 	next.Groups[0].Name, next.Groups[0].Targets[0].ID, next.Groups[0].Health = "api", "api-1", check
 	next.Listeners[0].Rules = route.Table{{Forward: "api"}}
 	if err := r.Reload(next); err != nil {
@@ -542,8 +543,8 @@ func TestReloadOfGroups(t *testing.T) {
 // What a reload changes, and what it refuses before it changes anything.
 func TestReload(t *testing.T) {
 	one, two := server(t, "one"), server(t, "two")
-	r := start(t, config(one), nil)
-	cfg := config(one, two)
+	r := start(t, settings(one), nil)
+	cfg := settings(one, two)
 	cfg.Groups[0].Targets[0].Weight = 5
 	cfg.Listeners[0].Rules = route.Table{{Path: "/no", Respond: &route.Respond{Status: 403}}, {Forward: "web"}}
 	if err := r.Reload(cfg); err != nil {
@@ -555,18 +556,18 @@ func TestReload(t *testing.T) {
 	if code, _ := get(t, r.url+"/no"); code != 403 {
 		t.Errorf("the new rule answers %d", code)
 	}
-	for want, change := range map[string]func(*Config){
-		"only its rules can change": func(c *Config) { c.Listeners[0].Address = "127.0.0.1:1" },
-		"number of listeners":       func(c *Config) { c.Listeners = append(c.Listeners, c.Listeners[0]) },
-		"unknown kind":              func(c *Config) { c.Groups = append(c.Groups, Group{Name: "x"}) },
-		"two groups web":            func(c *Config) { c.Groups = append(c.Groups, c.Groups[0]) },
-		"spoken to can't change":    func(c *Config) { c.Groups[0].HTTP2 = true },
-		"has another address now":   func(c *Config) { c.Groups[0].Targets[0].Address = "127.0.0.1:1" },
-		"two targets web-1":         func(c *Config) { c.Groups[0].Targets[1].ID = "web-1" },
-		"unknown group":             func(c *Config) { c.Listeners[0].Rules = route.Table{{Forward: "nowhere"}} },
-		"exactly one of":            func(c *Config) { c.Listeners[0].Rules = route.Table{{}} },
+	for want, change := range map[string]func(*config.Config){
+		"only its rules can change": func(c *config.Config) { c.Listeners[0].Address = "127.0.0.1:1" },
+		"number of listeners":       func(c *config.Config) { c.Listeners = append(c.Listeners, c.Listeners[0]) },
+		"unknown kind":              func(c *config.Config) { c.Groups = append(c.Groups, config.Group{Name: "x"}) },
+		"two groups web":            func(c *config.Config) { c.Groups = append(c.Groups, c.Groups[0]) },
+		"spoken to can't change":    func(c *config.Config) { c.Groups[0].HTTP2 = true },
+		"has another address now":   func(c *config.Config) { c.Groups[0].Targets[0].Address = "127.0.0.1:1" },
+		"two targets web-1":         func(c *config.Config) { c.Groups[0].Targets[1].ID = "web-1" },
+		"unknown group":             func(c *config.Config) { c.Listeners[0].Rules = route.Table{{Forward: "nowhere"}} },
+		"exactly one of":            func(c *config.Config) { c.Listeners[0].Rules = route.Table{{}} },
 	} {
-		bad := config(one, two)
+		bad := settings(one, two)
 		change(&bad)
 		if err := r.Reload(bad); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
@@ -575,10 +576,10 @@ func TestReload(t *testing.T) {
 	if code, _ := get(t, r.url+"/no"); code != 403 || len(r.Stats().Groups["web"]) != 2 {
 		t.Error("a reload that was refused has changed something")
 	}
-	if err := r.Reload(config(two)); err == nil { // the id web-1 with two's address
+	if err := r.Reload(settings(two)); err == nil { // the id web-1 with two's address
 		t.Error("another address under the same id was accepted")
 	}
-	only := config(two)
+	only := settings(two)
 	only.Groups[0].Targets[0].ID = "web-2"
 	if err := r.Reload(only); err != nil {
 		t.Fatal(err)
@@ -590,8 +591,8 @@ func TestReload(t *testing.T) {
 }
 
 func TestDiscardedRequestsAreCountedApart(t *testing.T) {
-	cfg := config(server(t, "web"))
-	cfg.Discard, cfg.TrustSeq = []Span{{0, 10}}, true
+	cfg := settings(server(t, "web"))
+	cfg.Discard, cfg.TrustSeq = []config.Span{{From: 0, To: 10}}, true
 	r := start(t, cfg, nil)
 	for _, seq := range []string{"3", "9", "10"} {
 		req, _ := http.NewRequest("GET", r.url, nil)
@@ -609,13 +610,13 @@ func TestDiscardedRequestsAreCountedApart(t *testing.T) {
 }
 
 func TestBadConfigurations(t *testing.T) {
-	good := func() Config { return config() }
-	for name, change := range map[string]func(*Config){
-		"strategy":  func(c *Config) { c.Groups[0].Strategy.Kind = "magic" },
-		"parameter": func(c *Config) { c.Groups[0].Strategy.Values = map[string]string{"x": "1"} },
-		"rule":      func(c *Config) { c.Listeners[0].Rules[0].Forward = "nowhere" },
-		"no action": func(c *Config) { c.Listeners[0].Rules[0].Forward = "" },
-		"two ids":   func(c *Config) { c.Groups[0].Targets = []Target{{ID: "a"}, {ID: "a"}} },
+	good := func() config.Config { return settings() }
+	for name, change := range map[string]func(*config.Config){
+		"strategy":  func(c *config.Config) { c.Groups[0].Strategy.Kind = "magic" },
+		"parameter": func(c *config.Config) { c.Groups[0].Strategy.Values = map[string]string{"x": "1"} },
+		"rule":      func(c *config.Config) { c.Listeners[0].Rules[0].Forward = "nowhere" },
+		"no action": func(c *config.Config) { c.Listeners[0].Rules[0].Forward = "" },
+		"two ids":   func(c *config.Config) { c.Groups[0].Targets = []config.Target{{ID: "a"}, {ID: "a"}} },
 	} {
 		c := good()
 		change(&c)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -151,7 +152,7 @@ func blameless() []outcome {
 		{name: "control bytes come back", target: reading(func(c net.Conn, _ *bufio.Reader) {
 			_, _ = io.WriteString(c, "HTTP/1.1 302 Found\x7f\r\nLocation: /\x01\x7f\x1b\r\nContent-Length: 0\r\n\r\n")
 		}), client: request(plainGet), status: 302},
-		{name: "HTTP/2: control bytes come back", change: func(t *testing.T, cfg *Config) {
+		{name: "HTTP/2: control bytes come back", change: func(t *testing.T, cfg *config.Config) {
 			x := framing(func(_ net.Conn, f *http2.Framer, id uint32) {
 				answerFrame(f, id, ":status", "302", "location", "/\x01")
 			})
@@ -165,11 +166,11 @@ func blameless() []outcome {
 				w.Header()["Location"] = []string{string(body) + string(body) + string(body)}
 			}
 		}, nil), client: request(fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", 400<<10, strings.Repeat("r", 400<<10))), status: 502, cause: "broken"},
-		{name: "HTTP/2: asks too much", change: func(t *testing.T, cfg *Config) {
+		{name: "HTTP/2: asks too much", change: func(t *testing.T, cfg *config.Config) {
 			*cfg = raws(rawTarget(t, framing(calming)), rawTarget(t, framing(calming)))
 			cfg.Groups[0].HTTP2 = true
 		}, client: request(plainGet), status: 502, cause: "broken"},
-		{name: "HTTP/2: the target leaves before it acts", change: func(t *testing.T, cfg *Config) {
+		{name: "HTTP/2: the target leaves before it acts", change: func(t *testing.T, cfg *config.Config) {
 			*cfg = raws(rawTarget(t, framing(leaving)), rawTarget(t, framing(leaving)))
 			cfg.Groups[0].HTTP2 = true
 		}, client: request(plainGet), status: 502, cause: "broken"},
@@ -177,7 +178,7 @@ func blameless() []outcome {
 	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EAGAIN, syscall.EADDRNOTAVAIL} {
 		for _, two := range []bool{false, true} {
 			rows = append(rows, outcome{name: fmt.Sprintf("nothing left for a connection: %v, HTTP/2 %v", number, two), target: mute, dial: without(number),
-				change: func(_ *testing.T, cfg *Config) { cfg.Groups[0].HTTP2 = two }, client: request(plainGet), status: 503, cause: "resources"})
+				change: func(_ *testing.T, cfg *config.Config) { cfg.Groups[0].HTTP2 = two }, client: request(plainGet), status: 503, cause: "resources"})
 		}
 	}
 	return rows

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/control"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/chaos"
@@ -14,7 +15,7 @@ import (
 
 // Command is what a parent sends to a balancer that it controls: first Config, then any of the others.
 type Command struct {
-	Config   *Config        `json:"config,omitempty"`
+	Config   *config.Config `json:"config,omitempty"`
 	Origin   *time.Duration `json:"origin,omitempty"` // CLOCK_MONOTONIC at which the load begins
 	Add      *Member        `json:"add,omitempty"`
 	Drain    *Member        `json:"drain,omitempty"` // by id
@@ -27,7 +28,7 @@ type Command struct {
 // Member is a target of a group.
 type Member struct {
 	Group string `json:"group"`
-	Target
+	config.Target
 }
 
 // Fault is a wire fault to put in force.

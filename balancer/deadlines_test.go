@@ -20,7 +20,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/sys/unix"
 
-	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -47,11 +47,11 @@ func deafTLS(t *testing.T) func(c net.Conn, r *bufio.Reader) {
 func TestBodiesThatAreNotTaken(t *testing.T) {
 	for name, x := range map[string]struct {
 		target func(t *testing.T) func(c net.Conn, r *bufio.Reader)
-		change func(*Group)
+		change func(*config.Group)
 	}{
-		"HTTP/1.1":          {deaf, func(*Group) {}},
-		"HTTP/1.1 over TLS": {deafTLS, func(g *Group) { g.TLS = &certs.Client{Insecure: true} }},
-		"HTTP/2":            {func(*testing.T) func(net.Conn, *bufio.Reader) { return windowless }, func(g *Group) { g.HTTP2 = true }},
+		"HTTP/1.1":          {deaf, func(*config.Group) {}},
+		"HTTP/1.1 over TLS": {deafTLS, func(g *config.Group) { g.TLS = &config.TargetTLS{Insecure: true} }},
+		"HTTP/2":            {func(*testing.T) func(net.Conn, *bufio.Reader) { return windowless }, func(g *config.Group) { g.HTTP2 = true }},
 	} {
 		for _, spooled := range []bool{true, false} {
 			t.Run(fmt.Sprint(name, ", spooled ", spooled), func(t *testing.T) {
@@ -126,7 +126,7 @@ func (c trickle) Read(p []byte) (int, error) {
 }
 
 // startOn is start on a listener of the test's own.
-func startOn(t *testing.T, cfg Config, l net.Listener, opts Options) *running {
+func startOn(t *testing.T, cfg config.Config, l net.Listener, opts Options) *running {
 	t.Helper()
 	b, err := New(cfg, opts)
 	if err != nil {
@@ -161,7 +161,7 @@ func TestSlowReadersAreKept(t *testing.T) {
 	for name, way := range ways(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := config(s)
+			cfg := settings(s)
 			cfg.Listeners[0].Timeouts.Write = 10 * short // it takes 2 s for 256 KiB
 			way.change(&cfg)
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -209,7 +209,7 @@ func TestIdleTunnels(t *testing.T) {
 		cfg := raws(x)
 		cfg.Groups[0].Timeouts.Tunnel = 8 * short
 		if secure {
-			cfg.Listeners[0].TLS = &certs.Config{Auto: t.TempDir()}
+			cfg.Listeners[0].TLS = &config.TLS{Auto: t.TempDir()}
 		}
 		r := start(t, cfg, nil)
 		c, rd := r.dial(t)
@@ -245,10 +245,10 @@ func TestPrefacesThatDoNotCome(t *testing.T) {
 			if said == "" && !secure {
 				continue // a connection on which nothing was said is idle
 			}
-			cfg := config(server(t, "a"))
-			cfg.Listeners[0].Timeouts = FrontTimeouts{Header: short, Idle: time.Hour}
+			cfg := settings(server(t, "a"))
+			cfg.Listeners[0].Timeouts = config.FrontTimeouts{Header: short, Idle: time.Hour}
 			if secure {
-				cfg.Listeners[0].TLS = &certs.Config{Auto: t.TempDir()}
+				cfg.Listeners[0].TLS = &config.TLS{Auto: t.TempDir()}
 			}
 			r := start(t, cfg, nil)
 			c, _ := r.dial(t)
@@ -275,10 +275,10 @@ func TestPrefacesThatDoNotCome(t *testing.T) {
 
 // Whatever is stuck, a balancer that is told to stop has stopped soon after its grace.
 func TestGraceBoundsWhatIsStuck(t *testing.T) {
-	patient := func(cfg *Config) { // no other time bounds anything
+	patient := func(cfg *config.Config) { // no other time bounds anything
 		const hour = time.Hour
-		cfg.Groups[0].Timeouts = TargetTimeouts{Connect: hour, Response: hour}
-		cfg.Listeners[0].Timeouts = FrontTimeouts{Idle: hour, Header: hour, Body: hour, Write: hour}
+		cfg.Groups[0].Timeouts = config.TargetTimeouts{Connect: hour, Response: hour}
+		cfg.Listeners[0].Timeouts = config.FrontTimeouts{Idle: hour, Header: hour, Body: hour, Write: hour}
 	}
 	write := func(text string, more int) func(*testing.T, *running) {
 		return func(t *testing.T, r *running) {
@@ -292,28 +292,28 @@ func TestGraceBoundsWhatIsStuck(t *testing.T) {
 		fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
 		mute(c, r)
 	})
-	spool := func(g *Group) { g.Retry = &group.Retry{Attempts: 1, On: group.OnError, Spool: 16 << 20} }
+	spool := func(g *config.Group) { g.Retry = &group.Retry{Attempts: 1, On: group.OnError, Spool: 16 << 20} }
 	const large = 12 << 20
 	put := fmt.Sprintf("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", large)
 	for _, x := range []struct {
 		name   string
 		target func(c net.Conn, r *bufio.Reader) // nil for a deaf one
-		change func(*Group, *Listener)
+		change func(*config.Group, *config.Listener)
 		client func(*testing.T, *running)
 	}{
 		{"a target that never answers", mute, nil, write(plainGet, 0)},
 		{"an upload that stalls", mute, nil, write("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", 0)},
-		{"a target that takes nothing of a body that was kept", nil, func(g *Group, _ *Listener) { spool(g) }, write(put, large)},
+		{"a target that takes nothing of a body that was kept", nil, func(g *config.Group, _ *config.Listener) { spool(g) }, write(put, large)},
 		{"a target that takes nothing of a body that is passed on", nil, nil, write(put, large)},
-		{"a target of HTTP/2 that takes nothing of a body that was kept", windowless, func(g *Group, _ *Listener) {
+		{"a target of HTTP/2 that takes nothing of a body that was kept", windowless, func(g *config.Group, _ *config.Listener) {
 			g.HTTP2 = true
 			spool(g)
 		}, write(put, large)},
-		{"a target that never shakes hands", mute, func(g *Group, _ *Listener) { g.TLS = &certs.Client{Insecure: true} }, write(plainGet, 0)},
-		{"a target of HTTP/2 that never shakes hands", mute, func(g *Group, _ *Listener) { g.TLS, g.HTTP2 = &certs.Client{Insecure: true}, true }, write(plainGet, 0)},
+		{"a target that never shakes hands", mute, func(g *config.Group, _ *config.Listener) { g.TLS = &config.TargetTLS{Insecure: true} }, write(plainGet, 0)},
+		{"a target of HTTP/2 that never shakes hands", mute, func(g *config.Group, _ *config.Listener) { g.TLS, g.HTTP2 = &config.TargetTLS{Insecure: true}, true }, write(plainGet, 0)},
 		{"a client that takes nothing of its answer", reading(endless), nil, write(plainGet, 0)},
 		{"a tunnel", upgraded, nil, write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", 0)},
-		{"a client that never shakes hands", mute, func(_ *Group, l *Listener) { l.TLS = &certs.Config{Auto: "auto"} }, func(t *testing.T, r *running) { r.dial(t) }},
+		{"a client that never shakes hands", mute, func(_ *config.Group, l *config.Listener) { l.TLS = &config.TLS{Auto: "auto"} }, func(t *testing.T, r *running) { r.dial(t) }},
 		{"a stream that is not answered", mute, nil, streams("GET", func(*testing.T, *rawStreams) {}, false)},
 		{"a stream without a window", reading(endless), nil, func(t *testing.T, r *running) {
 			s := r.frames(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
@@ -430,7 +430,7 @@ func TestSlowStreams(t *testing.T) {
 
 // A client that takes nothing of what a target of HTTP/2 says to it leaves the target to the others.
 func TestInterimAnswersThatAreNotTaken(t *testing.T) {
-	cfg := config()
+	cfg := settings()
 	handlerTargets(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hints" {
 			w.Header().Set("Link", "</a.css>; x="+strings.Repeat("x", 2000))
@@ -476,7 +476,7 @@ func TestTimeOfOthers(t *testing.T) {
 	g := &cfg.Groups[0]
 	g.Strategy = spec.Written{Kind: "first"}
 	g.Retry = &group.Retry{Attempts: 1, On: group.OnError, Budget: 1, Floor: 100, Spool: 1000}
-	g.Timeouts = TargetTimeouts{Response: 8 * short, Exchange: 8*short + short/2}
+	g.Timeouts = config.TargetTimeouts{Response: 8 * short, Exchange: 8*short + short/2}
 	r := start(t, cfg, nil)
 	for range 2 {
 		c, rd := r.dial(t)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 )
 
 // The end of an answer that was cut off does not look like its proper one: over TLS no alert says that nothing is missing.
@@ -38,7 +38,7 @@ func TestCutAnswersOverTLS(t *testing.T) {
 			}
 		}))
 		cfg := raws(x)
-		cfg.Listeners[0].TLS = &certs.Config{Auto: t.TempDir()}
+		cfg.Listeners[0].TLS = &config.TLS{Auto: t.TempDir()}
 		r := start(t, cfg, nil)
 		raw, _ := r.dial(t)
 		c := tls.Client(raw, &tls.Config{InsecureSkipVerify: true})

@@ -22,12 +22,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/ratelimit"
 	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
@@ -35,7 +34,7 @@ import (
 // A client sticks to its target, over a restart of the balancer too; a forged cookie is ignored.
 func TestStickySessions(t *testing.T) {
 	back := []*httptest.Server{server(t, "a"), server(t, "b"), server(t, "c")}
-	cfg := config(back...)
+	cfg := settings(back...)
 	cfg.Groups[0].Sticky = &group.Sticky{Cookie: "LB", For: time.Hour, Secret: "s"}
 	first, second := start(t, cfg, nil), start(t, cfg, nil)
 	jar, err := cookiejar.New(nil)
@@ -118,7 +117,7 @@ func TestStickyByApplication(t *testing.T) {
 		}
 	}))
 	defer back.Close()
-	cfg := config(back)
+	cfg := settings(back)
 	cfg.Groups[0].Sticky = &group.Sticky{Cookie: "LB", For: time.Hour, Application: "SESSION"}
 	r := start(t, cfg, nil)
 	for path, want := range map[string]int{"/": 0, "/login": 2} {
@@ -134,7 +133,7 @@ func TestStickyByApplication(t *testing.T) {
 }
 
 func TestRateLimit(t *testing.T) {
-	cfg := config(server(t, "x"))
+	cfg := settings(server(t, "x"))
 	cfg.Listeners[0].Rules[0].Limit = &ratelimit.Config{Rate: .01, Burst: 3, By: pick.Key{From: pick.Header, Name: "X-User"}}
 	r := start(t, cfg, nil)
 	for i, want := range []int{200, 200, 200, 429, 429} {
@@ -172,7 +171,7 @@ func TestLimitsAndQueue(t *testing.T) {
 		inside.Add(-1)
 	}))
 	defer back.Close()
-	cfg := config(back)
+	cfg := settings(back)
 	cfg.Groups[0].Limits = &group.Limits{Requests: 2, Queue: 2, Wait: 20 * time.Second}
 	r := start(t, cfg, nil)
 	codes := make(chan int, 10)
@@ -210,7 +209,7 @@ func TestQueueGivesUp(t *testing.T) {
 	back := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer back.Close()
 	defer close(release)
-	cfg := config(back)
+	cfg := settings(back)
 	cfg.Groups[0].Limits = &group.Limits{Requests: 1, Queue: -1, Wait: 50 * time.Millisecond}
 	r := start(t, cfg, nil)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -231,7 +230,7 @@ func TestQueueGivesUp(t *testing.T) {
 }
 
 func TestConnectionLimit(t *testing.T) {
-	cfg := config(server(t, "x"))
+	cfg := settings(server(t, "x"))
 	cfg.Listeners[0].Limits.Connections = 2
 	r := start(t, cfg, nil)
 	one, _ := r.dial(t)
@@ -266,9 +265,9 @@ func TestWhatTargetsAreTold(t *testing.T) {
 	var host string
 	back := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen, host = r.Header, r.Host }))
 	defer back.Close()
-	ask := func(o proxy.Options, hostRule string) *http.Response {
+	ask := func(o config.Options, hostRule string) *http.Response {
 		t.Helper()
-		cfg := config(back)
+		cfg := settings(back)
 		cfg.Listeners[0].Options, cfg.Groups[0].Host = o, hostRule
 		r := start(t, cfg, nil)
 		defer r.stop()
@@ -287,25 +286,25 @@ func TestWhatTargetsAreTold(t *testing.T) {
 		res.Body.Close()
 		return res
 	}
-	ask(proxy.Options{}, "")
+	ask(config.Options{}, "")
 	if seen.Get("X-Forwarded-For") != "192.0.2.9, 127.0.0.1" || seen.Get("Via") != "1.1 other" || seen.Get("Forwarded") != "for=192.0.2.9" || host != "shop.example" || seen.Get("X-Forwarded-Client-Cert") != "" {
 		t.Errorf("by default: %v, %s", seen, host)
 	}
-	ask(proxy.Options{ForwardedFor: proxy.Preserve}, proxy.HostOfTarget)
+	ask(config.Options{ForwardedFor: config.Preserve}, config.HostOfTarget)
 	if seen.Get("X-Forwarded-For") != "192.0.2.9" || host != address(back) {
 		t.Errorf("preserve: %v, %s", seen, host)
 	}
-	ask(proxy.Options{ForwardedFor: proxy.Remove}, "inner.example")
+	ask(config.Options{ForwardedFor: config.Remove}, "inner.example")
 	if seen.Get("X-Forwarded-For") != "" || host != "inner.example" {
 		t.Errorf("remove: %v, %s", seen, host)
 	}
-	res := ask(proxy.Options{Forwarded: true, Via: "edge", RequestID: "X-Id"}, "")
+	res := ask(config.Options{Forwarded: true, Via: "edge", RequestID: "X-Id"}, "")
 	if seen.Get("Forwarded") != `for=192.0.2.9, for=127.0.0.1;host="shop.example";proto=http` || seen.Get("Via") != "1.1 other, 1.1 edge" || seen.Get("X-Id") != "given" || res.Header.Get("Via") != "1.1 edge" {
 		t.Errorf("all: %v, %v", seen, res.Header)
 	}
-	ask(proxy.Options{RequestID: "X-Other"}, "")
+	ask(config.Options{RequestID: "X-Other"}, "")
 	first := seen.Get("X-Other")
-	ask(proxy.Options{RequestID: "X-Other"}, "")
+	ask(config.Options{RequestID: "X-Other"}, "")
 	if len(first) != 32 || first == seen.Get("X-Other") {
 		t.Errorf("ids %q and %q", first, seen.Get("X-Other"))
 	}
@@ -318,14 +317,14 @@ func TestStatusesOfFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	cfg := config()
+	cfg := settings()
 	cfg.Listeners[0].Options.Status = exchange.Statuses{Connect: 503, NoTarget: 502, HeadTooLarge: 400}
-	cfg.Listeners[0].Limits = ListenerLimits{Line: 1024, Head: 2048}
+	cfg.Listeners[0].Limits = config.ListenerLimits{Line: 1024, Head: 2048}
 	none := start(t, cfg, nil)
 	if code, _ := get(t, none.url); code != 502 {
 		t.Errorf("no target: %d", code)
 	}
-	cfg.Groups[0].Targets = []Target{{ID: "x", Address: refused}}
+	cfg.Groups[0].Targets = []config.Target{{ID: "x", Address: refused}}
 	r := start(t, cfg, nil)
 	if code, _ := get(t, r.url); code != 503 {
 		t.Errorf("no connection: %d", code)
@@ -355,7 +354,7 @@ func TestRetriesWithABody(t *testing.T) {
 		good := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got, _ = io.ReadAll(r.Body) }))
 		defer good.Close()
 		cfg := raws(breaking)
-		cfg.Groups[0].Targets = append(cfg.Groups[0].Targets, Target{ID: "good", Address: address(good)})
+		cfg.Groups[0].Targets = append(cfg.Groups[0].Targets, config.Target{ID: "good", Address: address(good)})
 		cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnError, Floor: 10, Spool: 64 << 10}
 		r := start(t, cfg, nil)
 		want := bytes.Repeat([]byte("x"), tc.size)
@@ -386,8 +385,8 @@ func TestDecisionLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	cfg := config(server(t, "x"))
-	cfg.Groups[0].Targets = append([]Target{{ID: "dead", Address: refused}}, cfg.Groups[0].Targets...)
+	cfg := settings(server(t, "x"))
+	cfg.Groups[0].Targets = append([]config.Target{{ID: "dead", Address: refused}}, cfg.Groups[0].Targets...)
 	cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnConnect, Floor: 10}
 	r := startWith(t, cfg, Options{Decisions: &Log{To: slog.New(slog.NewJSONHandler(locked{&mu, &text}, nil)), Share: 1}})
 	get(t, r.url)
@@ -431,8 +430,8 @@ func TestCertificateReload(t *testing.T) {
 		}
 	}
 	put(good)
-	cfg := config(server(t, "x"))
-	cfg.Listeners[0].TLS = &certs.Config{Files: []certs.Pair{{Cert: used, Key: used}}}
+	cfg := settings(server(t, "x"))
+	cfg.Listeners[0].TLS = &config.TLS{Files: []config.Pair{{Cert: used, Key: used}}}
 	var mu sync.Mutex
 	var notes []string
 	r := startWith(t, cfg, Options{Note: func(s string) { mu.Lock(); defer mu.Unlock(); notes = append(notes, s) }})
@@ -477,7 +476,7 @@ func TestSuccessRateEjection(t *testing.T) {
 		t.Cleanup(s.Close)
 		back = append(back, s)
 	}
-	cfg := config(back...)
+	cfg := settings(back...)
 	cfg.Groups[0].Outliers = &health.OutlierConfig{
 		Consecutive: 5, EjectFor: time.Minute, MaxEjectFor: time.Minute, MaxEjected: .5, SuccessRate: 1.9, Interval: 100 * time.Millisecond, Requests: 5, Hosts: 5,
 	}
@@ -505,7 +504,7 @@ func TestBodyLimit(t *testing.T) {
 		}
 	}))
 	defer back.Close()
-	cfg := config(back)
+	cfg := settings(back)
 	cfg.Listeners[0].Limits.Body = 100_000
 	r := start(t, cfg, nil)
 	for _, tc := range []struct {
@@ -540,14 +539,14 @@ func TestTargetsAreVerified(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct {
-		tls  certs.Client
+		tls  config.TargetTLS
 		want int
 		why  string
 	}{
-		{certs.Client{CA: ca}, 200, ""}, {certs.Client{CA: ca, Name: "example.com"}, 200, ""}, {certs.Client{CA: ca, Name: "other.test"}, 502, "its certificate is for another name"},
-		{certs.Client{}, 502, "its certificate comes from an unknown authority"}, {certs.Client{Insecure: true}, 200, ""},
+		{config.TargetTLS{CA: ca}, 200, ""}, {config.TargetTLS{CA: ca, Name: "example.com"}, 200, ""}, {config.TargetTLS{CA: ca, Name: "other.test"}, 502, "its certificate is for another name"},
+		{config.TargetTLS{}, 502, "its certificate comes from an unknown authority"}, {config.TargetTLS{Insecure: true}, 200, ""},
 	} {
-		cfg := config(back)
+		cfg := settings(back)
 		cfg.Groups[0].TLS = &tc.tls
 		r := start(t, cfg, nil)
 		if code, body := get(t, r.url); code != tc.want || !strings.Contains(body, tc.why) {

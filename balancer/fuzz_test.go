@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
 
@@ -89,8 +90,8 @@ func FuzzProxy(f *testing.F) {
 			})
 		}
 	})
-	cfg := config()
-	cfg.Groups[0].Targets = []Target{{ID: "t", Address: l.Addr().String()}}
+	cfg := settings()
+	cfg.Groups[0].Targets = []config.Target{{ID: "t", Address: l.Addr().String()}}
 	cfg.Listeners[0].HTTP1Only = true // the reader of the comparison knows no HTTP/2
 	b, err := New(cfg, Options{})
 	if err != nil {

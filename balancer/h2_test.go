@@ -38,21 +38,21 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/health"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/loadgen/socket"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 // ways are the ways a client comes in: with each a configuration is changed, and asked by the transport.
 func ways(t *testing.T) map[string]struct {
-	change    func(*Config)
+	change    func(*config.Config)
 	transport http.RoundTripper
 	scheme    string
 } {
 	dir := t.TempDir()
-	secure := func(c *Config) { c.Listeners[0].TLS = &certs.Config{Auto: dir} }
-	if _, err := certs.Open(certs.Config{Auto: dir}, time.Now); err != nil {
+	secure := func(c *config.Config) { c.Listeners[0].TLS = &config.TLS{Auto: dir} }
+	if _, err := certs.Open(config.TLS{Auto: dir}, time.Now); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(dir + "/shakedown-ca.pem")
@@ -72,29 +72,29 @@ func ways(t *testing.T) map[string]struct {
 		plain.CloseIdleConnections()
 	})
 	type way = struct {
-		change    func(*Config)
+		change    func(*config.Config)
 		transport http.RoundTripper
 		scheme    string
 	}
 	return map[string]way{
-		"HTTP/2.0 by prior knowledge": {func(*Config) {}, prior, "http"}, "HTTP/2.0 over TLS": {secure, two, "https"},
-		"HTTP/1.1 over TLS": {secure, one, "https"}, "HTTP/1.1": {func(*Config) {}, plain, "http"},
+		"HTTP/2.0 by prior knowledge": {func(*config.Config) {}, prior, "http"}, "HTTP/2.0 over TLS": {secure, two, "https"},
+		"HTTP/1.1 over TLS": {secure, one, "https"}, "HTTP/1.1": {func(*config.Config) {}, plain, "http"},
 	}
 }
 
 // targetsOf are the ways a target is spoken to; each starts one with a handler and changes the configuration.
-func targetsOf(t *testing.T) map[string]func(*Config, http.Handler) {
-	add := func(c *Config, s *httptest.Server) {
+func targetsOf(t *testing.T) map[string]func(*config.Config, http.Handler) {
+	add := func(c *config.Config, s *httptest.Server) {
 		t.Cleanup(s.Close)
-		c.Groups[0].Targets = []Target{{ID: "web-1", Address: address(s)}}
+		c.Groups[0].Targets = []config.Target{{ID: "web-1", Address: address(s)}}
 	}
-	return map[string]func(*Config, http.Handler){
-		"HTTP/1.1": func(c *Config, h http.Handler) { add(c, httptest.NewServer(h)) },
-		"HTTP/1.1 over TLS": func(c *Config, h http.Handler) {
+	return map[string]func(*config.Config, http.Handler){
+		"HTTP/1.1": func(c *config.Config, h http.Handler) { add(c, httptest.NewServer(h)) },
+		"HTTP/1.1 over TLS": func(c *config.Config, h http.Handler) {
 			add(c, httptest.NewTLSServer(h))
-			c.Groups[0].TLS = &certs.Client{Insecure: true}
+			c.Groups[0].TLS = &config.TargetTLS{Insecure: true}
 		},
-		"HTTP/2.0": func(c *Config, h http.Handler) {
+		"HTTP/2.0": func(c *config.Config, h http.Handler) {
 			s := httptest.NewUnstartedServer(h)
 			s.Config.Protocols = &http.Protocols{}
 			s.Config.Protocols.SetUnencryptedHTTP2(true)
@@ -102,12 +102,12 @@ func targetsOf(t *testing.T) map[string]func(*Config, http.Handler) {
 			add(c, s)
 			c.Groups[0].HTTP2 = true
 		},
-		"HTTP/2.0 over TLS": func(c *Config, h http.Handler) {
+		"HTTP/2.0 over TLS": func(c *config.Config, h http.Handler) {
 			s := httptest.NewUnstartedServer(h)
 			s.EnableHTTP2 = true
 			s.StartTLS()
 			add(c, s)
-			c.Groups[0].HTTP2, c.Groups[0].TLS = true, &certs.Client{Insecure: true}
+			c.Groups[0].HTTP2, c.Groups[0].TLS = true, &config.TargetTLS{Insecure: true}
 		},
 	}
 }
@@ -143,7 +143,7 @@ func TestVersionsOfHTTP(t *testing.T) {
 	for from, way := range ways(t) {
 		for to, target := range targetsOf(t) {
 			t.Run(from+" to "+to, func(t *testing.T) {
-				cfg := config()
+				cfg := settings()
 				way.change(&cfg)
 				target(&cfg, http.HandlerFunc(versions))
 				r := start(t, cfg, nil)
@@ -259,7 +259,7 @@ func (e *ending) Close() error { return nil }
 // A client that resets its stream ends the exchange with the target.
 func TestStreamReset(t *testing.T) {
 	gone := make(chan struct{})
-	cfg := config()
+	cfg := settings()
 	targetsOf(t)["HTTP/2.0"](&cfg, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		close(gone)
@@ -322,11 +322,11 @@ func greeter(t *testing.T, failing bool) (address string, h *grpchealth.Server) 
 	return l.Addr().String(), h
 }
 
-func grpcConfig(addresses ...string) Config {
-	cfg := config()
+func grpcConfig(addresses ...string) config.Config {
+	cfg := settings()
 	cfg.Groups[0].HTTP2 = true
 	for i, a := range addresses {
-		cfg.Groups[0].Targets = append(cfg.Groups[0].Targets, Target{ID: fmt.Sprint("grpc-", i+1), Address: a})
+		cfg.Groups[0].Targets = append(cfg.Groups[0].Targets, config.Target{ID: fmt.Sprint("grpc-", i+1), Address: a})
 	}
 	return cfg
 }
@@ -426,7 +426,7 @@ func TestWebSocket(t *testing.T) {
 		if !strings.HasPrefix(name, "HTTP/1.1") {
 			continue
 		}
-		cfg := config(echoing(t))
+		cfg := settings(echoing(t))
 		way.change(&cfg)
 		r := start(t, cfg, nil)
 		c, _, err := websocket.Dial(t.Context(), way.scheme+"://"+r.Addresses()[0]+"/chat", &websocket.DialOptions{HTTPClient: &http.Client{Transport: way.transport}})
@@ -474,15 +474,15 @@ func TestProxyHeaders(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		seen := make(chan string, 10)
 		back := server(t, "x")
-		cfg := config(back)
+		cfg := settings(back)
 		cfg.Groups[0].ProxyHeader = version
 		cfg.Listeners[0].ProxyHeader = true
-		inner := config()
+		inner := settings()
 		inner.Listeners[0].ProxyHeader = true
-		inner.Listeners[0].Options = proxy.Options{ForwardedFor: proxy.Append}
+		inner.Listeners[0].Options = config.Options{ForwardedFor: config.Append}
 		end := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header.Get("X-Forwarded-For") }))
 		defer end.Close()
-		inner.Groups[0].Targets = []Target{{ID: "end", Address: address(end)}}
+		inner.Groups[0].Targets = []config.Target{{ID: "end", Address: address(end)}}
 		in := start(t, inner, nil)
 		cfg.Groups[0].Targets[0].Address = in.Addresses()[0]
 		out := start(t, cfg, nil)
@@ -537,7 +537,7 @@ func TestTakeoverWithHTTP2(t *testing.T) {
 		if !strings.HasPrefix(name, "HTTP/2.0") {
 			continue
 		}
-		cfg := config(server(t, "one"))
+		cfg := settings(server(t, "one"))
 		way.change(&cfg)
 		next, err := New(cfg, Options{})
 		if err != nil {

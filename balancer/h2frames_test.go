@@ -15,10 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
-
-	"github.com/seed-8025779b/shakedown/balancer/certs"
 )
 
 // A stream whose content-length is not a number is refused before anything of it goes to a target.
@@ -71,9 +70,9 @@ func TestGoAwayTwice(t *testing.T) {
 			}
 		}))
 		t.Cleanup(s.Close)
-		cfg := config(s)
+		cfg := settings(s)
 		if secure {
-			cfg.Listeners[0].TLS = &certs.Config{Auto: t.TempDir()}
+			cfg.Listeners[0].TLS = &config.TLS{Auto: t.TempDir()}
 		}
 		r := startWith(t, cfg, Options{Grace: 30 * time.Second})
 		nc, _ := r.dial(t)
@@ -167,7 +166,7 @@ func TestTakeoverLosesNoPost(t *testing.T) {
 		if !strings.HasPrefix(name, "HTTP/2.0") {
 			continue
 		}
-		cfg := config(server(t, "one"))
+		cfg := settings(server(t, "one"))
 		way.change(&cfg)
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
@@ -20,13 +21,13 @@ import (
 // could choose a target by them, or claim what only a balancer may say.
 func TestOwnHeadersOfClients(t *testing.T) {
 	for name, tc := range map[string]struct {
-		change   func(*Config)
+		change   func(*config.Config)
 		believed bool
 	}{
-		"alone":      {func(*Config) {}, false},
-		"told so":    {func(c *Config) { c.TrustSeq = true }, true},
-		"of a run":   {func(c *Config) { c.Trace = true }, true},
-		"with cause": {func(c *Config) { c.Trace, c.TrustSeq = true, true }, true},
+		"alone":      {func(*config.Config) {}, false},
+		"told so":    {func(c *config.Config) { c.TrustSeq = true }, true},
+		"of a run":   {func(c *config.Config) { c.Trace = true }, true},
+		"with cause": {func(c *config.Config) { c.Trace, c.TrustSeq = true, true }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := rawTarget(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
@@ -70,7 +71,7 @@ func TestOwnHeadersOfClients(t *testing.T) {
 func TestChoicesFollowTheSeed(t *testing.T) {
 	one, two := server(t, "one"), server(t, "two")
 	choices := func(seed draw.Seed) (out string) {
-		cfg := config(one, two)
+		cfg := settings(one, two)
 		cfg.Seed, cfg.Groups[0].Strategy = seed, spec.Written{Kind: "random"}
 		r := start(t, cfg, nil)
 		c, rd := r.dial(t)
@@ -106,7 +107,7 @@ func TestTrustedProxies(t *testing.T) {
 		"others":  {[]string{"10.0.0.0/8"}, "127.0.0.1", 404},
 		"trusted": {[]string{"127.0.0.0/8", "10.0.0.0/8"}, "198.51.100.7", 302},
 	} {
-		cfg := config()
+		cfg := settings()
 		cfg.Listeners[0].Rules = route.Table{
 			{Sources: []string{"198.51.100.0/24"}, Redirect: &route.Redirect{To: "/", Status: 302}},
 			{Respond: &route.Respond{Status: 404}},

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 )
 
 // Add makes a target a member of a group.
-func (b *Balancer) Add(groupName string, t Target) error {
+func (b *Balancer) Add(groupName string, t config.Target) error {
 	o, err := b.group(groupName)
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -30,7 +30,7 @@ import (
 type outcome struct {
 	name   string
 	target func(c net.Conn, r *bufio.Reader) // of both targets; nil when change sets them
-	change func(*testing.T, *Config)
+	change func(*testing.T, *config.Config)
 	client func(*testing.T, *running) // makes one request, and sees to it that it ends
 	status int                        // in the access log
 	cause  string                     // there, or causes with | between them
@@ -161,8 +161,8 @@ func half(then func(c net.Conn, rd *bufio.Reader)) func(*testing.T, *running) {
 
 func reset(c net.Conn, _ *bufio.Reader) { _ = c.(*net.TCPConn).SetLinger(0) }
 
-func timeouts(set func(front *FrontTimeouts, target *TargetTimeouts)) func(*testing.T, *Config) {
-	return func(_ *testing.T, cfg *Config) { set(&cfg.Listeners[0].Timeouts, &cfg.Groups[0].Timeouts) }
+func timeouts(set func(front *config.FrontTimeouts, target *config.TargetTimeouts)) func(*testing.T, *config.Config) {
+	return func(_ *testing.T, cfg *config.Config) { set(&cfg.Listeners[0].Timeouts, &cfg.Groups[0].Timeouts) }
 }
 
 func withStatus(code int) func(c net.Conn, r *bufio.Reader) {
@@ -175,8 +175,8 @@ const (
 )
 
 // handlerTargets are two targets of net/http that speak HTTP/2.
-func handlerTargets(h http.HandlerFunc, server func(*http.Server)) func(*testing.T, *Config) {
-	return func(t *testing.T, cfg *Config) {
+func handlerTargets(h http.HandlerFunc, server func(*http.Server)) func(*testing.T, *config.Config) {
+	return func(t *testing.T, cfg *config.Config) {
 		cfg.Groups[0].HTTP2 = true
 		for i := range 2 {
 			s := httptest.NewUnstartedServer(h)
@@ -187,7 +187,7 @@ func handlerTargets(h http.HandlerFunc, server func(*http.Server)) func(*testing
 			}
 			s.Start()
 			t.Cleanup(s.Close)
-			cfg.Groups[0].Targets = append(cfg.Groups[0].Targets, Target{ID: fmt.Sprint("raw-", i+1), Address: address(s)})
+			cfg.Groups[0].Targets = append(cfg.Groups[0].Targets, config.Target{ID: fmt.Sprint("raw-", i+1), Address: address(s)})
 		}
 	}
 }
@@ -230,14 +230,14 @@ func changing(c net.Conn, r *bufio.Reader) {
 func ofTargets() []outcome {
 	large := "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("a", 20000) + "\r\n\r\n"
 	return []outcome{
-		{name: "refused", change: func(t *testing.T, cfg *Config) {
-			cfg.Groups[0].Targets = []Target{{ID: "raw-1", Address: refusing(t)}, {ID: "raw-2", Address: refusing(t)}}
+		{name: "refused", change: func(t *testing.T, cfg *config.Config) {
+			cfg.Groups[0].Targets = []config.Target{{ID: "raw-1", Address: refusing(t)}, {ID: "raw-2", Address: refusing(t)}}
 		}, client: request(plainGet), status: 502, cause: "connect", ejects: true},
-		{name: "no address of this machine leads there", change: func(_ *testing.T, cfg *Config) {
-			cfg.Groups[0].Targets = []Target{{ID: "raw-1", Address: "[fe80::1]:80"}, {ID: "raw-2", Address: "[fe80::2]:80"}}
+		{name: "no address of this machine leads there", change: func(_ *testing.T, cfg *config.Config) {
+			cfg.Groups[0].Targets = []config.Target{{ID: "raw-1", Address: "[fe80::1]:80"}, {ID: "raw-2", Address: "[fe80::2]:80"}}
 		}, dial: without(syscall.EADDRNOTAVAIL), client: request(plainGet), status: 502, cause: "connect", ejects: true},
-		{name: "HTTP/2: no address of this machine leads there", change: func(_ *testing.T, cfg *Config) {
-			cfg.Groups[0].Targets = []Target{{ID: "raw-1", Address: "[fe80::1]:80"}, {ID: "raw-2", Address: "[fe80::2]:80"}}
+		{name: "HTTP/2: no address of this machine leads there", change: func(_ *testing.T, cfg *config.Config) {
+			cfg.Groups[0].Targets = []config.Target{{ID: "raw-1", Address: "[fe80::1]:80"}, {ID: "raw-2", Address: "[fe80::2]:80"}}
 			cfg.Groups[0].HTTP2 = true
 		}, dial: without(syscall.EADDRNOTAVAIL), client: request(plainGet), status: 502, cause: "connect", ejects: true},
 		{name: "reset before the head", target: saying(""), client: request(plainGet), status: 502, cause: "broken", ejects: true},
@@ -248,22 +248,22 @@ func ofTargets() []outcome {
 		{name: "NUL in the head", target: saying("HTTP/1.1 200 OK\r\nA: \x00\r\nContent-Length: 0\r\n\r\n"), client: request(plainGet), status: 502, cause: "broken", ejects: true},
 		{name: "malformed chunk", target: saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabXX"), client: request(plainGet), status: 200, cause: "broken", ejects: true},
 		{name: "head too large", target: saying(large), client: request(plainGet), status: 502, cause: "broken", ejects: true},
-		{name: "no answer in time", target: mute, change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Response = short }), client: request(plainGet), status: 504, cause: "timeout", ejects: true},
-		{name: "no answer in time to a slow body", target: mute, change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Response = short }), client: slowUpload("504"), status: 504, cause: "timeout", ejects: true},
-		{name: "no TLS", target: answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), change: func(_ *testing.T, cfg *Config) { cfg.Groups[0].TLS = &certs.Client{Insecure: true} }, client: request(plainGet), status: 502, cause: "connect", ejects: true},
-		{name: "no handshake in time", target: mute, change: func(_ *testing.T, cfg *Config) {
-			cfg.Groups[0].TLS, cfg.Groups[0].Timeouts.Connect = &certs.Client{Insecure: true}, short
+		{name: "no answer in time", target: mute, change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Response = short }), client: request(plainGet), status: 504, cause: "timeout", ejects: true},
+		{name: "no answer in time to a slow body", target: mute, change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Response = short }), client: slowUpload("504"), status: 504, cause: "timeout", ejects: true},
+		{name: "no TLS", target: answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), change: func(_ *testing.T, cfg *config.Config) { cfg.Groups[0].TLS = &config.TargetTLS{Insecure: true} }, client: request(plainGet), status: 502, cause: "connect", ejects: true},
+		{name: "no handshake in time", target: mute, change: func(_ *testing.T, cfg *config.Config) {
+			cfg.Groups[0].TLS, cfg.Groups[0].Timeouts.Connect = &config.TargetTLS{Insecure: true}, short
 		}, client: request(plainGet), status: 504, cause: "connect_timeout", ejects: true},
 		{name: "silence in the body", target: reading(func(c net.Conn, r *bufio.Reader) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
 			mute(c, r)
-		}), change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Response = short }), client: request(plainGet), status: 200, cause: "timeout", ejects: true},
-		{name: "exchange over, waiting for the target", target: mute, change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Exchange = short }), client: request(plainGet), status: 504, cause: "timeout", ejects: true},
-		{name: "silence before 100 Continue", target: mute, change: timeouts(func(f *FrontTimeouts, x *TargetTimeouts) { f.Body, x.Response = short/2, short }),
+		}), change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Response = short }), client: request(plainGet), status: 200, cause: "timeout", ejects: true},
+		{name: "exchange over, waiting for the target", target: mute, change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Exchange = short }), client: request(plainGet), status: 504, cause: "timeout", ejects: true},
+		{name: "silence before 100 Continue", target: mute, change: timeouts(func(f *config.FrontTimeouts, x *config.TargetTimeouts) { f.Body, x.Response = short/2, short }),
 			client: request("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"), status: 504, cause: "timeout", ejects: true},
-		{name: "exchange over before 100 Continue", target: mute, change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Exchange = short }),
+		{name: "exchange over before 100 Continue", target: mute, change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Exchange = short }),
 			client: request("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"), status: 504, cause: "timeout", ejects: true},
-		{name: "body not taken", change: func(t *testing.T, cfg *Config) {
+		{name: "body not taken", change: func(t *testing.T, cfg *config.Config) {
 			*cfg = raws(rawTarget(t, deaf(t)), rawTarget(t, deaf(t)))
 			cfg.Groups[0].Timeouts.Response = short
 		},
@@ -299,18 +299,18 @@ func ofClients() []outcome {
 		{name: "gone in its body", target: mute, client: begins(upload, "", true), status: 460, cause: "client_gone"},
 		{name: "gone in a chunk", target: mute, client: begins(chunks, "5\r\na", true), status: 460, cause: "client_gone"},
 		{name: "malformed chunk", target: mute, client: begins(chunks, "nonsense\r\n", false), status: 400, cause: "malformed"},
-		{name: "body too large", target: mute, change: func(_ *testing.T, cfg *Config) { cfg.Listeners[0].Limits.Body = 1000 },
+		{name: "body too large", target: mute, change: func(_ *testing.T, cfg *config.Config) { cfg.Listeners[0].Limits.Body = 1000 },
 			client: begins(chunks, "400\r\n"+strings.Repeat("x", 1024)+"\r\n", false), status: 413, cause: "body_too_large"},
-		{name: "stalled body", target: mute, change: timeouts(func(f *FrontTimeouts, x *TargetTimeouts) { f.Body, x.Response = 2*short, short }),
+		{name: "stalled body", target: mute, change: timeouts(func(f *config.FrontTimeouts, x *config.TargetTimeouts) { f.Body, x.Response = 2*short, short }),
 			client: begins(upload, "", false), status: 408, cause: "slow"},
-		{name: "slow, steady body", target: answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Response = 3 * short }),
+		{name: "slow, steady body", target: answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Response = 3 * short }),
 			client: slowUpload("200"), status: 200},
-		{name: "slow body, exchange over", target: mute, change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Exchange = short }),
+		{name: "slow body, exchange over", target: mute, change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Exchange = short }),
 			client: begins(upload, "", false), status: 408, cause: "slow"},
 		{name: "expects and never sends", target: reading(func(c net.Conn, r *bufio.Reader) {
 			_, _ = io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
 			mute(c, r)
-		}), change: timeouts(func(f *FrontTimeouts, x *TargetTimeouts) { f.Body, x.Response = 2*short, short }),
+		}), change: timeouts(func(f *config.FrontTimeouts, x *config.TargetTimeouts) { f.Body, x.Response = 2*short, short }),
 			client: func(t *testing.T, r *running) {
 				c, rd := r.dial(t)
 				defer c.Close()
@@ -329,11 +329,11 @@ func ofClients() []outcome {
 			_ = c.(*net.TCPConn).SetLinger(0)
 			c.Close()
 		}, status: 460, cause: "client_gone"},
-		{name: "answer not taken", target: reading(endless), change: timeouts(func(f *FrontTimeouts, _ *TargetTimeouts) { f.Write = short }),
+		{name: "answer not taken", target: reading(endless), change: timeouts(func(f *config.FrontTimeouts, _ *config.TargetTimeouts) { f.Write = short }),
 			client: half(func(c net.Conn, _ *bufio.Reader) { untilHungUp(c) }), status: 408, cause: "slow"},
-		{name: "answer to a body not taken", target: echoing, change: timeouts(func(f *FrontTimeouts, x *TargetTimeouts) { f.Write, x.Response = 8*short, 4*short }),
+		{name: "answer to a body not taken", target: echoing, change: timeouts(func(f *config.FrontTimeouts, x *config.TargetTimeouts) { f.Write, x.Response = 8*short, 4*short }),
 			client: fill("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n", false), status: 408, cause: "slow"},
-		{name: "slow reader, exchange over", target: reading(endless), change: timeouts(func(_ *FrontTimeouts, x *TargetTimeouts) { x.Exchange = 10 * short }),
+		{name: "slow reader, exchange over", target: reading(endless), change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Exchange = 10 * short }),
 			client: half(func(c net.Conn, rd *bufio.Reader) {
 				for b := make([]byte, 4096); ; time.Sleep(10 * time.Millisecond) {
 					if _, err := rd.Read(b); err != nil {
@@ -348,7 +348,7 @@ func ofClients() []outcome {
 		}, client: request("GET /" + strings.Repeat("a", 10<<10) + " HTTP/1.1\r\nHost: a\r\n\r\n"), status: 502, cause: "broken"},
 		{name: "HTTP/2: request's head beyond the target's limit", change: handlerTargets(func(http.ResponseWriter, *http.Request) {}, func(s *http.Server) { s.MaxHeaderBytes = 8 << 10 }),
 			client: request("GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A: "+strings.Repeat("a", 1000)+"\r\n", 20) + "\r\n"), status: 431, cause: "head_too_large|"},
-		{name: "HTTP/2: request's head grows beyond our limit", change: func(t *testing.T, cfg *Config) {
+		{name: "HTTP/2: request's head grows beyond our limit", change: func(t *testing.T, cfg *config.Config) {
 			handlerTargets(func(http.ResponseWriter, *http.Request) {}, nil)(t, cfg)
 			cfg.Listeners[0].Options.Via = strings.Repeat("v", 300)
 		}, client: request("GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A: "+strings.Repeat("a", 1019)+"\r\n", 63) + "B: " + strings.Repeat("b", http1.MaxHead-63*1024-100) + "\r\n\r\n"), status: 200},
@@ -359,15 +359,15 @@ func ofClients() []outcome {
 		{name: "HTTP/2: an empty Host", change: echoes, client: request("GET / HTTP/1.1\r\nHost:\r\n\r\n"), status: 200},
 		{name: "HTTP/2: a trailer that names itself", change: echoes, client: request(chunked + "Trailer: Trailer\r\n\r\n0\r\n\r\n"), status: 200},
 		{name: "HTTP/2: a trailer of no names", change: echoes, client: request(chunked + "Trailer: a b, \xe9, \"\r\n\r\n0\r\n\r\n"), status: 200},
-		{name: "HTTP/2: a request that can't be sent", change: func(t *testing.T, cfg *Config) {
+		{name: "HTTP/2: a request that can't be sent", change: func(t *testing.T, cfg *config.Config) {
 			echoes(t, cfg)
 			cfg.Groups[0].Host = "no host"
 		}, client: request(plainGet), status: 400, cause: "malformed"},
-		{name: "HTTP/2: refused with its body under way", change: func(t *testing.T, cfg *Config) {
+		{name: "HTTP/2: refused with its body under way", change: func(t *testing.T, cfg *config.Config) {
 			*cfg = raws(rawTarget(t, refusingStreams), rawTarget(t, refusingStreams))
 			cfg.Groups[0].HTTP2 = true
 		}, client: request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"), status: 502, cause: "broken"},
-		{name: "asks for another protocol and announces a body", target: changing, change: timeouts(func(f *FrontTimeouts, _ *TargetTimeouts) { f.Body = short }),
+		{name: "asks for another protocol and announces a body", target: changing, change: timeouts(func(f *config.FrontTimeouts, _ *config.TargetTimeouts) { f.Body = short }),
 			client: request("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 5\r\n\r\n"), status: 408, cause: "slow"},
 		{name: "stream reset while it waits", target: mute, client: streams("GET", func(_ *testing.T, s *rawStreams) { _ = s.WriteRSTStream(1, http2.ErrCodeCancel) }, false), status: 460, cause: "client_gone"},
 		{name: "stream reset in its body", target: mute, client: streams("POST", func(_ *testing.T, s *rawStreams) {
@@ -379,7 +379,7 @@ func ofClients() []outcome {
 			s.await(t, http2.FrameData)
 			_ = s.WriteRSTStream(1, http2.ErrCodeCancel)
 		}, false), status: 460, cause: "client_gone"},
-		{name: "stream without a window", target: reading(endless), change: timeouts(func(f *FrontTimeouts, _ *TargetTimeouts) { f.Write = short }),
+		{name: "stream without a window", target: reading(endless), change: timeouts(func(f *config.FrontTimeouts, _ *config.TargetTimeouts) { f.Write = short }),
 			client: streams("GET", func(t *testing.T, s *rawStreams) { s.await(t, http2.FrameRSTStream) }, true), status: 408, cause: "slow"},
 	}
 }
@@ -394,7 +394,7 @@ func TestOutcomes(t *testing.T) {
 		}
 		t.Run(kind+"/"+o.name, func(t *testing.T) {
 			t.Parallel()
-			cfg := config()
+			cfg := settings()
 			if o.target != nil {
 				cfg = raws(rawTarget(t, o.target), rawTarget(t, o.target))
 			}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
 )
@@ -14,7 +16,7 @@ import (
 // owner holds the lock around a group's owner side, its timer, and the probers of its targets.
 type owner struct {
 	b    *Balancer
-	cfg  Group
+	cfg  config.Group
 	pool *proxy.Pool
 
 	mu      sync.Mutex
@@ -26,7 +28,7 @@ type owner struct {
 	closed  bool
 }
 
-func newOwner(b *Balancer, cfg Group, g *group.Group) *owner {
+func newOwner(b *Balancer, cfg config.Group, g *group.Group) *owner {
 	o := &owner{b: b, cfg: cfg, g: g, probers: map[*group.Target]context.CancelFunc{}}
 	o.pool = &proxy.Pool{Group: g, StrategyName: cfg.Strategy.Kind, Connect: cfg.Timeouts.Connect, Response: cfg.Timeouts.Response, Exchange: cfg.Timeouts.Exchange, Tunnel: cfg.Timeouts.Tunnel, HTTP2: cfg.HTTP2, ProxyHeader: cfg.ProxyHeader, Host: cfg.Host, Answered: o.answered, Dial: b.opts.Dial, Descriptors: b.descriptors}
 	o.runner = group.Runner{Group: g, Tell: o.tell, Serve: o.pool.Serve, Arm: o.arm, Disarm: o.disarm}
@@ -46,7 +48,7 @@ func (o *owner) openFiles() error {
 	if o.cfg.TLS == nil {
 		return nil
 	}
-	settings, err := o.cfg.TLS.TLS()
+	settings, err := certs.ForTargets(o.cfg.TLS)
 	if err != nil {
 		return fmt.Errorf("group %s: %w", o.g.Name(), err)
 	}
@@ -65,7 +67,7 @@ func (o *owner) begin() {
 }
 
 // config is the group's configuration as it is now.
-func (o *owner) config() Group {
+func (o *owner) config() config.Group {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.cfg
@@ -114,7 +116,7 @@ func (o *owner) forget(id string) {
 	}
 }
 
-func (o *owner) add(t Target) error {
+func (o *owner) add(t config.Target) error {
 	var err error
 	o.do(func(now time.Duration) []group.Effect {
 		if m := o.g.Find(t.ID); m != nil && (m.State() != group.Draining || m.Address != t.Address) {
@@ -128,7 +130,7 @@ func (o *owner) add(t Target) error {
 
 // bringIn makes a target a member, or takes one back in that drains, and begins to check it by the given configuration.
 // The lock is held.
-func (o *owner) bringIn(now time.Duration, t Target, by *Group) (out []group.Effect) {
+func (o *owner) bringIn(now time.Duration, t config.Target, by *config.Group) (out []group.Effect) {
 	member := o.g.Find(t.ID)
 	if member == nil {
 		member, out = o.g.Add(now, group.Member{ID: t.ID, Address: t.Address, Zone: t.Zone, Weight: t.Weight})
@@ -169,7 +171,7 @@ func (o *owner) forgetGone() {
 }
 
 // check starts to check a target by a configuration, in place of an earlier check. The lock is held.
-func (o *owner) check(t *group.Target, by *Group) {
+func (o *owner) check(t *group.Target, by *config.Group) {
 	if stop, ok := o.probers[t]; ok {
 		stop()
 	}

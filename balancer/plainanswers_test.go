@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
 )
@@ -29,7 +30,7 @@ func TestBodilessAnswers(t *testing.T) {
 	for _, code := range []int{204, 304} {
 		var asked atomic.Int64
 		for name, r := range map[string]*running{
-			"respond": start(t, func() Config {
+			"respond": start(t, func() config.Config {
 				cfg := raws(rawTarget(t, answering(fine)))
 				cfg.Listeners[0].Rules = append(route.Table{{Path: "/", Respond: &route.Respond{Status: code}}}, cfg.Listeners[0].Rules...)
 				return cfg
@@ -59,7 +60,7 @@ func TestBodilessAnswers(t *testing.T) {
 // A reload leaves the seed as it is, and says so when the configuration has another.
 func TestReloadKeepsTheSeed(t *testing.T) {
 	var notes []string
-	cfg := config(server(t, "one"))
+	cfg := settings(server(t, "one"))
 	cfg.Seed = 5
 	r := startWith(t, cfg, Options{Note: func(s string) { notes = append(notes, s) }, ReadyWithin: time.Second})
 	if err := r.Reload(cfg); err != nil || len(notes) > 0 {

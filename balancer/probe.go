@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/proxyheader"
@@ -20,7 +21,7 @@ import (
 
 // probe checks one target until the context ends, as its Prober says. A probe opens a connection of its own and closes it, as an
 // application load balancer's does.
-func (o *owner) probe(ctx context.Context, cfg Group, t *group.Target) {
+func (o *owner) probe(ctx context.Context, cfg config.Group, t *group.Target) {
 	p := &prober{owner: o, health: cfg.Health, http2: cfg.HTTP2, header: cfg.ProxyHeader}
 	touch := o.b.opts.Touch
 	if touch == nil {

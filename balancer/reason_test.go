@@ -12,8 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/seed-8025779b/shakedown/balancer/certs"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 )
 
 // Clients are told which target failed and how, but not where it is, unless the listener says so; the log has it all.
@@ -33,15 +32,15 @@ func TestReasonsNameTheTargetAndNotItsAddress(t *testing.T) {
 		"HTTP/2":           {refusing(t), false, "", "web-1: connection refused"},
 		"id is an address": {refusing(t), false, "its address", "a target of web: connection refused"},
 	} {
-		for _, reasons := range []proxy.Reasons{"", proxy.ReasonIDs, proxy.ReasonAddresses} {
-			cfg := config()
-			target := Target{ID: "web-1", Address: tc.address}
+		for _, reasons := range []config.Reasons{"", config.ReasonIDs, config.ReasonAddresses} {
+			cfg := settings()
+			target := config.Target{ID: "web-1", Address: tc.address}
 			if tc.id != "" {
 				target.ID = tc.address
 			}
-			cfg.Groups[0].Targets, cfg.Groups[0].HTTP2 = []Target{target}, name == "HTTP/2"
+			cfg.Groups[0].Targets, cfg.Groups[0].HTTP2 = []config.Target{target}, name == "HTTP/2"
 			if tc.tls {
-				cfg.Groups[0].TLS = &certs.Client{Insecure: true}
+				cfg.Groups[0].TLS = &config.TargetTLS{Insecure: true}
 			}
 			cfg.Listeners[0].Options.Reasons = reasons
 			var mu sync.Mutex
@@ -62,7 +61,7 @@ func TestReasonsNameTheTargetAndNotItsAddress(t *testing.T) {
 			switch {
 			case !strings.HasSuffix(string(page), ": "+reason+"\n"):
 				t.Errorf("%s, %s: the page says %q, the header %q", name, reasons, page, reason)
-			case reasons == proxy.ReasonAddresses:
+			case reasons == config.ReasonAddresses:
 				if strings.HasPrefix(tc.want, "web-1: connection") && !shown {
 					t.Errorf("%s: %q has no address", name, reason)
 				}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
 )
@@ -22,7 +23,7 @@ const readyWithin = 30 * time.Second
 // targets that a group loses stay until those that it gains are healthy, for Options.ReadyWithin at most. A group that
 // would be left without a healthy target keeps those that it has. In that case, and when something can't change while the
 // balancer runs, nothing is changed at all, and the error says why. It blocks meanwhile.
-func (b *Balancer) Reload(cfg Config) error {
+func (b *Balancer) Reload(cfg config.Config) error {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
 	if b.ctx.Err() != nil {
@@ -76,7 +77,7 @@ type reloadPlan struct {
 }
 
 // planReload finds whatever can't change while the balancer runs. It changes nothing.
-func (b *Balancer) planReload(cfg Config) (p reloadPlan, err error) {
+func (b *Balancer) planReload(cfg config.Config) (p reloadPlan, err error) {
 	const restart = "start a successor with --takeover"
 	if len(cfg.Listeners) != len(b.cfg.Listeners) {
 		return p, fmt.Errorf("the number of listeners can't change while it runs: %s", restart)
@@ -129,8 +130,8 @@ func (b *Balancer) planReload(cfg Config) (p reloadPlan, err error) {
 }
 
 // fixedOf is the part of a group's settings that can't change while it runs.
-func fixedOf(g Group) Group {
-	return Group{Name: g.Name, HTTP2: g.HTTP2, TLS: g.TLS, ProxyHeader: g.ProxyHeader, Host: g.Host, Timeouts: g.Timeouts}
+func fixedOf(g config.Group) config.Group {
+	return config.Group{Name: g.Name, HTTP2: g.HTTP2, TLS: g.TLS, ProxyHeader: g.ProxyHeader, Host: g.Host, Timeouts: g.Timeouts}
 }
 
 // await waits until new groups and new targets can answer. notes are what a person should know although it goes on.

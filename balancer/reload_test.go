@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/route"
@@ -25,8 +26,8 @@ func quick() *health.Config {
 }
 
 // only is a configuration with one group of the given targets, by their ids.
-func only(check *health.Config, targets ...Target) Config {
-	cfg := config()
+func only(check *health.Config, targets ...config.Target) config.Config {
+	cfg := settings()
 	cfg.Groups[0].Health, cfg.Groups[0].Targets = check, targets
 	return cfg
 }
@@ -101,8 +102,8 @@ func TestReloadBackToATargetThatDrains(t *testing.T) {
 			defer a.Close()
 			defer release()
 			b := server(t, "b")
-			ta, tb := Target{ID: "a", Address: address(a)}, Target{ID: "b", Address: address(b)}
-			with := func(targets ...Target) Config {
+			ta, tb := config.Target{ID: "a", Address: address(a)}, config.Target{ID: "b", Address: address(b)}
+			with := func(targets ...config.Target) config.Config {
 				cfg := only(check, targets...)
 				cfg.Groups[0].Drain = time.Minute
 				return cfg
@@ -153,7 +154,7 @@ func TestReloadSwapsTargets(t *testing.T) {
 	})
 	b.Start()
 	defer b.Close()
-	ta, tb := Target{ID: "a", Address: address(a)}, Target{ID: "b", Address: address(b)}
+	ta, tb := config.Target{ID: "a", Address: address(a)}, config.Target{ID: "b", Address: address(b)}
 	slower := quick()
 	slower.Path, slower.Unhealthy = "/other", 3
 	for name, next := range map[string]*health.Config{"same check": quick(), "another check": slower, "no check": nil} {
@@ -187,15 +188,15 @@ func TestReloadSwapsTargets(t *testing.T) {
 // groups, nor settings.
 func TestReloadToDeadTargets(t *testing.T) {
 	a, dead := server(t, "a"), refusing(t)
-	ta := Target{ID: "a", Address: address(a)}
+	ta := config.Target{ID: "a", Address: address(a)}
 	for name, check := range map[string]*health.Config{"checked before": quick(), "not checked before": nil} {
 		t.Run(name, func(t *testing.T) {
 			r := startWith(t, only(check, ta), Options{ReadyWithin: 300 * time.Millisecond})
 			await(t, "a", r.Ready)
 			more, stop := load(t, r.url)
-			bad := only(quick(), Target{ID: "b", Address: dead}, Target{ID: "c", Address: dead})
+			bad := only(quick(), config.Target{ID: "b", Address: dead}, config.Target{ID: "c", Address: dead})
 			bad.Groups[0].Strategy = spec.Written{Kind: "random"}
-			bad.Groups = append(bad.Groups, Group{Name: "api", Strategy: spec.Written{Kind: "random"}, Targets: []Target{ta}})
+			bad.Groups = append(bad.Groups, config.Group{Name: "api", Strategy: spec.Written{Kind: "random"}, Targets: []config.Target{ta}})
 			bad.Listeners[0].Rules = route.Table{{Path: "/no", Respond: &route.Respond{Status: 403}}, {Forward: "web"}}
 			err := r.Reload(bad)
 			if err == nil || !strings.Contains(err.Error(), "group web: none of the targets in the new configuration became healthy within 300ms: the old ones stay") {
@@ -218,7 +219,7 @@ func TestReloadToDeadTargets(t *testing.T) {
 // there is nothing to wait for.
 func TestReloadWithDeadTargetsAmongOthers(t *testing.T) {
 	a, b, dead := server(t, "a"), server(t, "b"), refusing(t)
-	ta, tb, td := Target{ID: "a", Address: address(a)}, Target{ID: "b", Address: address(b)}, Target{ID: "dead", Address: dead}
+	ta, tb, td := config.Target{ID: "a", Address: address(a)}, config.Target{ID: "b", Address: address(b)}, config.Target{ID: "dead", Address: dead}
 	var notes []string
 	r := startWith(t, only(quick(), ta), Options{ReadyWithin: 300 * time.Millisecond, Note: func(s string) { notes = append(notes, s) }})
 	await(t, "a", r.Ready)
@@ -243,11 +244,11 @@ func TestReloadWithDeadTargetsAmongOthers(t *testing.T) {
 // HTTP/2 and of targets that drain while a reload comes.
 func TestReloadsLeaveNothing(t *testing.T) {
 	one, two := h2Server(t), h2Server(t)
-	cfg := func(i int) Config {
-		c := config()
+	cfg := func(i int) config.Config {
+		c := settings()
 		g := &c.Groups[0]
 		g.Name, g.HTTP2, g.Health = fmt.Sprint("web-", i%3), true, quick()
-		g.Targets = []Target{{ID: fmt.Sprint("t-", i), Address: address(one)}, {ID: "other", Address: address(two)}}
+		g.Targets = []config.Target{{ID: fmt.Sprint("t-", i), Address: address(one)}, {ID: "other", Address: address(two)}}
 		same := c.Groups[0] // a group that stays, whose targets change
 		same.Name = "same"
 		c.Groups = append(c.Groups, same)
@@ -311,14 +312,14 @@ func h2Server(t *testing.T) *httptest.Server {
 // A group that is taken out while a request, which was routed to it, has not chosen its target yet still answers it.
 func TestReloadWhileARequestIsOnItsWay(t *testing.T) {
 	one, two := server(t, "one"), server(t, "two")
-	cfg := config(one)
+	cfg := settings(one)
 	cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnError, Floor: 10, Spool: 1 << 16}
 	cfg.Groups[0].Drain = time.Minute
 	r := start(t, cfg, nil)
 	c, rd := r.dial(t)
 	fmt.Fprint(c, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab") // its body is kept for a retry, and awaited first
 	await(t, "the request to be routed", func() bool { return r.owners()[0].pool.Requests() == 1 })
-	next := config(two)
+	next := settings(two)
 	next.Groups[0].Name = "api"
 	next.Listeners[0].Rules = route.Table{{Forward: "api"}}
 	if err := r.Reload(next); err != nil {
@@ -354,7 +355,7 @@ func TestReloadMendsACheck(t *testing.T) {
 		}
 	}))
 	defer a.Close()
-	ta, tb := Target{ID: "a", Address: address(a)}, Target{ID: "b", Address: address(server(t, "b"))}
+	ta, tb := config.Target{ID: "a", Address: address(a)}, config.Target{ID: "b", Address: address(server(t, "b"))}
 	old := quick()
 	old.Path = "/old"
 	r := start(t, only(old, ta, tb), nil)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"golang.org/x/sys/unix"
 )
 
@@ -57,7 +58,7 @@ func connectionBudget(descriptors int) int { return descriptors - descriptors/8 
 // connectionLimits is how many connections each listener may have open, of so many that there may be in all. Those without a limit of
 // their own share half: the other half is for connections to targets, so that clients who only hold theirs keep nobody from
 // being answered. A client of HTTP/2 may need many of them, so that these are counted in all.
-func connectionLimits(listeners []Listener, budget int) []int {
+func connectionLimits(listeners []config.Listener, budget int) []int {
 	out := make([]int, len(listeners))
 	unlimited := 0
 	for i := range listeners {

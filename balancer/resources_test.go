@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/sys/unix"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -116,7 +117,7 @@ func TestConnectionLimits(t *testing.T) {
 		{[]int{5000}, 1024, []int{5000}},
 		{[]int{0, 0, 0}, 4, []int{1, 1, 1}},
 	} {
-		listeners := make([]Listener, len(x.own))
+		listeners := make([]config.Listener, len(x.own))
 		for i, n := range x.own {
 			listeners[i].Limits.Connections = n
 		}
@@ -127,7 +128,7 @@ func TestConnectionLimits(t *testing.T) {
 }
 
 // startLow starts a balancer that takes the process for one with so many descriptors.
-func startLow(t *testing.T, descriptors uint64, cfg Config) *running {
+func startLow(t *testing.T, descriptors uint64, cfg config.Config) *running {
 	t.Helper()
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -149,7 +150,7 @@ func startLow(t *testing.T, descriptors uint64, cfg Config) *running {
 // Clients that hold connections leave descriptors for connections to targets.
 func TestClientsLeaveDescriptors(t *testing.T) {
 	const most = 175
-	r := startLow(t, 400, config(server(t, "one")))
+	r := startLow(t, 400, settings(server(t, "one")))
 	ask := func() (net.Conn, int) {
 		c, rd := r.dial(t)
 		fmt.Fprint(c, plainGet)

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
@@ -59,7 +59,7 @@ func TestSoak(t *testing.T) {
 			fmt.Fprintf(w, "%d %s", n, strings.Repeat("x", len(r.URL.RawQuery)*100))
 		})))
 	}
-	cfg := config(targets...)
+	cfg := settings(targets...)
 	cfg.Groups[0].Strategy.Kind = "peak_ewma"
 	cfg.Groups[0].Health = &health.Config{Path: "/health", Interval: 20 * time.Millisecond, Timeout: time.Second, Healthy: 1, Unhealthy: 2}
 	cfg.Groups[0].Outliers = &health.OutlierConfig{Consecutive: 3, EjectFor: 50 * time.Millisecond, MaxEjectFor: time.Second, MaxEjected: .5}
@@ -68,7 +68,7 @@ func TestSoak(t *testing.T) {
 	cfg.Groups[0].SlowStart = 100 * time.Millisecond
 	cfg.Groups[0].Drain = 200 * time.Millisecond
 	secure := cfg.Listeners[0]
-	secure.TLS = &certs.Config{Auto: t.TempDir()}
+	secure.TLS = &config.TLS{Auto: t.TempDir()}
 	cfg.Listeners = append(cfg.Listeners, secure)
 	r := startWith(t, cfg, Options{ReadyWithin: 100 * time.Millisecond})
 
@@ -148,7 +148,7 @@ func TestSoak(t *testing.T) {
 			if len(extras) < 6 {
 				added++
 				extras = append(extras, fmt.Sprint("extra-", added))
-				if err := r.Add("web", Target{ID: extras[len(extras)-1], Address: address(targets[i])}); err != nil {
+				if err := r.Add("web", config.Target{ID: extras[len(extras)-1], Address: address(targets[i])}); err != nil {
 					t.Error(err)
 				}
 			}

@@ -20,7 +20,7 @@ func TestSpoolsThatAreJustFull(t *testing.T) {
 	}))
 	defer s.Close()
 	for _, x := range []struct{ spool, content int }{{8, 10}, {8, 3}, {65536, 65520}} {
-		cfg := config(s)
+		cfg := settings(s)
 		cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnError, Budget: 1, Floor: 10, Spool: x.spool}
 		r := start(t, cfg, nil)
 		c, rd := r.dial(t)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 )
 
@@ -14,17 +15,17 @@ import (
 // those that it loses are drained. Until it is finished it can be undone.
 type swap struct {
 	o        *owner
-	next     Group // what the group comes to
+	next     config.Group // what the group comes to
 	settings group.Config
 
-	old     Group    // what it was
-	gained  []string // ids of targets that were brought in ahead: new ones, and ones that were draining
-	leaving []string // ids of targets that it is going to lose
-	checked []string // ids of targets out of service that stay, and are checked by the new settings already
+	old     config.Group // what it was
+	gained  []string     // ids of targets that were brought in ahead: new ones, and ones that were draining
+	leaving []string     // ids of targets that it is going to lose
+	checked []string     // ids of targets out of service that stay, and are checked by the new settings already
 }
 
 // newSwap checks what a group is to come to. It changes nothing.
-func newSwap(o *owner, next Group) (*swap, error) {
+func newSwap(o *owner, next config.Group) (*swap, error) {
 	if err := checkUniqueIDs(&next); err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func newSwap(o *owner, next Group) (*swap, error) {
 }
 
 // sameAddresses refuses a target under an id that is in use with another address.
-func (o *owner) sameAddresses(targets []Target) (err error) {
+func (o *owner) sameAddresses(targets []config.Target) (err error) {
 	o.do(func(time.Duration) []group.Effect {
 		for _, t := range targets {
 			if m := o.g.Find(t.ID); m != nil && m.Address != t.Address {
@@ -52,7 +53,7 @@ func (o *owner) sameAddresses(targets []Target) (err error) {
 }
 
 func (s *swap) wants(id string) bool {
-	return slices.ContainsFunc(s.next.Targets, func(t Target) bool { return t.ID == id })
+	return slices.ContainsFunc(s.next.Targets, func(t config.Target) bool { return t.ID == id })
 }
 
 // prepare brings the targets in that the group gains, if it loses others and there are checks: those that leave go on to

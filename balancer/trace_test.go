@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/ratelimit"
@@ -18,14 +19,14 @@ import (
 
 // traced is the configuration of a balancer that traces. Its target "good" answers, and tells of attempts of its own;
 // "broken" breaks every exchange off, "refusing" refuses connections.
-func traced(t *testing.T) Config {
+func traced(t *testing.T) config.Config {
 	t.Helper()
 	good := rawTarget(t, answering("HTTP/1.1 200 OK\r\nshakedown-attempt: 9;liar;none\r\nContent-Length: 2\r\n\r\nok"))
 	broken := rawTarget(t, func(_ net.Conn, r *bufio.Reader) { _, _ = r.ReadByte() })
-	var ids = map[string]Target{
+	var ids = map[string]config.Target{
 		"good": {ID: "good", Address: good.Addr().String()}, "broken": {ID: "broken", Address: broken.Addr().String()}, "refusing": {ID: "refusing", Address: refusing(t)},
 	}
-	cfg := config()
+	cfg := settings()
 	g := cfg.Groups[0]
 	cfg.Groups = nil
 	cfg.Listeners[0].Rules = route.Table{
@@ -143,7 +144,7 @@ func TestAbandonedRequestsAreReported(t *testing.T) {
 	cfg := traced(t)
 	for i := range cfg.Groups {
 		if cfg.Groups[i].Name == "good" {
-			cfg.Groups[i].Targets = []Target{{ID: "silent", Address: silent.Addr().String()}}
+			cfg.Groups[i].Targets = []config.Target{{ID: "silent", Address: silent.Addr().String()}}
 		}
 	}
 	r := start(t, cfg, func(x *chaos.Exchange) (e chaos.Effect) {

@@ -73,7 +73,7 @@ func TestSmallChunksGoTogether(t *testing.T) {
 			}
 		}))
 		if x.http2 {
-			cfg = config()
+			cfg = settings()
 			handlerTargets(func(_ http.ResponseWriter, r *http.Request) { take(r) }, nil)(t, &cfg)
 		}
 		cfg.Groups[0].Retry = x.retry

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/ratelimit"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -34,21 +34,21 @@ const fine = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 // Which URLs pass, what rules make of them, and what a target gets.
 func TestURLs(t *testing.T) {
-	deny := func(r route.Rule) func(*Config) {
+	deny := func(r route.Rule) func(*config.Config) {
 		r.Respond = &route.Respond{Status: 403}
-		return func(c *Config) { c.Listeners[0].Rules = append(route.Table{r}, c.Listeners[0].Rules...) }
+		return func(c *config.Config) { c.Listeners[0].Rules = append(route.Table{r}, c.Listeners[0].Rules...) }
 	}
 	admin := deny(route.Rule{Path: "/admin/*"})
-	raw := func(c *Config) { c.Listeners[0].Options.RawPath = true }
-	strict := func(c *Config) { c.Listeners[0].Options.Strict = true }
-	noSlashes := func(c *Config) { c.Listeners[0].Options.NoEscapedSlashes = true }
-	rewrite := func(c *Config) {
+	raw := func(c *config.Config) { c.Listeners[0].Options.RawPath = true }
+	strict := func(c *config.Config) { c.Listeners[0].Options.Strict = true }
+	noSlashes := func(c *config.Config) { c.Listeners[0].Options.NoEscapedSlashes = true }
+	rewrite := func(c *config.Config) {
 		c.Listeners[0].Rules[0].Rewrite = &route.Rewrite{Prefix: "/api/", To: "/v1/"}
 	}
-	both := func(a, b func(*Config)) func(*Config) { return func(c *Config) { a(c); b(c) } }
+	both := func(a, b func(*config.Config)) func(*config.Config) { return func(c *config.Config) { a(c); b(c) } }
 	const host = "Host: a\r\n"
 	for _, tc := range []struct {
-		change        func(*Config)
+		change        func(*config.Config)
 		target, lines string
 		want          string // the status when the target got nothing, otherwise what it got
 	}{
@@ -94,7 +94,7 @@ func TestURLs(t *testing.T) {
 func TestURLsOverHTTP2(t *testing.T) {
 	const sent, want = "/é{a}|b//c\"?d=^é", "/é{a}|b/c\"?d=^é"
 	for to, target := range targetsOf(t) {
-		cfg := config()
+		cfg := settings()
 		target(&cfg, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RequestURI) }))
 		r := start(t, cfg, nil)
 		transport := ways(t)["HTTP/2.0 by prior knowledge"].transport
@@ -125,15 +125,15 @@ func TestAmbiguousHeaderNames(t *testing.T) {
 		"X_Internal: 1\r\nMy_Header: 1\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
 	for _, tc := range []struct {
 		name           string
-		options        proxy.Options
+		options        config.Options
 		status         string
 		gone, received []string
 	}{
-		{"removed", proxy.Options{}, "200", []string{"_Length", "_Encoding", "--Encoding", "X_Forwarded_For", "Forwarded_Proto", "X_Internal"}, []string{"My_Header: 1\r\n", "X-Forwarded-Proto: http\r\n"}},
-		{"refused", proxy.Options{Ambiguous: proxy.RefuseNames}, "400", []string{"POST"}, nil},
-		{"passed", proxy.Options{Ambiguous: proxy.PassNames}, "200", nil, []string{"Content_Length: 1\r\n", "Transfer_Encoding: chunked\r\n", "X_Forwarded_For: 1.2.3.4\r\n", "X_Internal: 1\r\n"}},
-		{"as nginx", proxy.Options{Underscores: proxy.RemoveNames}, "200", []string{"My_Header", "_Length", "--Encoding"}, []string{"X-Forwarded-For: 127.0.0.1\r\n"}},
-		{"underscores refused", proxy.Options{Underscores: proxy.RefuseNames}, "400", []string{"POST"}, nil},
+		{"removed", config.Options{}, "200", []string{"_Length", "_Encoding", "--Encoding", "X_Forwarded_For", "Forwarded_Proto", "X_Internal"}, []string{"My_Header: 1\r\n", "X-Forwarded-Proto: http\r\n"}},
+		{"refused", config.Options{Ambiguous: config.RefuseNames}, "400", []string{"POST"}, nil},
+		{"passed", config.Options{Ambiguous: config.PassNames}, "200", nil, []string{"Content_Length: 1\r\n", "Transfer_Encoding: chunked\r\n", "X_Forwarded_For: 1.2.3.4\r\n", "X_Internal: 1\r\n"}},
+		{"as nginx", config.Options{Underscores: config.RemoveNames}, "200", []string{"My_Header", "_Length", "--Encoding"}, []string{"X-Forwarded-For: 127.0.0.1\r\n"}},
+		{"underscores refused", config.Options{Underscores: config.RefuseNames}, "400", []string{"POST"}, nil},
 	} {
 		x := rawTarget(t, answering(fine))
 		cfg := raws(x)
@@ -221,7 +221,7 @@ func TestEmptyLinesBeforeARequest(t *testing.T) {
 // A reload that leaves a limit as it is gives nobody a second burst.
 func TestLimitsOutliveAReload(t *testing.T) {
 	cfg := raws(rawTarget(t, answering(fine)))
-	limited := func(burst int) Config {
+	limited := func(burst int) config.Config {
 		v := spec.Defaults(ratelimit.Params())
 		v["rate"], v["burst"] = .001, burst
 		c, err := ratelimit.New(v)
@@ -229,7 +229,7 @@ func TestLimitsOutliveAReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := cfg
-		out.Listeners = []Listener{cfg.Listeners[0]}
+		out.Listeners = []config.Listener{cfg.Listeners[0]}
 		out.Listeners[0].Rules = route.Table{{Path: "/login", Forward: "web", Limit: c}, {Forward: "web"}}
 		return out
 	}
@@ -244,7 +244,7 @@ func TestLimitsOutliveAReload(t *testing.T) {
 	ask("again", "429")
 	for _, tc := range []struct {
 		when string
-		cfg  Config
+		cfg  config.Config
 		want string
 	}{{"after a reload", limited(1), "429"}, {"with another limit", limited(2), "200"}} {
 		if err := r.Reload(tc.cfg); err != nil {

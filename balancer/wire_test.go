@@ -21,9 +21,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -77,10 +77,10 @@ func (x *target) text() string {
 	return x.seen.String()
 }
 
-func raws(targets ...*target) Config {
-	cfg := config()
+func raws(targets ...*target) config.Config {
+	cfg := settings()
 	for i, x := range targets {
-		cfg.Groups[0].Targets = append(cfg.Groups[0].Targets, Target{ID: fmt.Sprint("raw-", i+1), Address: x.Addr().String()})
+		cfg.Groups[0].Targets = append(cfg.Groups[0].Targets, config.Target{ID: fmt.Sprint("raw-", i+1), Address: x.Addr().String()})
 	}
 	return cfg
 }
@@ -206,7 +206,7 @@ func TestForwardedHeaders(t *testing.T) {
 
 // Requests sent ahead are answered in order, and each reaches a target whole.
 func TestPipelinedRequests(t *testing.T) {
-	r := start(t, config(server(t, "one")), nil)
+	r := start(t, settings(server(t, "one")), nil)
 	c, rd := r.dial(t)
 	fmt.Fprint(c, "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"+
 		"POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nc\r\n1\r\nd\r\n0\r\n\r\n"+
@@ -361,7 +361,7 @@ func TestEventsArePassedOnAtOnce(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	r := start(t, config(s), nil)
+	r := start(t, settings(s), nil)
 	c, rd := r.dial(t)
 	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 	for i := range 20 {
@@ -400,7 +400,7 @@ func TestContinue(t *testing.T) {
 		fmt.Fprintf(w, "%d", len(b))
 	}))
 	defer s.Close()
-	r := start(t, config(s), nil)
+	r := start(t, settings(s), nil)
 	for path, want := range map[string]string{"/yes": "200 OK 5000", "/no": "413 Request Entity Too Large too much\n"} {
 		told := false
 		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { told = true }})
@@ -430,11 +430,11 @@ func TestLog(t *testing.T) {
 		}
 	}))
 	defer slow.Close()
-	cfg := config(slow, slow)
+	cfg := settings(slow, slow)
 	cfg.Groups[0].Targets[0].Address = refusing(t)
 	cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnConnect, Floor: 1000}
 	cfg.Listeners[0].Rules = route.Table{{Path: "/teapot", Respond: &route.Respond{Status: 418}}, {Path: "/none", Forward: "none"}, {Forward: "web"}}
-	cfg.Groups = append(cfg.Groups, Group{Name: "none", Strategy: spec.Written{Kind: "round_robin"}})
+	cfg.Groups = append(cfg.Groups, config.Group{Name: "none", Strategy: spec.Written{Kind: "round_robin"}})
 	var mu sync.Mutex
 	var log bytes.Buffer
 	r := startWith(t, cfg, Options{Access: &Log{To: slog.New(slog.NewJSONHandler(locked{&mu, &log}, nil)), Share: 1}})
@@ -500,9 +500,9 @@ func TestTrailersBothWays(t *testing.T) {
 		w.Header().Set("X-Sum", "42")
 	}))
 	defer s.Close()
-	cfg := config(s)
+	cfg := settings(s)
 	cfg.Listeners[0].Rules[0].Remove, cfg.Listeners[0].Rules[0].Set = []string{"x-out"}, []route.Pair{{Name: "X-Set", Value: "1"}}
-	cfg.Listeners[0].Options.Underscores = proxy.RefuseNames
+	cfg.Listeners[0].Options.Underscores = config.RefuseNames
 	r := start(t, cfg, nil)
 	for _, pause := range []bool{false, true} { // the body with the head, and after it
 		c, rd := r.dial(t)
@@ -552,7 +552,7 @@ func TestLargeBodies(t *testing.T) {
 		_, _ = io.Copy(w, &zeros{size})
 	}))
 	defer s.Close()
-	r := start(t, config(s), nil)
+	r := start(t, settings(s), nil)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -601,7 +601,7 @@ func TestBackPressure(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	r := start(t, config(s), nil)
+	r := start(t, settings(s), nil)
 	c, rd := r.dial(t)
 	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	head(t, rd)
@@ -638,7 +638,7 @@ func TestClientAborts(t *testing.T) {
 		cancelled.Add(1)
 	}))
 	defer s.Close()
-	r := start(t, config(s), nil)
+	r := start(t, settings(s), nil)
 	for i, request := range []string{
 		"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n", "GET /answer HTTP/1.1\r\nHost: a\r\n\r\n", "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc",
 		"POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
@@ -680,7 +680,7 @@ func TestAnswerBeforeTheBody(t *testing.T) {
 func TestMalformedBodyOnTheWay(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.ReadAll(r.Body) }))
 	defer s.Close()
-	r := start(t, config(s), nil)
+	r := start(t, settings(s), nil)
 	c, rd := r.dial(t)
 	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
 	await(t, "the target to begin", func() bool { return r.Stats().Groups["web"][0].InFlight == 1 })
@@ -772,7 +772,7 @@ func TestTargetTimeouts(t *testing.T) {
 // Two thousand connections that send a head byte by byte and never end it: other clients are served meanwhile, and
 // each of the slow ones is answered 408 and closed.
 func TestSlowHeads(t *testing.T) {
-	cfg := config(server(t, "one"))
+	cfg := settings(server(t, "one"))
 	cfg.Listeners[0].Timeouts.Header = 2 * time.Second
 	r := start(t, cfg, nil)
 	const attackers = 2000

@@ -6,7 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -15,8 +15,8 @@ import (
 // DecodeBalancer reads the configuration of a balancer that runs alone: a file with version and topology, which may
 // be a scenario. All targets must have addresses; those are their ids too. drawn is the seed of a file that says none.
 // resolved is every value and where it came from.
-func DecodeBalancer(src Source, drawn draw.Seed) (c balancer.Config, resolved *Resolved, err error) {
-	none, resolved := balancer.Config{}, &Resolved{}
+func DecodeBalancer(src Source, drawn draw.Seed) (c config.Config, resolved *Resolved, err error) {
+	none, resolved := config.Config{}, &Resolved{}
 	root, problem := src.parse()
 	if problem != nil {
 		return none, nil, &Problems{Source: src, List: []Problem{*problem}}

@@ -6,10 +6,10 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -113,7 +113,7 @@ func (d *decoder) wire(b *block, g *plan.Group, out *Resolved) {
 	g.ProxyHeader = map[string]int{"v1": 1, "v2": 2}[v.Text("proxy_protocol")]
 	if g.Host = v.Text("host"); g.Host == "keep" {
 		g.Host = ""
-	} else if g.Host != proxy.HostOfTarget && strings.ContainsAny(g.Host, " \t\r\n/") {
+	} else if g.Host != config.HostOfTarget && strings.ContainsAny(g.Host, " \t\r\n/") {
 		d.fail(b.value("host"), "host: %q is no host", g.Host)
 	}
 	n, on := d.toggle(b, "tls", false, out)
@@ -123,8 +123,8 @@ func (d *decoder) wire(b *block, g *plan.Group, out *Resolved) {
 	tb := d.block(n, "tls", out.sub("tls"))
 	t := tb.values(targetTLSParams())
 	tb.close()
-	g.TLS = &certs.Client{CA: d.path(t.Text("ca")), Name: t.Text("server_name"), Insecure: t.Bool("insecure"), Cert: certs.Pair{Cert: d.path(t.Text("cert")), Key: d.path(t.Text("key"))}}
-	if _, err := g.TLS.TLS(); err != nil {
+	g.TLS = &config.TargetTLS{CA: d.path(t.Text("ca")), Name: t.Text("server_name"), Insecure: t.Bool("insecure"), Cert: config.Pair{Cert: d.path(t.Text("cert")), Key: d.path(t.Text("key"))}}
+	if _, err := certs.ForTargets(g.TLS); err != nil {
 		d.fail(n, "%v", err)
 	}
 }

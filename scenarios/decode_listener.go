@@ -6,8 +6,8 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -33,12 +33,12 @@ func (d *decoder) front(b *block, l *plan.Listener, item *Resolved) {
 		defer vb.close()
 		return vb.values(d.defaults(name, params))
 	}
-	l.Timeouts = balancer.NewFrontTimeouts(values("timeouts", balancer.FrontTimeoutParams()))
-	l.Limits = balancer.NewListenerLimits(values("limits", balancer.ListenerLimitParams()))
+	l.Timeouts = config.NewFrontTimeouts(values("timeouts", config.FrontTimeoutParams()))
+	l.Limits = config.NewListenerLimits(values("limits", config.ListenerLimitParams()))
 	var err error
-	if l.Options, err = balancer.NewFrontOptions(values("headers", balancer.HeaderParams()), values("errors", balancer.ErrorParams())); err != nil {
+	if l.Options, err = config.NewFrontOptions(values("headers", config.HeaderParams()), values("errors", config.ErrorParams())); err != nil {
 		d.fail(b.value("headers"), "%v", err)
-	} else if what := balancer.CheckHeaders(&l.Options); what != "" {
+	} else if what := config.CheckHeaders(&l.Options); what != "" {
 		d.fail(b.value("headers"), "headers: %s", what)
 	}
 	v := b.values(d.defaults("listener", listenerOptionParams()))
@@ -62,14 +62,14 @@ func (d *decoder) front(b *block, l *plan.Listener, item *Resolved) {
 		if err != nil {
 			d.fail(n, "tls: %v: give a folder, {auto: DIR}", err)
 		}
-		l.TLS = &certs.Config{Auto: dir}
+		l.TLS = &config.TLS{Auto: dir}
 	default:
 		l.TLS = d.listenerTLS(n, item)
 	}
 }
 
-func (d *decoder) listenerTLS(n *yaml.Node, item *Resolved) *certs.Config {
-	c := &certs.Config{}
+func (d *decoder) listenerTLS(n *yaml.Node, item *Resolved) *config.TLS {
+	c := &config.TLS{}
 	before := len(d.problems)
 	out := item.sub("tls")
 	b := d.block(n, "tls", out)
@@ -79,7 +79,7 @@ func (d *decoder) listenerTLS(n *yaml.Node, item *Resolved) *certs.Config {
 		pb := d.block(n, "certificate", list.sub(fmt.Sprint(i+1)))
 		v := pb.values(certificateParams())
 		pb.close()
-		c.Files = append(c.Files, certs.Pair{Cert: d.path(v.Text("cert")), Key: d.path(v.Text("key"))})
+		c.Files = append(c.Files, config.Pair{Cert: d.path(v.Text("cert")), Key: d.path(v.Text("key"))})
 	}
 	v := b.values(listenerTLSParams())
 	b.close()

@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -167,7 +167,7 @@ func (d *decoder) group(name string, n *yaml.Node, out *Resolved) plan.Group {
 	v := b.values(d.defaults("group", groupTimeParams()))
 	g.Drain, g.SlowStart = v.Duration("drain"), v.Duration("slow_start")
 	tb := d.block(b.value("timeouts"), "timeouts", out.sub("timeouts"))
-	g.Timeouts = balancer.NewTargetTimeouts(tb.values(d.defaults("target timeouts", balancer.TargetTimeoutParams())))
+	g.Timeouts = config.NewTargetTimeouts(tb.values(d.defaults("target timeouts", config.TargetTimeoutParams())))
 	tb.close()
 	d.wire(b, &g, out)
 	d.targets(b, &g, out)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -155,7 +155,7 @@ func (p *player) warn(format string, args ...any) {
 
 // discarded returns the sequence numbers of the phases that are left out of the totals. It returns an error when the
 // context has ended before they are counted.
-func (p *player) discarded(ctx context.Context) (spans []balancer.Span, err error) {
+func (p *player) discarded(ctx context.Context) (spans []config.Span, err error) {
 	last := -1
 	for i, ph := range p.s.Load.Phases {
 		if ph.Discard && ph.Users == 0 {
@@ -171,7 +171,7 @@ func (p *player) discarded(ctx context.Context) (spans []balancer.Span, err erro
 		if ph.Users > 0 {
 			if ph.Discard {
 				first, last := profile.ClosedSeqs(i)
-				spans = append(spans, balancer.Span{From: first, To: last})
+				spans = append(spans, config.Span{From: first, To: last})
 			}
 			continue
 		}
@@ -186,7 +186,7 @@ func (p *player) discarded(ctx context.Context) (spans []balancer.Span, err erro
 			}
 		}
 		if ph.Discard {
-			spans = append(spans, balancer.Span{From: from, To: to})
+			spans = append(spans, config.Span{From: from, To: to})
 		}
 		from = to
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -68,7 +68,7 @@ func TestALongCountIsAnnounced(t *testing.T) {
 func TestDiscardedRequests(t *testing.T) {
 	s, sched := held(t, 50, 3*time.Second)
 	p := newPlayer(s, sched, Options{World: "sim", Say: func(text string) { t.Error(text) }})
-	if got, err := p.discarded(t.Context()); err != nil || !slices.Equal(got, []balancer.Span{{From: 150, To: 200}}) {
+	if got, err := p.discarded(t.Context()); err != nil || !slices.Equal(got, []config.Span{{From: 150, To: 200}}) {
 		t.Error(got, err)
 	}
 }

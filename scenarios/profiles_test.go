@@ -6,11 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 )
 
-func alone(t *testing.T, text string) (balancer.Config, *Resolved) {
+func alone(t *testing.T, text string) (config.Config, *Resolved) {
 	t.Helper()
 	c, resolved, err := DecodeBalancer(Source{Name: "balancer.yaml", Text: []byte("version: 1\n" + text)}, 1)
 	if err != nil {
@@ -22,7 +21,7 @@ func alone(t *testing.T, text string) (balancer.Config, *Resolved) {
 // What each profile is documented to do where the file says nothing.
 func TestProfiles(t *testing.T) {
 	const rest = "\n  listeners: [{rules: [{forward: web}]}]\n  groups: {web: {targets: {addresses: [\"127.0.0.1:1\"]}}}\n"
-	read := func(name string) (balancer.Listener, balancer.Group) {
+	read := func(name string) (config.Listener, config.Group) {
 		c, _ := alone(t, "topology:\n  balancer: {profile: "+name+"}"+rest)
 		return c.Listeners[0], c.Groups[0]
 	}
@@ -42,7 +41,7 @@ func TestProfiles(t *testing.T) {
 		t.Errorf("envoy: %+v, %+v", l, g)
 	}
 	l, g = read("nginx")
-	if o := g.Outliers; g.Health != nil || o == nil || o.Consecutive != 1 || o.EjectFor != 10*time.Second || o.MaxEjected != 1 || o.On != "error" || o.Sole || l.Limits.Body != 1<<20 || l.Limits.Headers < 1000 || l.Options.Underscores != proxy.RemoveNames || !l.Options.RawPath || g.Retry.On != "error" || g.Timeouts.Connect != time.Minute ||
+	if o := g.Outliers; g.Health != nil || o == nil || o.Consecutive != 1 || o.EjectFor != 10*time.Second || o.MaxEjected != 1 || o.On != "error" || o.Sole || l.Limits.Body != 1<<20 || l.Limits.Headers < 1000 || l.Options.Underscores != config.RemoveNames || !l.Options.RawPath || g.Retry.On != "error" || g.Timeouts.Connect != time.Minute ||
 		l.Limits.Head != 32768 || l.Options.Status.NoTarget != 502 || l.Options.Status.Gone != 499 {
 		t.Errorf("nginx: %+v, %+v", l, g)
 	}
@@ -105,16 +104,16 @@ func TestBalancerSettings(t *testing.T) {
 	if a.TLS.Auto != "ca" || a.TLS.Min != "1.3" || !a.HTTP1Only || !a.ProxyHeader || a.Rules[0].Limit.Burst != 7 || a.Rules[0].Limit.By.Name != "X-Key" {
 		t.Errorf("%+v", a)
 	}
-	if b.Options.ForwardedFor != proxy.Remove || b.Options.Via != "edge" || b.Limits.Connections != 5 || b.Limits.Body != 10 {
+	if b.Options.ForwardedFor != config.Remove || b.Options.Via != "edge" || b.Limits.Connections != 5 || b.Limits.Body != 10 {
 		t.Errorf("%+v", b)
 	}
-	if o := b.Options; o.Ambiguous != proxy.RefuseNames || o.Underscores != proxy.RemoveNames || !o.Strict || !o.RawPath || !o.NoEscapedSlashes || b.Limits.Headers != 50 {
+	if o := b.Options; o.Ambiguous != config.RefuseNames || o.Underscores != config.RemoveNames || !o.Strict || !o.RawPath || !o.NoEscapedSlashes || b.Limits.Headers != 50 {
 		t.Errorf("%+v", b)
 	}
-	if o := a.Options; o.Ambiguous != proxy.RemoveNames || o.Underscores != proxy.PassNames || o.Strict || o.RawPath || o.NoEscapedSlashes || a.Limits.Headers != 0 {
+	if o := a.Options; o.Ambiguous != config.RemoveNames || o.Underscores != config.PassNames || o.Strict || o.RawPath || o.NoEscapedSlashes || a.Limits.Headers != 0 {
 		t.Errorf("%+v", a)
 	}
-	if !g.HTTP2 || g.TLS.Name != "a.test" || g.Host != proxy.HostOfTarget || g.Zones.Own != "a" || g.Zones.Overprovisioning != 1.4 || g.Limits.Requests != 0 || g.Limits.Queue != -1 ||
+	if !g.HTTP2 || g.TLS.Name != "a.test" || g.Host != config.HostOfTarget || g.Zones.Own != "a" || g.Zones.Overprovisioning != 1.4 || g.Limits.Requests != 0 || g.Limits.Queue != -1 ||
 		g.Sticky.Application != "SESSION" || g.Health.Path != "/grpc.health.v1.Health/Check" || !g.Health.Matcher.Matches(0) || g.Targets[1].Zone != "b" {
 		t.Errorf("%+v", g)
 	}

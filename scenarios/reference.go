@@ -7,9 +7,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/autoscale"
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
@@ -99,7 +99,7 @@ func topologyReference() []Section {
 			entry("limits", "requests in flight at a target, and the queue before them", group.LimitsParams()),
 			entry("zones", "prefers targets of the balancer's own zone", group.ZonesParams()),
 			entry("sticky", "keeps a client at its target by a cookie", group.StickyParams()),
-			entry("timeouts", "of exchanges with targets", balancer.TargetTimeoutParams()),
+			entry("timeouts", "of exchanges with targets", config.TargetTimeoutParams()),
 			entry("tls", "to targets", targetTLSParams()),
 		}},
 		{"strategies", "topology.groups.NAME.strategy", pick.Kinds().Table()},
@@ -113,10 +113,10 @@ func topologyReference() []Section {
 		{"service times", "topology.groups.NAME.service.time", model.Times().Table()},
 		{"a listener", "topology.listeners.N", spec.Table{entry("listener", "an address, and what becomes of the requests that come to it", []spec.Param{addressParam()}, listenerKeys(), listenerOptionParams())}},
 		{"blocks of a listener", "topology.listeners.N", spec.Table{
-			entry("timeouts", "of clients' connections", balancer.FrontTimeoutParams()),
-			entry("limits", "of clients' connections and requests", balancer.ListenerLimitParams()),
-			entry("headers", "that are added and removed", balancer.HeaderParams()),
-			entry("errors", "the status of each kind of failure", balancer.ErrorParams()),
+			entry("timeouts", "of clients' connections", config.FrontTimeoutParams()),
+			entry("limits", "of clients' connections and requests", config.ListenerLimitParams()),
+			entry("headers", "that are added and removed", config.HeaderParams()),
+			entry("errors", "the status of each kind of failure", config.ErrorParams()),
 			entry("tls", "with clients: certificates, or auto", []spec.Param{read("certificates", spec.Blocks, "by name; the first is for every other one")}, listenerTLSParams()),
 			entry("certificates", "a list of certificates", certificateParams()),
 		}},

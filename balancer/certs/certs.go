@@ -20,27 +20,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/config"
 )
-
-// Config says where certificates come from.
-type Config struct {
-	Files []Pair `json:"files,omitempty"`
-	// Auto is a folder with a local authority, which is made when it is not there; "" for none. Certificates are then
-	// made as they are asked for.
-	Auto     string `json:"auto,omitempty"`
-	ClientCA string `json:"client_ca,omitempty"` // file of authorities that clients' certificates must come from
-	Min      string `json:"min,omitempty"`       // the lowest version, "1.2" or "1.3"; "" stands for 1.2
-}
-
-// Pair is a certificate with its chain, and its key, both files of PEM.
-type Pair struct {
-	Cert string `json:"cert"`
-	Key  string `json:"key"`
-}
 
 // Store is the certificates in use.
 type Store struct {
-	cfg  Config
+	cfg  config.TLS
 	now  func() time.Time
 	made *authority
 	used atomic.Pointer[inUse]
@@ -55,7 +41,7 @@ type inUse struct {
 }
 
 // Open reads what the configuration names.
-func Open(cfg Config, now func() time.Time) (*Store, error) {
+func Open(cfg config.TLS, now func() time.Time) (*Store, error) {
 	s := &Store{cfg: cfg, now: now}
 	if cfg.Auto != "" {
 		a, err := openAuthority(cfg.Auto, now)

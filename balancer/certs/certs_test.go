@@ -16,10 +16,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/seed-8025779b/shakedown/balancer/config"
 )
 
 // put writes a self-signed certificate for a name, and returns its files.
-func put(t *testing.T, dir, base, name string, ends time.Time) Pair {
+func put(t *testing.T, dir, base, name string, ends time.Time) config.Pair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -38,7 +40,7 @@ func put(t *testing.T, dir, base, name string, ends time.Time) Pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Pair{filepath.Join(dir, base+".pem"), filepath.Join(dir, base+"-key.pem")}
+	p := config.Pair{Cert: filepath.Join(dir, base+".pem"), Key: filepath.Join(dir, base+"-key.pem")}
 	for file, b := range map[string]*pem.Block{p.Cert: {Type: "CERTIFICATE", Bytes: der}, p.Key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(b), 0o600); err != nil {
 			t.Fatal(err)
@@ -79,7 +81,7 @@ func shown(t *testing.T, s *Store, client *tls.Config) (tls.ConnectionState, err
 
 func TestFilesByName(t *testing.T) {
 	dir, later := t.TempDir(), time.Now().Add(time.Hour)
-	s, err := Open(Config{Files: []Pair{put(t, dir, "a", "a.test", later), put(t, dir, "b", "b.test", later), put(t, dir, "w", "*.w.test", later)}}, time.Now)
+	s, err := Open(config.TLS{Files: []config.Pair{put(t, dir, "a", "a.test", later), put(t, dir, "b", "b.test", later), put(t, dir, "w", "*.w.test", later)}}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +103,7 @@ func TestFilesByName(t *testing.T) {
 func TestReload(t *testing.T) {
 	dir, later := t.TempDir(), time.Now().Add(time.Hour)
 	pair := put(t, dir, "a", "first", later)
-	s, err := Open(Config{Files: []Pair{pair}}, time.Now)
+	s, err := Open(config.TLS{Files: []config.Pair{pair}}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +138,7 @@ func TestReload(t *testing.T) {
 		}
 		uses("second")
 	}
-	if _, err := Open(Config{Files: []Pair{pair}}, time.Now); err == nil {
+	if _, err := Open(config.TLS{Files: []config.Pair{pair}}, time.Now); err == nil {
 		t.Error("opened without a key")
 	}
 }
@@ -144,16 +146,16 @@ func TestReload(t *testing.T) {
 func TestClients(t *testing.T) {
 	dir, later := t.TempDir(), time.Now().Add(time.Hour)
 	client, stranger := put(t, dir, "c", "client", later), put(t, dir, "x", "stranger", later)
-	s, err := Open(Config{Files: []Pair{put(t, dir, "a", "a.test", later)}, ClientCA: client.Cert}, time.Now)
+	s, err := Open(config.TLS{Files: []config.Pair{put(t, dir, "a", "a.test", later)}, ClientCA: client.Cert}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct {
-		pair Pair
+		pair config.Pair
 		ok   bool
-	}{{client, true}, {stranger, false}, {Pair{}, false}} {
-		c := &Client{CA: filepath.Join(dir, "a.pem"), Name: "a.test", Cert: tc.pair}
-		cfg, err := c.TLS()
+	}{{client, true}, {stranger, false}, {config.Pair{}, false}} {
+		c := &config.TargetTLS{CA: filepath.Join(dir, "a.pem"), Name: "a.test", Cert: tc.pair}
+		cfg, err := ForTargets(c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +172,7 @@ func TestAuto(t *testing.T) {
 	stores := make([]*Store, 8)
 	for i := range stores {
 		wg.Go(func() {
-			s, err := Open(Config{Auto: dir}, time.Now)
+			s, err := Open(config.TLS{Auto: dir}, time.Now)
 			if err != nil {
 				t.Error(err)
 			}
@@ -181,8 +183,8 @@ func TestAuto(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	client := &Client{CA: stores[0].Authority()}
-	cfg, err := client.TLS()
+	client := &config.TargetTLS{CA: stores[0].Authority()}
+	cfg, err := ForTargets(client)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +203,7 @@ func TestAuto(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	afterwards := func() time.Time { return time.Now().Add(authorityLife + time.Hour) }
-	if _, err := Open(Config{Auto: dir}, afterwards); err == nil || !strings.Contains(err.Error(), "expired") {
+	if _, err := Open(config.TLS{Auto: dir}, afterwards); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("an expired authority: %v", err)
 	}
 }

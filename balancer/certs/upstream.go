@@ -6,18 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/seed-8025779b/shakedown/balancer/config"
 )
 
-// Client is how a balancer speaks TLS to its targets.
-type Client struct {
-	CA       string `json:"ca,omitempty"`          // file of authorities; the system's without it
-	Name     string `json:"server_name,omitempty"` // asked for and verified; the target's host without it
-	Insecure bool   `json:"insecure,omitempty"`    // nothing is verified
-	Cert     Pair   `json:"cert"`                  // shown to targets that ask for one
-}
-
-// TLS is the settings for connections to targets.
-func (c *Client) TLS() (*tls.Config, error) {
+// ForTargets returns the settings for connections to targets.
+func ForTargets(c *config.TargetTLS) (*tls.Config, error) {
 	out := &tls.Config{ServerName: c.Name, InsecureSkipVerify: c.Insecure, MinVersion: tls.VersionTLS12}
 	if c.CA != "" {
 		text, err := os.ReadFile(c.CA)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/h2"
@@ -70,7 +71,7 @@ func (x *driver) answeredEarly(sending error) error {
 
 // addressed is the request with the Host that a target wants.
 func (x *driver) addressed(t *group.Target) []byte {
-	if x.pool.Host != HostOfTarget {
+	if x.pool.Host != config.HostOfTarget {
 		return x.request
 	}
 	x.hosted = append(x.hosted[:0], x.request[:x.hostAt]...)

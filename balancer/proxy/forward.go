@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
@@ -20,7 +21,7 @@ func (x *driver) appendRequest(out []byte) ([]byte, error) {
 	out = x.rule.AppendTarget(out, x.requestTarget())
 	out = append(out, " HTTP/1.1\r\nHost: "...)
 	x.hostAt = len(out)
-	if host := x.pool.Host; host != "" && host != HostOfTarget {
+	if host := x.pool.Host; host != "" && host != config.HostOfTarget {
 		out = append(out, host...)
 	} else {
 		out = append(out, r.Host...)
@@ -35,9 +36,9 @@ func (x *driver) appendRequest(out []byte) ([]byte, error) {
 		f := &x.c.Fields[i]
 		if r.OddNames {
 			switch x.odd(f.Name) {
-			case RemoveNames:
+			case config.RemoveNames:
 				continue
-			case RefuseNames:
+			case config.RefuseNames:
 				return out, http1.ErrName
 			}
 		}
@@ -155,7 +156,7 @@ func appendEnd(out, trailer []byte, unwanted func(name []byte) bool) []byte {
 // unwanted reports whether the target is not to get a field of a request's trailer, as it would not in the head. What would be
 // refused there is left out: it is too late to refuse.
 func (x *driver) unwanted(name []byte) bool {
-	return dropped(x.rule, name) || x.odd(name) != PassNames
+	return dropped(x.rule, name) || x.odd(name) != config.PassNames
 }
 
 // hasBody reports whether a method without a body says that its length is 0.

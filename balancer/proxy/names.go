@@ -3,34 +3,24 @@ package proxy
 import (
 	"bytes"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
-// Names is what becomes of headers of a request whose names a target may take for others. Servers that hand headers on as variables
-// (CGI, WSGI, FastCGI) read Content_Length as Content-Length, and X_Forwarded_For as what only a balancer should say.
-type Names string
-
-// The ways to treat such headers, with the words of Envoy's headers_with_underscores_action in mind.
-const (
-	RemoveNames Names = "remove" // the targets don't get them
-	RefuseNames Names = "refuse" // the request is answered 400
-	PassNames   Names = "pass"
-)
-
 // odd says what becomes of a header, by its name alone: one of http1.Request.OddNames, whose name is not its own folded form.
-func (x *driver) odd(name []byte) Names {
+func (x *driver) odd(name []byte) config.Names {
 	o := &x.f.options
-	if o.Underscores != "" && o.Underscores != PassNames && bytes.IndexByte(name, '_') >= 0 {
+	if o.Underscores != "" && o.Underscores != config.PassNames && bytes.IndexByte(name, '_') >= 0 {
 		return o.Underscores
 	}
-	if o.Ambiguous == PassNames || !x.ambiguous(name) {
-		return PassNames
+	if o.Ambiguous == config.PassNames || !x.ambiguous(name) {
+		return config.PassNames
 	}
-	if o.Ambiguous == RefuseNames {
-		return RefuseNames
+	if o.Ambiguous == config.RefuseNames {
+		return config.RefuseNames
 	}
-	return RemoveNames
+	return config.RemoveNames
 }
 
 // foldedSize is more than the length of any name that matters; longer ones are compared by their beginning and differ.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
@@ -51,29 +52,29 @@ func TestConnectionCostsInProportion(t *testing.T) {
 }
 
 func TestAmbiguousNames(t *testing.T) {
-	x := &driver{f: &Front{options: Options{Forwarded: true, RequestID: "X-Request-Id"}}, rule: &route.Rule{Remove: []string{"X-Internal"}, Set: []route.Pair{{Name: "X-User"}}}}
-	for name, want := range map[string]Names{
-		"Content_Length": RemoveNames, "Transfer_Encoding": RemoveNames, "Transfer--Encoding": RemoveNames, "transfer-encoding_": RemoveNames, "X_Forwarded_For": RemoveNames,
-		"X-Forwarded_Proto": RemoveNames, "Content.Length": RemoveNames, "_Host": RemoveNames, "X_Request_Id": RemoveNames, "Forwarded_": RemoveNames, "X_Internal": RemoveNames, "X--User": RemoveNames,
-		"X_Forwarded_Client_Cert": RemoveNames, "Keep_Alive": RemoveNames,
-		"My_Header": PassNames, "Content_Type": PassNames, "X_Forwarded": PassNames, "Via_": PassNames, "Content_Lengths": PassNames, strings.Repeat("_a", 1000): PassNames,
+	x := &driver{f: &Front{options: config.Options{Forwarded: true, RequestID: "X-Request-Id"}}, rule: &route.Rule{Remove: []string{"X-Internal"}, Set: []route.Pair{{Name: "X-User"}}}}
+	for name, want := range map[string]config.Names{
+		"Content_Length": config.RemoveNames, "Transfer_Encoding": config.RemoveNames, "Transfer--Encoding": config.RemoveNames, "transfer-encoding_": config.RemoveNames, "X_Forwarded_For": config.RemoveNames,
+		"X-Forwarded_Proto": config.RemoveNames, "Content.Length": config.RemoveNames, "_Host": config.RemoveNames, "X_Request_Id": config.RemoveNames, "Forwarded_": config.RemoveNames, "X_Internal": config.RemoveNames, "X--User": config.RemoveNames,
+		"X_Forwarded_Client_Cert": config.RemoveNames, "Keep_Alive": config.RemoveNames,
+		"My_Header": config.PassNames, "Content_Type": config.PassNames, "X_Forwarded": config.PassNames, "Via_": config.PassNames, "Content_Lengths": config.PassNames, strings.Repeat("_a", 1000): config.PassNames,
 	} {
 		if got := x.odd([]byte(name)); got != want {
 			t.Errorf("%.60s: %s", name, got)
 		}
 	}
 	for _, tc := range []struct {
-		options Options
+		options config.Options
 		name    string
-		want    Names
+		want    config.Names
 	}{
-		{Options{Ambiguous: RefuseNames}, "Content_Length", RefuseNames},
-		{Options{Ambiguous: RefuseNames}, "My_Header", PassNames},
-		{Options{Ambiguous: PassNames}, "Content_Length", PassNames},
-		{Options{Underscores: RemoveNames}, "My_Header", RemoveNames},
-		{Options{Underscores: RefuseNames}, "My_Header", RefuseNames},
-		{Options{Underscores: RemoveNames, Ambiguous: RefuseNames}, "X--Forwarded-For", RefuseNames},
-		{Options{Underscores: PassNames, Ambiguous: PassNames}, "X__Forwarded", PassNames},
+		{config.Options{Ambiguous: config.RefuseNames}, "Content_Length", config.RefuseNames},
+		{config.Options{Ambiguous: config.RefuseNames}, "My_Header", config.PassNames},
+		{config.Options{Ambiguous: config.PassNames}, "Content_Length", config.PassNames},
+		{config.Options{Underscores: config.RemoveNames}, "My_Header", config.RemoveNames},
+		{config.Options{Underscores: config.RefuseNames}, "My_Header", config.RefuseNames},
+		{config.Options{Underscores: config.RemoveNames, Ambiguous: config.RefuseNames}, "X--Forwarded-For", config.RefuseNames},
+		{config.Options{Underscores: config.PassNames, Ambiguous: config.PassNames}, "X__Forwarded", config.PassNames},
 	} {
 		x := &driver{f: &Front{options: tc.options}, rule: &route.Rule{}}
 		if got := x.odd([]byte(tc.name)); got != tc.want {

@@ -4,45 +4,15 @@ import (
 	"net"
 	"strconv"
 
-	"github.com/seed-8025779b/shakedown/balancer/exchange"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/balancer/route"
 )
-
-// Options are what a listener says of the client to its targets, and what it answers for failures.
-type Options struct {
-	ForwardedFor ForwardedFor `json:"forwarded_for,omitempty"` // Append when empty
-	Forwarded    bool         `json:"forwarded,omitempty"`     // Forwarded too (RFC 7239)
-	Via          string       `json:"via,omitempty"`           // the name in Via, both ways; none when empty
-	RequestID    string       `json:"request_id,omitempty"`    // the header of a request's id, which is made when there is none; none when empty
-	Ambiguous    Names        `json:"ambiguous,omitempty"`     // headers that may be read as ones that the balancer writes or as framing; RemoveNames when empty
-	Underscores  Names        `json:"underscores,omitempty"`   // headers with an underscore in their name; PassNames when empty
-	Strict       bool         `json:"strict,omitempty"`        // request targets with what RFC 3986 leaves out are refused
-	RawPath      bool         `json:"raw_path,omitempty"`      // targets get a path as it came, not in normal form, unless a rule rewrites it
-	// NoEscapedSlashes refuses paths with an escaped slash or backslash, for targets that decode them before they look at a path: a
-	// rule sees no slash there. Envoy's path_with_escaped_slashes_action.
-	NoEscapedSlashes bool `json:"no_escaped_slashes,omitempty"`
-	// TrustedProxies are believed what they say in X-Forwarded-For of the client, as rules, keys, limits and logs see it.
-	TrustedProxies route.Networks    `json:"trusted_proxies,omitempty"`
-	Status         exchange.Statuses `json:"status"`
-	Reasons        Reasons           `json:"reasons,omitempty"` // ReasonIDs when empty
-}
 
 // refusedByOptions reports whether only this listener's options refuse the request.
 func (x *driver) refusedByOptions() bool {
 	o, r := &x.f.options, &x.c.Request
 	return (o.Strict && r.Unusual) || (o.NoEscapedSlashes && http1.EscapedSlash(r.Normal))
 }
-
-// ForwardedFor is what becomes of X-Forwarded-For.
-type ForwardedFor string
-
-// The ways to treat X-Forwarded-For, with an application load balancer's names.
-const (
-	Append   ForwardedFor = "append"   // the client's address is added
-	Preserve ForwardedFor = "preserve" // it goes on as it came
-	Remove   ForwardedFor = "remove"   // the targets get none
-)
 
 // appendForwarded appends what is told of the client.
 func (x *driver) appendForwarded(out []byte) []byte {
@@ -100,12 +70,12 @@ func (x *driver) appendForwarded(out []byte) []byte {
 	return out
 }
 
-func (x *driver) appendForwardedFor(out []byte, how ForwardedFor) []byte {
+func (x *driver) appendForwardedFor(out []byte, how config.ForwardedFor) []byte {
 	const name, lower = "X-Forwarded-For", "x-forwarded-for"
 	switch how {
-	case Remove:
+	case config.Remove:
 		return out
-	case Preserve:
+	case config.Preserve:
 		for i := range x.c.Fields {
 			if f := &x.c.Fields[i]; len(f.Name) == len(lower) && http1.Is(f.Name, lower) {
 				out = appendField(out, f)

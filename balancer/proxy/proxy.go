@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
@@ -50,9 +51,6 @@ type Pool struct {
 	mu        sync.Mutex // of the queue
 	queue     group.Queue
 }
-
-// HostOfTarget stands for each target's own address.
-const HostOfTarget = "target"
 
 // Forget closes the idle connections to a target that is gone.
 func (p *Pool) Forget(t *group.Target) {
@@ -107,13 +105,13 @@ type Front struct {
 	counters *exchange.Counters
 	split    draw.Stream // of the choice between a rule's groups
 	port     string      // that it listens on, for X-Forwarded-Port
-	options  Options
+	options  config.Options
 	ids      draw.Stream // of request ids
 	seq      atomic.Uint64
 }
 
 // NewFront returns the handler of a listener on a port.
-func NewFront(routing *atomic.Pointer[Routing], port string, seed draw.Seed, options Options, hooks Hooks, counters *exchange.Counters) *Front {
+func NewFront(routing *atomic.Pointer[Routing], port string, seed draw.Seed, options config.Options, hooks Hooks, counters *exchange.Counters) *Front {
 	if hooks.Touch == nil {
 		hooks.Touch = func(*chaos.Exchange) chaos.Effect { return chaos.Effect{} }
 	}

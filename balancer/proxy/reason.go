@@ -8,23 +8,15 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
-)
-
-// Reasons is what clients are told of an exchange with a target that failed.
-type Reasons string
-
-// The ways to tell it. The access log and events have the whole error in any case.
-const (
-	ReasonIDs       Reasons = "ids"       // the target's id, and what failed in plain words; the default
-	ReasonAddresses Reasons = "addresses" // the whole error of the network, with the target's address
 )
 
 // toldOf is what a client is told of an attempt at a target, which failed with an error. Clients need not know how the
 // network behind the balancer is laid out: unless the listener says otherwise, addresses and names of hosts are left out.
 // A target whose id is its address is not named at all.
 func (x *driver) toldOf(err error, t *group.Target) string {
-	if x.f.options.Reasons == ReasonAddresses {
+	if x.f.options.Reasons == config.ReasonAddresses {
 		return err.Error()
 	}
 	host, _, _ := net.SplitHostPort(t.Address)

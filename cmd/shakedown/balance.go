@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/control"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/chaos/inject"
@@ -42,8 +43,8 @@ type balanceFlags struct {
 	seeded                   bool // by a flag
 	trustSeq                 bool
 	within                   time.Duration
-	front                    balancer.FrontTimeouts
-	target                   balancer.TargetTimeouts
+	front                    config.FrontTimeouts
+	target                   config.TargetTimeouts
 }
 
 func balanceCommand() *cobra.Command {

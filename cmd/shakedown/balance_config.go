@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
@@ -24,8 +24,8 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
-func (f *balanceFlags) config() (balancer.Config, error) {
-	var none balancer.Config
+func (f *balanceFlags) config() (config.Config, error) {
+	var none config.Config
 	if len(f.targets) == 0 {
 		return none, fmt.Errorf("balance needs --targets HOST:PORT,…")
 	}
@@ -36,7 +36,7 @@ func (f *balanceFlags) config() (balancer.Config, error) {
 	if err := checkAddress("listen", f.listen); err != nil {
 		return none, err
 	}
-	g := balancer.Group{
+	g := config.Group{
 		Name: "targets", Strategy: chosen, Drain: 30 * time.Second, Timeouts: f.target, Outliers: health.NewOutliers(spec.Defaults(health.OutlierParams())),
 	}
 	if g.Retry, err = parseRetry(f.retryOn); err != nil {
@@ -63,15 +63,15 @@ func (f *balanceFlags) config() (balancer.Config, error) {
 	if err := f.checkRest(); err != nil {
 		return none, err
 	}
-	l := balancer.Listener{Address: f.listen, Rules: route.Table{{Forward: g.Name}}, Timeouts: f.front}
+	l := config.Listener{Address: f.listen, Rules: route.Table{{Forward: g.Name}}, Timeouts: f.front}
 	if l.TLS, err = f.certificates(); err != nil {
 		return none, err
 	}
-	return balancer.Config{Seed: draw.Seed(f.seed), Groups: []balancer.Group{g}, Listeners: []balancer.Listener{l}}, nil
+	return config.Config{Seed: draw.Seed(f.seed), Groups: []config.Group{g}, Listeners: []config.Listener{l}}, nil
 }
 
 // certificates are what --tls and --tls-key name; nil for none.
-func (f *balanceFlags) certificates() (*certs.Config, error) {
+func (f *balanceFlags) certificates() (*config.TLS, error) {
 	switch {
 	case f.tls == "" && f.key != "":
 		return nil, errors.New("--tls-key needs --tls FILE, the certificate")
@@ -82,9 +82,9 @@ func (f *balanceFlags) certificates() (*certs.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--tls auto: %w", err)
 		}
-		return &certs.Config{Auto: dir}, nil
+		return &config.TLS{Auto: dir}, nil
 	}
-	c := &certs.Config{Files: []certs.Pair{{Cert: f.tls, Key: cmp.Or(f.key, f.tls)}}}
+	c := &config.TLS{Files: []config.Pair{{Cert: f.tls, Key: cmp.Or(f.key, f.tls)}}}
 	if _, err := certs.Open(*c, time.Now); err != nil {
 		return nil, fmt.Errorf("--tls: %w", err)
 	}
@@ -101,8 +101,8 @@ func (f *balanceFlags) explainTo(w io.Writer) error {
 }
 
 // fromFile reads the configuration from its file; flags that say the same are refused.
-func (f *balanceFlags) fromFile(given func(flag string) bool) (balancer.Config, error) {
-	var none balancer.Config
+func (f *balanceFlags) fromFile(given func(flag string) bool) (config.Config, error) {
+	var none config.Config
 	for _, name := range []string{
 		"listen", "targets", "strategy", "health", "health-interval", "retry", "fail-open", "idle-timeout", "header-timeout", "body-timeout", "write-timeout",
 		"connect-timeout", "response-timeout", "tunnel-timeout", "tls", "tls-key",
@@ -117,7 +117,7 @@ func (f *balanceFlags) fromFile(given func(flag string) bool) (balancer.Config, 
 	return f.read()
 }
 
-func (f *balanceFlags) read() (balancer.Config, error) {
+func (f *balanceFlags) read() (config.Config, error) {
 	src := scenarios.Source{Name: f.file, Dir: filepath.Dir(f.file)}
 	var err error
 	if f.file == fromStdin {
@@ -126,7 +126,7 @@ func (f *balanceFlags) read() (balancer.Config, error) {
 		src.Text, err = os.ReadFile(f.file)
 	}
 	if err != nil {
-		return balancer.Config{}, fmt.Errorf("configuration: %w", err)
+		return config.Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	cfg, resolved, err := scenarios.DecodeBalancer(src, draw.Seed(f.seed))
 	f.resolved = resolved
@@ -186,9 +186,9 @@ func (f *balanceFlags) checkAdmin() error {
 }
 
 // parseTarget reads HOST:PORT, or HOST:PORT*WEIGHT.
-func parseTarget(t string) (balancer.Target, error) {
+func parseTarget(t string) (config.Target, error) {
 	address, text, weighted := strings.Cut(t, "*")
-	x := balancer.Target{ID: address, Address: address, Weight: 1}
+	x := config.Target{ID: address, Address: address, Weight: 1}
 	if weighted {
 		w, err := spec.Param{Type: spec.Count, Min: 1, Max: 1000}.Parse(text)
 		if err != nil {

@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/takeover"
 	"github.com/seed-8025779b/shakedown/scenarios"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
 
 // run serves until the context ends, or a successor has taken over.
-func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
+func (f *balanceFlags) run(ctx context.Context, cfg config.Config) error {
 	logs, err := f.openLogs()
 	if err != nil {
 		return err
@@ -86,7 +87,7 @@ func (f *balanceFlags) run(ctx context.Context, cfg balancer.Config) error {
 }
 
 // serving says where requests are taken, and for how many targets.
-func serving(cfg *balancer.Config, addresses []string) string {
+func serving(cfg *config.Config, addresses []string) string {
 	targets := 0
 	for _, g := range cfg.Groups {
 		targets += len(g.Targets)
@@ -103,7 +104,7 @@ func serving(cfg *balancer.Config, addresses []string) string {
 }
 
 // open makes the balancer, with listeners of its own or the predecessor's. A successor first waits until it can answer.
-func (f *balanceFlags) open(ctx context.Context, cfg balancer.Config, predecessor *takeover.Taken, logs *balanceLogs) (*balancer.Balancer, error) {
+func (f *balanceFlags) open(ctx context.Context, cfg config.Config, predecessor *takeover.Taken, logs *balanceLogs) (*balancer.Balancer, error) {
 	giveUp := func() {
 		if predecessor != nil {
 			predecessor.Close()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/control"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/proxy"
@@ -41,7 +42,7 @@ func (b *balancerChild) kill() {
 	}
 }
 
-func (w *World) balancerConfig() *balancer.Config {
+func (w *World) balancerConfig() *config.Config {
 	c := w.s.Topology.Balancer(w.s.Seed, false) // targets join as they are started
 	c.Discard = w.opts.Discard
 	c.Trace = true

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -153,7 +154,7 @@ func (w *World) Do(a plan.Action) error {
 		w.balancer.send(balancer.Command{FaultOff: a.Fault})
 		return nil
 	case plan.Retire:
-		w.balancer.send(balancer.Command{Drain: &balancer.Member{Group: a.Group, Target: balancer.Target{ID: a.Target}}})
+		w.balancer.send(balancer.Command{Drain: &balancer.Member{Group: a.Group, Target: config.Target{ID: a.Target}}})
 		if t := w.targets[a.Target]; t != nil {
 			t.retiring = true
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/backend"
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/control"
 	"github.com/seed-8025779b/shakedown/chaos/inject"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
@@ -103,7 +104,7 @@ func (t *target) join() {
 	}
 	t.added = true
 	t.w.balancer.send(balancer.Command{Add: &balancer.Member{
-		Group: t.Group, Target: balancer.Target{ID: t.ID, Address: t.Address, Zone: t.Zone, Weight: t.Weight},
+		Group: t.Group, Target: config.Target{ID: t.ID, Address: t.Address, Zone: t.Zone, Weight: t.Weight},
 	}})
 }
 

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/chaos/inject"
 	"github.com/seed-8025779b/shakedown/loadgen"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -31,7 +32,7 @@ import (
 type Options struct {
 	Exe     string           // the binary to start balancer, backends and guardian from
 	Dir     string           // existing folder for the logs of commands
-	Discard []balancer.Span  // sequence numbers of discarded phases
+	Discard []config.Span    // sequence numbers of discarded phases
 	Events  func(plan.Event) // called on the goroutine of Open, Play and Close
 	Say     func(string)     // progress, for a person
 }

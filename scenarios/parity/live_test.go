@@ -17,6 +17,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/backend"
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/memnet"
 	"github.com/seed-8025779b/shakedown/chaos"
@@ -116,7 +117,7 @@ func (w *liveWorld) start(ctx context.Context) {
 			x := g.Target(n)
 			address := fmt.Sprintf("10.0.%d.%d:80", 2+i, n+1)
 			w.startTarget(ctx, g, x.ID, address)
-			cfg.Groups[i].Targets = append(cfg.Groups[i].Targets, balancer.Target{ID: x.ID, Address: address, Zone: x.Zone, Weight: x.Weight})
+			cfg.Groups[i].Targets = append(cfg.Groups[i].Targets, config.Target{ID: x.ID, Address: address, Zone: x.Zone, Weight: x.Weight})
 		}
 	}
 	var err error

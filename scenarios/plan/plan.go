@@ -8,13 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/autoscale"
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
-	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
@@ -68,11 +66,11 @@ type Topology struct {
 type Listener struct {
 	Address  string
 	Rules    route.Table
-	Timeouts balancer.FrontTimeouts
-	Limits   balancer.ListenerLimits
-	Options  proxy.Options
+	Timeouts config.FrontTimeouts
+	Limits   config.ListenerLimits
+	Options  config.Options
 
-	TLS         *certs.Config
+	TLS         *config.TLS
 	HTTP1Only   bool
 	ProxyHeader bool
 }
@@ -90,12 +88,12 @@ type Group struct {
 	Sticky    *group.Sticky
 	SlowStart time.Duration
 	Drain     time.Duration
-	Timeouts  balancer.TargetTimeouts
+	Timeouts  config.TargetTimeouts
 	Targets   Targets
 	Service   Service
 
 	HTTP2       bool
-	TLS         *certs.Client
+	TLS         *config.TargetTLS
 	ProxyHeader int
 	Host        string
 }

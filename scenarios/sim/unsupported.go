@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed-8025779b/shakedown/balancer"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
@@ -59,11 +58,11 @@ func gaps() []gap {
 		})},
 		{"strict, escaped_slashes", "some URLs are refused", warn, inListener(func(l *plan.Listener, _ *plan.Scenario) bool { return l.Options.Strict || l.Options.NoEscapedSlashes })},
 		{"timeouts", "connections that are idle or slow are closed", warn, inListener(func(l *plan.Listener, _ *plan.Scenario) bool {
-			return l.Timeouts != balancer.NewFrontTimeouts(spec.Defaults(balancer.FrontTimeoutParams())) && l.Timeouts != balancer.FrontTimeouts{}
+			return l.Timeouts != config.NewFrontTimeouts(spec.Defaults(config.FrontTimeoutParams())) && l.Timeouts != config.FrontTimeouts{}
 		})},
 		{"headers", "targets are told of the client, and clients of the balancer", warn, inListener(func(l *plan.Listener, _ *plan.Scenario) bool {
 			o := l.Options
-			return (o.ForwardedFor != "" && o.ForwardedFor != proxy.Append) || o.Forwarded || o.Via != "" || o.RequestID != "" || o.Ambiguous == proxy.RefuseNames || (o.Underscores != "" && o.Underscores != proxy.PassNames)
+			return (o.ForwardedFor != "" && o.ForwardedFor != config.Append) || o.Forwarded || o.Via != "" || o.RequestID != "" || o.Ambiguous == config.RefuseNames || (o.Underscores != "" && o.Underscores != config.PassNames)
 		})},
 		{"rewrite, set, remove", "requests are changed on their way to the target", warn, inRules(func(l *plan.Listener) bool {
 			for _, r := range l.Rules {

@@ -7,11 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/balancer"
-	"github.com/seed-8025779b/shakedown/balancer/certs"
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
@@ -24,9 +22,9 @@ func plain() *plan.Scenario {
 	s := scenario(1, 1, 1, constant(time.Millisecond), "round_robin", 1, time.Second)
 	s.Client.Identify, s.Client.Timeout, s.Client.Connections = true, 5*time.Second, 100
 	l, g := &s.Topology.Listeners[0], &s.Topology.Groups[0]
-	l.Timeouts = balancer.NewFrontTimeouts(spec.Defaults(balancer.FrontTimeoutParams()))
-	l.Options.ForwardedFor = proxy.Append
-	g.Timeouts = balancer.NewTargetTimeouts(spec.Defaults(balancer.TargetTimeoutParams()))
+	l.Timeouts = config.NewFrontTimeouts(spec.Defaults(config.FrontTimeoutParams()))
+	l.Options.ForwardedFor = config.Append
+	g.Timeouts = config.NewTargetTimeouts(spec.Defaults(config.TargetTimeoutParams()))
 	g.Health, _ = health.New(spec.Defaults(health.Params(health.HTTP)))
 	g.Sticky, g.Retry = &group.Sticky{}, &group.Retry{On: group.OnError, Spool: 100} // without cookies nobody sticks
 	return s
@@ -53,7 +51,7 @@ func TestWhatIsNotSimulated(t *testing.T) {
 		{"group web: targets ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.Targets.Run = plan.Command }},
 		{"group web: targets ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.Targets.Run = plan.Addresses }},
 		{"group web: http2, tls, proxy_protocol ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.HTTP2 = true }},
-		{"group web: http2, tls, proxy_protocol ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.TLS = &certs.Client{} }},
+		{"group web: http2, tls, proxy_protocol ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.TLS = &config.TargetTLS{} }},
 		{"group web: http2, tls, proxy_protocol ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.ProxyHeader = 1 }},
 		{"group web: sticky ", func(s *plan.Scenario, _ *plan.Listener, _ *plan.Group) { s.Client.Cookies = true }},
 		{"group web: health.kind ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.Health.Kind = health.GRPC }},
@@ -62,7 +60,7 @@ func TestWhatIsNotSimulated(t *testing.T) {
 		{"group web: health.body ", func(_ *plan.Scenario, _ *plan.Listener, g *plan.Group) { g.Health.Body = "fine" }},
 		{"group web: retry.spool ", request(mix.Request{Method: "PUT", Path: "/", Body: many})},
 		{"listener: proxy_protocol ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.ProxyHeader = true }},
-		{"listener: tls ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.TLS = &certs.Config{} }},
+		{"listener: tls ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.TLS = &config.TLS{} }},
 		{"listener: limits.connections ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Limits.Connections = 99 }},
 		{"listener: limits.line, limits.head, limits.headers, limits.body ", func(s *plan.Scenario, l *plan.Listener, g *plan.Group) {
 			l.Limits.Body = 100
@@ -86,8 +84,8 @@ func TestWhatIsNotSimulated(t *testing.T) {
 		}},
 		{"listener: path ", request(mix.Request{Method: "GET", Path: "/a/../../b"})},
 		{"listener: strict, escaped_slashes ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Strict = true }},
-		{"listener: headers ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Underscores = proxy.RemoveNames }},
-		{"listener: headers ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Ambiguous = proxy.RefuseNames }},
+		{"listener: headers ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Underscores = config.RemoveNames }},
+		{"listener: headers ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Ambiguous = config.RefuseNames }},
 		{"listener: timeouts ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Timeouts.Idle = time.Second }},
 		{"listener: headers ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) { l.Options.Via = "b" }},
 		{"rules: rewrite, set, remove ", func(_ *plan.Scenario, l *plan.Listener, _ *plan.Group) {

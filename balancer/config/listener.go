@@ -1,4 +1,4 @@
-package balancer
+package config
 
 import (
 	"fmt"
@@ -6,7 +6,6 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/balancer/proxy"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -49,15 +48,15 @@ func NewListenerLimits(v spec.Values) ListenerLimits {
 
 // HeaderParams describes what targets are told of a client.
 func HeaderParams() []spec.Param {
-	names := []string{string(proxy.RemoveNames), string(proxy.RefuseNames), string(proxy.PassNames)}
+	names := []string{string(RemoveNames), string(RefuseNames), string(PassNames)}
 	return []spec.Param{
-		{Name: "forwarded_for", Type: spec.Text, Default: string(proxy.Append), Enum: []string{string(proxy.Append), string(proxy.Preserve), string(proxy.Remove)}, Doc: "append the client's address to X-Forwarded-For, leave it as it came, or remove it"},
+		{Name: "forwarded_for", Type: spec.Text, Default: string(Append), Enum: []string{string(Append), string(Preserve), string(Remove)}, Doc: "append the client's address to X-Forwarded-For, leave it as it came, or remove it"},
 		{Name: "trusted_proxies", Type: spec.List, Doc: "addresses and CIDR blocks of proxies in front of this balancer: rules, keys, limits and the access log take the client's address from their X-Forwarded-For; by default nobody's is believed"},
 		{Name: "forwarded", Type: spec.Bool, Default: "false", Doc: "Forwarded too (RFC 7239)"},
 		{Name: "via", Type: spec.Text, Doc: "the balancer's name in Via, of requests and answers; none without it"},
 		{Name: "request_id", Type: spec.Text, Doc: "a header with an id of the request, made when the client gives none, such as X-Request-Id"},
-		{Name: "ambiguous", Type: spec.Text, Default: string(proxy.RemoveNames), Enum: names, Doc: "what becomes of headers that a target may read as framing or as the balancer's own, such as Content_Length and X_Forwarded_For"},
-		{Name: "underscores", Type: spec.Text, Default: string(proxy.PassNames), Enum: names, Doc: "the same for all headers with an underscore; nginx removes them"},
+		{Name: "ambiguous", Type: spec.Text, Default: string(RemoveNames), Enum: names, Doc: "what becomes of headers that a target may read as framing or as the balancer's own, such as Content_Length and X_Forwarded_For"},
+		{Name: "underscores", Type: spec.Text, Default: string(PassNames), Enum: names, Doc: "the same for all headers with an underscore; nginx removes them"},
 	}
 }
 
@@ -72,29 +71,29 @@ func ErrorParams() []spec.Param {
 		p("broken", "502", "the exchange with a target broke off, or its answer was malformed"), p("timeout", "504", "no answer came in time"),
 		p("no_target", "503", "no target is ready, or none has room"), p("head_too_large", "431", "a request's head, or a line of it, is too large"),
 		p("line_too_long", "414", "a request's first line is too long"), p("coding", "501", "a request's transfer coding is not known"), p("gone", "460", "in the access log only: the client went away first"),
-		{Name: "reasons", Type: spec.Text, Default: string(proxy.ReasonIDs), Enum: []string{string(proxy.ReasonIDs), string(proxy.ReasonAddresses)}, Doc: "what Shakedown-Reason and error pages tell of a target that failed: its id, or its address and the network's own error too; the access log has both"},
+		{Name: "reasons", Type: spec.Text, Default: string(ReasonIDs), Enum: []string{string(ReasonIDs), string(ReasonAddresses)}, Doc: "what Shakedown-Reason and error pages tell of a target that failed: its id, or its address and the network's own error too; the access log has both"},
 	}
 }
 
 // NewFrontOptions returns what the values of HeaderParams and ErrorParams describe.
-func NewFrontOptions(headers, errors spec.Values) (proxy.Options, error) {
+func NewFrontOptions(headers, errors spec.Values) (Options, error) {
 	trusted, err := route.ParseNetworks(headers.List("trusted_proxies"))
 	if err != nil {
-		return proxy.Options{}, fmt.Errorf("headers: trusted_proxies: %w", err)
+		return Options{}, fmt.Errorf("headers: trusted_proxies: %w", err)
 	}
-	return proxy.Options{
-		ForwardedFor: proxy.ForwardedFor(headers.Text("forwarded_for")), Forwarded: headers.Bool("forwarded"), Via: headers.Text("via"), RequestID: headers.Text("request_id"),
-		TrustedProxies: trusted, Ambiguous: proxy.Names(headers.Text("ambiguous")), Underscores: proxy.Names(headers.Text("underscores")),
+	return Options{
+		ForwardedFor: ForwardedFor(headers.Text("forwarded_for")), Forwarded: headers.Bool("forwarded"), Via: headers.Text("via"), RequestID: headers.Text("request_id"),
+		TrustedProxies: trusted, Ambiguous: Names(headers.Text("ambiguous")), Underscores: Names(headers.Text("underscores")),
 		Status: exchange.Statuses{
 			Connect: errors.Int("connect"), ConnectTimeout: errors.Int("connect_timeout"), Broken: errors.Int("broken"), Timeout: errors.Int("timeout"),
 			NoTarget: errors.Int("no_target"), HeadTooLarge: errors.Int("head_too_large"), LineTooLong: errors.Int("line_too_long"), Coding: errors.Int("coding"), Gone: errors.Int("gone"),
 		},
-		Reasons: proxy.Reasons(errors.Text("reasons")),
+		Reasons: Reasons(errors.Text("reasons")),
 	}, nil
 }
 
 // CheckHeaders says what can't be used as a name in a header, "" when all can.
-func CheckHeaders(o *proxy.Options) string {
+func CheckHeaders(o *Options) string {
 	for _, x := range []struct{ what, text, without string }{{"via", o.Via, " \t\r\n,"}, {"request_id", o.RequestID, " \t\r\n:,"}} {
 		if strings.ContainsAny(x.text, x.without) || strings.ContainsFunc(x.text, func(r rune) bool { return r < ' ' || r > '~' }) {
 			return x.what + " can't be written in a header"
