@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -62,7 +63,7 @@ func TestClientAddresses(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			each(t, func(t *testing.T, engine string) {
 				server := newClients(t, tc.closing)
-				c := client.Config{Target: server.url, Timeout: 20 * time.Second, Connections: tc.connections, Connect: client.Connect{Addresses: tc.addresses}}
+				c := attempt.Config{Target: server.url, Timeout: 20 * time.Second, Connections: tc.connections, Connect: attempt.Connect{Addresses: tc.addresses}}
 				samples := playSchedule(t, t.Context(), engine, c, tc.schedule, pace.NewClock(pace.Monotonic()))
 				want := map[netip.Addr]bool{netip.MustParseAddr("127.0.0.1"): true}
 				if tc.want > 0 {
@@ -100,8 +101,8 @@ func TestClientAddressesAreOfLoopback(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := client.Connect{Addresses: 10}
-	dial, err := c.Dialer()
+	c := attempt.Connect{Addresses: 10}
+	dial, err := client.NewDialer(&c)
 	if err != nil {
 		t.Fatal(err)
 	}

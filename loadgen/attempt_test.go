@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
@@ -41,7 +41,7 @@ func TestAttemptsOfTheBalancer(t *testing.T) {
 			}
 			return true
 		})
-		c := client.Config{Target: srv.url, Timeout: 20 * time.Second, Connections: 1, Identify: true}
+		c := attempt.Config{Target: srv.url, Timeout: 20 * time.Second, Connections: 1, Identify: true}
 		want := []string{"2 web-3 slow", "0  ", "1 web-1 ", "0  ", "0  ", "0  ", "5 web-5 cut"}
 		samples := play(t, t.Context(), engine, c, 1000, .007)
 		slices.SortFunc(samples, func(a, b *measure.Sample) int { return cmp.Compare(a.Sent, b.Sent) })

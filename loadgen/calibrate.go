@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -24,14 +24,14 @@ const (
 // Calibrate learns how many requests a second an engine carries on this machine: it sends a burst of the
 // load's own requests to a server in this process that answers each with nothing, without TLS. Generator and
 // server share the CPU, as they do in a run on one machine; against another machine the generator can do more.
-func Calibrate(ctx context.Context, engine string, c client.Config) (float64, error) {
+func Calibrate(ctx context.Context, engine string, c attempt.Config) (float64, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
 	stop := serveNothing(l, c.HTTP2)
 	defer stop()
-	e, _, err := New(engine, client.Config{
+	e, _, err := New(engine, attempt.Config{
 		Target: "http://" + l.Addr().String(), Mix: c.Mix, Timeout: 10 * time.Second, Connections: min(c.Connections, calibrationConnections),
 		Identify: c.Identify, HTTP2: c.HTTP2,
 	})

@@ -11,7 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -51,7 +51,7 @@ func cancelledPlaysLoseNoSample(t *testing.T, engine string) {
 	m := requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "GET", Path: "/", Weight: 1}}})
 	const closedFrom = 1 << 20
 	rapid.Check(t, func(t *rapid.T) {
-		c := client.Config{
+		c := attempt.Config{
 			Target: targets[rapid.SampledFrom(names).Draw(t, "a server that")], Mix: m, Timeout: time.Duration(rapid.SampledFrom([]int{5, 10_000}).Draw(t, "timeout")) * time.Millisecond,
 			Connections: rapid.IntRange(1, 4).Draw(t, "connections"), FailPause: time.Duration(rapid.SampledFrom([]int{1, 1000}).Draw(t, "pause")) * time.Millisecond,
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 )
 
@@ -15,15 +16,15 @@ const checkTimeout = 5 * time.Second
 
 // Check reports whether anything listens at the target, so that a run against nothing is refused before
 // it starts.
-func Check(ctx context.Context, c client.Config) error {
-	u, err := c.Base()
+func Check(ctx context.Context, c attempt.Config) error {
+	u, err := client.Base(&c)
 	if err != nil {
 		return err
 	}
-	if _, err := c.Connect.TLS(); err != nil {
+	if _, err := client.TLS(&c.Connect); err != nil {
 		return err
 	}
-	dial, err := c.Connect.Dialer()
+	dial, err := client.NewDialer(&c.Connect)
 	if err != nil {
 		return err
 	}

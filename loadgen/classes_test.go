@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
@@ -57,17 +57,17 @@ func classes(t *testing.T, engine string) {
 	}
 	reset := func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }
 	https := func(url string) string { return strings.Replace(url, "http://", "https://", 1) }
-	whole := client.Timeouts{}
+	whole := attempt.Timeouts{}
 	for _, tc := range []struct {
 		name, target string
-		stages       client.Timeouts
+		stages       attempt.Timeouts
 		want         measure.Class
 	}{
 		{"refused", "http://" + refusing, whole, measure.Refused},
 		{"dns", "http://name.invalid", whole, measure.DNS},
 		{"no TLS there", https(plain), whole, measure.TLS},
 		{"silent at the handshake", https(raw(hold)), whole, measure.TLS},
-		{"silent at the handshake, own limit", https(raw(hold)), client.Timeouts{TLS: 50 * time.Millisecond}, measure.TLS},
+		{"silent at the handshake, own limit", https(raw(hold)), attempt.Timeouts{TLS: 50 * time.Millisecond}, measure.TLS},
 		{"closed at the handshake", https(raw(func(net.Conn) {})), whole, measure.ClosedEarly},
 		{"reset at the handshake", https(raw(reset)), whole, measure.Reset},
 		{"4xx", status(404), whole, measure.Status4xx},
@@ -90,7 +90,7 @@ func classes(t *testing.T, engine string) {
 		{"closed in a chunk", raw(func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab") }), whole, measure.ClosedEarly},
 		{"reset", raw(reset), whole, measure.Reset},
 		{"silent", raw(hold), whole, measure.FirstByteTimeout},
-		{"silent, own limit", raw(hold), client.Timeouts{FirstByte: 50 * time.Millisecond}, measure.FirstByteTimeout},
+		{"silent, own limit", raw(hold), attempt.Timeouts{FirstByte: 50 * time.Millisecond}, measure.FirstByteTimeout},
 		{"a head that does not end", says("HTTP/1.1 200 OK\r\n"), whole, measure.Timeout},
 		{"a body shorter than said", says("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\na"), whole, measure.Timeout},
 		{"a body that never ends", raw(func(c net.Conn) {
@@ -105,7 +105,7 @@ func classes(t *testing.T, engine string) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			const timeout = 300 * time.Millisecond
-			got := play(t, t.Context(), engine, client.Config{Target: tc.target, Timeout: timeout, Stages: tc.stages, Connections: 2}, 10, .15)
+			got := play(t, t.Context(), engine, attempt.Config{Target: tc.target, Timeout: timeout, Stages: tc.stages, Connections: 2}, 10, .15)
 			if len(got) != 2 { // due at 50 and 150 ms, the second on the edge
 				if len(got) != 1 {
 					t.Fatalf("%d samples", len(got))

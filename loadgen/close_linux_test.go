@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
@@ -26,7 +26,7 @@ func TestCloseWithTheAnswerIsSeen(t *testing.T) {
 			return false
 		})
 		m := requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: method, Path: "/", Body: "x", Weight: 1}}})
-		c := client.Config{Target: srv.url, Mix: m, Timeout: 20 * time.Second, Connections: 1, Identify: true}
+		c := attempt.Config{Target: srv.url, Mix: m, Timeout: 20 * time.Second, Connections: 1, Identify: true}
 		samples := play(t, t.Context(), "wire", c, 10_000, .05)
 		answered(t, samples)
 		srv.check(samples, 500)
@@ -47,7 +47,7 @@ func TestNoPostIsSentTwice(t *testing.T) {
 			return false
 		})
 		m := requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "POST", Path: "/", Body: "x", Weight: 1}}})
-		c := client.Config{Target: srv.url, Mix: m, Timeout: 20 * time.Second, Connections: 2, Identify: true}
+		c := attempt.Config{Target: srv.url, Mix: m, Timeout: 20 * time.Second, Connections: 2, Identify: true}
 		samples := play(t, t.Context(), engine, c, 10_000, .05)
 		srv.mu.Lock()
 		defer srv.mu.Unlock()

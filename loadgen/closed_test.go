@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -17,7 +17,7 @@ import (
 )
 
 // playUsers plays one stretch of a closed loop, and returns its samples in order of their numbers.
-func playUsers(t *testing.T, engine string, c client.Config, s profile.Closed) []*measure.Sample {
+func playUsers(t *testing.T, engine string, c attempt.Config, s profile.Closed) []*measure.Sample {
 	t.Helper()
 	pause := profile.New(profile.Pause{Seconds: s.To.Seconds()})
 	samples := playSchedule(t, t.Context(), engine, c, profile.Schedule{Profile: pause, Closed: []profile.Closed{s}}, pace.NewClock(pace.Monotonic()))
@@ -38,7 +38,7 @@ func TestRefusedUsersPause(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer release()
-		c := client.Config{Target: "http://" + refusing, Timeout: 20 * time.Second, Connections: 5, FailPause: 100 * time.Millisecond}
+		c := attempt.Config{Target: "http://" + refusing, Timeout: 20 * time.Second, Connections: 5, FailPause: 100 * time.Millisecond}
 		samples := playUsers(t, engine, c, profile.Closed{To: 450 * time.Millisecond, Users: 5, FirstSeq: 7})
 		if n := len(samples); n < 5 || n > 5*5 { // at 0, 100, 200, 300 and 400 ms at the earliest
 			t.Errorf("5 users who pause for 100ms sent %d requests in 450ms", n)
@@ -62,7 +62,7 @@ func TestUsersThinkAndPause(t *testing.T) {
 		}))
 		defer srv.Close()
 		const think, pause = 10 * time.Millisecond, 30 * time.Millisecond
-		c := client.Config{Target: srv.URL, Timeout: 20 * time.Second, Connections: 1, FailPause: pause}
+		c := attempt.Config{Target: srv.URL, Timeout: 20 * time.Second, Connections: 1, FailPause: pause}
 		samples := playUsers(t, engine, c, profile.Closed{To: 400 * time.Millisecond, Users: 1, Think: think})
 		if len(samples) < 2 {
 			t.Fatalf("%d samples", len(samples))
@@ -84,7 +84,7 @@ func TestUsersDoNotThinkPastTheEnd(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		defer srv.Close()
-		samples := playUsers(t, engine, client.Config{Target: srv.URL, Timeout: 20 * time.Second, Connections: 3}, profile.Closed{To: time.Second, Users: 3, Think: time.Hour})
+		samples := playUsers(t, engine, attempt.Config{Target: srv.URL, Timeout: 20 * time.Second, Connections: 3}, profile.Closed{To: time.Second, Users: 3, Think: time.Hour})
 		if len(samples) != 3 {
 			t.Errorf("%d samples", len(samples))
 		}

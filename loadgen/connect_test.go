@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
 
@@ -38,16 +38,16 @@ func TestTLSAndResolve(t *testing.T) {
 		resolve := []string{"example.com:443=" + srv.Listener.Addr().String()} // a name in the certificate
 		for _, tc := range []struct {
 			name, target string
-			connect      client.Connect
+			connect      attempt.Connect
 			want         measure.Class
 		}{
-			{"unknown authority", srv.URL, client.Connect{}, measure.TLS},
-			{"insecure", srv.URL, client.Connect{Insecure: true}, ""},
-			{"trusted", srv.URL, client.Connect{CA: ca}, ""},
-			{"another name", "https://example.com", client.Connect{CA: ca, Resolve: resolve}, ""},
-			{"a wrong name", "https://wrong.test", client.Connect{CA: ca, Resolve: []string{"wrong.test:443=" + srv.Listener.Addr().String()}}, measure.TLS},
+			{"unknown authority", srv.URL, attempt.Connect{}, measure.TLS},
+			{"insecure", srv.URL, attempt.Connect{Insecure: true}, ""},
+			{"trusted", srv.URL, attempt.Connect{CA: ca}, ""},
+			{"another name", "https://example.com", attempt.Connect{CA: ca, Resolve: resolve}, ""},
+			{"a wrong name", "https://wrong.test", attempt.Connect{CA: ca, Resolve: []string{"wrong.test:443=" + srv.Listener.Addr().String()}}, measure.TLS},
 		} {
-			got := play(t, t.Context(), engine, client.Config{Target: tc.target, Timeout: 5 * time.Second, Connections: 2, Connect: tc.connect}, 100, .03)
+			got := play(t, t.Context(), engine, attempt.Config{Target: tc.target, Timeout: 5 * time.Second, Connections: 2, Connect: tc.connect}, 100, .03)
 			if len(got) != 3 {
 				t.Fatalf("%s: %d samples", tc.name, len(got))
 			}
@@ -58,8 +58,8 @@ func TestTLSAndResolve(t *testing.T) {
 			}
 		}
 	})
-	for _, c := range []client.Connect{{CA: "/nowhere"}, {CA: "engine_test.go"}, {Cert: "a"}, {Cert: "/nowhere", Key: "/nowhere"}, {Resolve: []string{"nonsense"}}, {Resolve: []string{"a:1=b"}}} {
-		if err := Check(t.Context(), client.Config{Target: "http://127.0.0.1:1", Connect: c}); err == nil || strings.Contains(err.Error(), "nothing answers") {
+	for _, c := range []attempt.Connect{{CA: "/nowhere"}, {CA: "engine_test.go"}, {Cert: "a"}, {Cert: "/nowhere", Key: "/nowhere"}, {Resolve: []string{"nonsense"}}, {Resolve: []string{"a:1=b"}}} {
+		if err := Check(t.Context(), attempt.Config{Target: "http://127.0.0.1:1", Connect: c}); err == nil || strings.Contains(err.Error(), "nothing answers") {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestUnixSocket(t *testing.T) {
 		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) })}
 		go srv.Serve(l)
 		defer srv.Close()
-		c := client.Config{Target: "http://example.org", Timeout: 5 * time.Second, Connections: 2, Connect: client.Connect{UnixSocket: path}}
+		c := attempt.Config{Target: "http://example.org", Timeout: 5 * time.Second, Connections: 2, Connect: attempt.Connect{UnixSocket: path}}
 		if err := Check(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
@@ -107,13 +107,13 @@ func TestClientCertificate(t *testing.T) {
 		defer srv.Close()
 		cert, key := certificate(t, "someone")
 		for _, tc := range []struct {
-			connect client.Connect
+			connect attempt.Connect
 			want    measure.Class
 		}{
-			{client.Connect{Insecure: true, Cert: cert, Key: key}, ""},
-			{client.Connect{Insecure: true}, measure.TLS},
+			{attempt.Connect{Insecure: true, Cert: cert, Key: key}, ""},
+			{attempt.Connect{Insecure: true}, measure.TLS},
 		} {
-			for _, s := range play(t, t.Context(), engine, client.Config{Target: srv.URL, Timeout: 5 * time.Second, Connections: 2, Connect: tc.connect}, 100, .03) {
+			for _, s := range play(t, t.Context(), engine, attempt.Config{Target: srv.URL, Timeout: 5 * time.Second, Connections: 2, Connect: tc.connect}, 100, .03) {
 				if s.Class != tc.want || (s.Class == "" && s.BytesIn != int64(len("someone"))) {
 					t.Errorf("%s (%s), want %q", s.Class, s.Detail, tc.want)
 				}
@@ -153,7 +153,7 @@ func TestStagesOfAnExchange(t *testing.T) {
 		srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		defer srv.Close()
 		made := 0
-		for _, s := range play(t, t.Context(), engine, client.Config{Target: srv.URL, Timeout: 5 * time.Second, Connections: 1, Connect: client.Connect{Insecure: true}}, 100, .1) {
+		for _, s := range play(t, t.Context(), engine, attempt.Config{Target: srv.URL, Timeout: 5 * time.Second, Connections: 1, Connect: attempt.Connect{Insecure: true}}, 100, .1) {
 			if (s.Connect > 0) != (s.Handshake > 0) {
 				t.Errorf("%+v", s)
 			}

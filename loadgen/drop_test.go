@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -34,7 +34,7 @@ func dropsWhatFindsNoConnectionInTime(t *testing.T, engine string) {
 	srv.Start()
 	defer srv.Close()
 	defer close(release)
-	c := client.Config{Target: srv.URL, Timeout: time.Second, MinAttempt: 100 * time.Millisecond, Connections: 2}
+	c := attempt.Config{Target: srv.URL, Timeout: time.Second, MinAttempt: 100 * time.Millisecond, Connections: 2}
 	outcomes := map[measure.Outcome]int{}
 	for _, s := range play(t, t.Context(), engine, c, 100_000, .01) {
 		outcomes[s.Outcome]++
@@ -76,7 +76,7 @@ func leastTimeForAnAttempt(t *testing.T, engine string) {
 				time.Sleep(300 * time.Millisecond)
 			}
 		}))
-		c := client.Config{Target: srv.URL, Timeout: 20 * time.Second, MinAttempt: tc.min, Connections: 1}
+		c := attempt.Config{Target: srv.URL, Timeout: 20 * time.Second, MinAttempt: tc.min, Connections: 1}
 		samples := play(t, t.Context(), engine, c, 1000, .01)
 		srv.Close()
 		dropped, late := 0, 0
@@ -102,7 +102,7 @@ func TestWaitForAConnection(t *testing.T) { each(t, waitForAConnection) }
 func waitForAConnection(t *testing.T, engine string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(5 * time.Millisecond) }))
 	defer srv.Close()
-	samples := play(t, t.Context(), engine, client.Config{Target: srv.URL, Timeout: 20 * time.Second, Connections: 1}, 100_000, .0002)
+	samples := play(t, t.Context(), engine, attempt.Config{Target: srv.URL, Timeout: 20 * time.Second, Connections: 1}, 100_000, .0002)
 	slices.SortFunc(samples, func(a, b *measure.Sample) int { // as they had the connection: vegeta's workers may overtake each other
 		return cmp.Compare(a.Offered+a.Wait, b.Offered+b.Wait)
 	})
@@ -139,7 +139,7 @@ func TestDropsWhatIsOfferedTooLate(t *testing.T) {
 			{3 * time.Hour, time.Hour, true},
 		} {
 			served.Store(0)
-			c := client.Config{Target: srv.URL, Timeout: tc.timeout, MinAttempt: tc.min, Connections: 4}
+			c := attempt.Config{Target: srv.URL, Timeout: tc.timeout, MinAttempt: tc.min, Connections: 4}
 			s := profile.Schedule{Profile: profile.New(profile.Hold{PerSecond: 1000, Seconds: .1}), Arrivals: profile.Even}
 			samples := playSchedule(t, t.Context(), engine, c, s, pace.NewClock(pace.Monotonic()-time.Hour))
 			for _, s := range samples {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -22,7 +22,7 @@ import (
 )
 
 // play offers an even load to the configuration's target, and returns the samples in the order of their ends.
-func play(t *testing.T, ctx context.Context, engine string, c client.Config, rate, seconds float64) []*measure.Sample {
+func play(t *testing.T, ctx context.Context, engine string, c attempt.Config, rate, seconds float64) []*measure.Sample {
 	t.Helper()
 	s := profile.Schedule{Profile: profile.New(profile.Hold{PerSecond: rate, Seconds: seconds}), Arrivals: profile.Even}
 	return playSchedule(t, ctx, engine, c, s, pace.NewClock(pace.Monotonic()))
@@ -30,7 +30,7 @@ func play(t *testing.T, ctx context.Context, engine string, c client.Config, rat
 
 // playSchedule plays a schedule, of GET requests when the configuration has no mix, and returns the samples in the
 // order of their ends. Nothing may be in flight after it.
-func playSchedule(t *testing.T, ctx context.Context, engine string, c client.Config, s profile.Schedule, clock pace.Clock) []*measure.Sample {
+func playSchedule(t *testing.T, ctx context.Context, engine string, c attempt.Config, s profile.Schedule, clock pace.Clock) []*measure.Sample {
 	t.Helper()
 	if c.Mix == nil {
 		c.Mix = requests(t, mix.Set{Requests: []mix.Request{{Name: "get", Method: "GET", Path: "/x?y=1", Weight: 1, Headers: []mix.Header{{Name: "a", Value: "b"}}}}})
@@ -84,7 +84,7 @@ func samplesCarryIdentityAndStages(t *testing.T, engine string) {
 		io.WriteString(w, "hello")
 	}))
 	defer srv.Close()
-	got := play(t, t.Context(), engine, client.Config{Target: srv.URL + "/base/", Timeout: 5 * time.Second, Connections: 4, Identify: true}, 200, .5)
+	got := play(t, t.Context(), engine, attempt.Config{Target: srv.URL + "/base/", Timeout: 5 * time.Second, Connections: 4, Identify: true}, 200, .5)
 	if len(got) != 100 || len(seen) != 100 {
 		t.Fatalf("%d samples, %d identities", len(got), len(seen))
 	}
@@ -108,7 +108,7 @@ func cancelledIsNeither(t *testing.T, engine string) {
 	defer close(release)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	got := play(t, ctx, engine, client.Config{Target: srv.URL, Timeout: time.Minute, Connections: 100}, 50, 60)
+	got := play(t, ctx, engine, attempt.Config{Target: srv.URL, Timeout: time.Minute, Connections: 100}, 50, 60)
 	if len(got) == 0 || len(got) > 50 {
 		t.Fatalf("%d samples", len(got))
 	}
@@ -142,7 +142,7 @@ func TestExpectationsFail(t *testing.T) {
 			{"/error", mix.Expect{Body: "is well"}, measure.Status4xx},
 		} {
 			m := requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "GET", Path: tc.path, Weight: 1, Expect: &tc.expect}}})
-			e, _, err := New(engine, client.Config{Target: srv.URL, Mix: m, Timeout: 5 * time.Second, Connections: 2})
+			e, _, err := New(engine, attempt.Config{Target: srv.URL, Mix: m, Timeout: 5 * time.Second, Connections: 2})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -167,12 +167,12 @@ func TestBadConfigurations(t *testing.T) {
 	m := requests(t, mix.Set{Requests: []mix.Request{{Name: "get", Method: "GET", Path: "/", Weight: 1}}})
 	each(t, func(t *testing.T, engine string) {
 		for _, target := range []string{"", "ftp://x", "127.0.0.1:80", "http://", "http://a b"} {
-			if _, _, err := New(engine, client.Config{Target: target, Mix: m}); err == nil {
+			if _, _, err := New(engine, attempt.Config{Target: target, Mix: m}); err == nil {
 				t.Errorf("%q was accepted", target)
 			}
 		}
 	})
-	if _, _, err := New("warp", client.Config{Target: "http://x", Mix: m}); err == nil {
+	if _, _, err := New("warp", attempt.Config{Target: "http://x", Mix: m}); err == nil {
 		t.Error("an unknown engine was accepted")
 	}
 }
@@ -180,7 +180,7 @@ func TestBadConfigurations(t *testing.T) {
 // each option is had by an engine, or refused by it.
 func TestUnsupported(t *testing.T) {
 	m := requests(t, mix.Set{Requests: []mix.Request{{Name: "get", Method: "GET", Path: "/", Weight: 1}}})
-	for engine, configs := range map[string][]client.Config{
+	for engine, configs := range map[string][]attempt.Config{
 		"wire":   {{HTTP2: true}, {Redirects: 1}},
 		"vegeta": {{Cookies: true}, {PerConn: 1}},
 	} {
@@ -212,7 +212,7 @@ func TestTemplatesAreSent(t *testing.T) {
 		m := requests(t, mix.Set{Requests: []mix.Request{{
 			Name: "x", Method: "POST", Path: "/{{seq}}?id={{uuid}}", Weight: 1, Headers: []mix.Header{{Name: "x-id", Value: "{{uuid}}"}}, Body: "{{pick a b}}{{int 1 9}}",
 		}}})
-		for _, s := range play(t, t.Context(), engine, client.Config{Target: srv.URL, Mix: m, Timeout: 5 * time.Second, Connections: 4}, 200, .2) {
+		for _, s := range play(t, t.Context(), engine, attempt.Config{Target: srv.URL, Mix: m, Timeout: 5 * time.Second, Connections: 4}, 200, .2) {
 			if s.Outcome != measure.Succeeded || s.BytesOut != 2 {
 				t.Fatalf("%+v", s)
 			}
@@ -236,7 +236,7 @@ func bodiesNotSent(t *testing.T, engine string) {
 	defer cut.Close()
 	for target, want := range map[string]int64{"http://" + refusing: 0, strings.Replace(cut.URL, "http:", "https:", 1): 0, cut.URL: 4} {
 		m := requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "POST", Path: "/", Weight: 1, Body: "body"}}})
-		list := play(t, t.Context(), engine, client.Config{Target: target, Mix: m, Timeout: 5 * time.Second, Connections: 2}, 50, .1)
+		list := play(t, t.Context(), engine, attempt.Config{Target: target, Mix: m, Timeout: 5 * time.Second, Connections: 2}, 50, .1)
 		for _, s := range list {
 			if s.Outcome != measure.Failed || s.BytesOut != want {
 				t.Errorf("%s: %d bytes, want %d: %+v", target, s.BytesOut, want, s)
@@ -270,7 +270,7 @@ func TestCookiesAndTheLimitOfRequests(t *testing.T) {
 	}))
 	defer srv.Close()
 	m := requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "GET", Path: "/a", Weight: 1}}})
-	e, _, err := New("wire", client.Config{Target: srv.URL, Mix: m, Timeout: 5 * time.Second, Connections: 3, PerConn: 4, Cookies: true})
+	e, _, err := New("wire", attempt.Config{Target: srv.URL, Mix: m, Timeout: 5 * time.Second, Connections: 3, PerConn: 4, Cookies: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +299,7 @@ func TestCookiesAndTheLimitOfRequests(t *testing.T) {
 // The ceiling is a rate that the engine really carries: some thousands a second even on a slow machine.
 func TestCalibrate(t *testing.T) {
 	m := requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "POST", Path: "/{{seq}}", Body: "{{uuid}}", Weight: 1}}})
-	for engine, c := range map[string]client.Config{"wire": {}, "vegeta": {HTTP2: true}} {
+	for engine, c := range map[string]attempt.Config{"wire": {}, "vegeta": {HTTP2: true}} {
 		c.Mix, c.Connections = m, 100
 		ceiling, err := Calibrate(t.Context(), engine, c)
 		if err != nil || !(ceiling > 100) || ceiling > 1e7 {
@@ -308,7 +308,7 @@ func TestCalibrate(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if ceiling, err := Calibrate(ctx, "wire", client.Config{Mix: m, Connections: 1}); ceiling != 0 {
+	if ceiling, err := Calibrate(ctx, "wire", attempt.Config{Mix: m, Connections: 1}); ceiling != 0 {
 		t.Errorf("after it was interrupted: %v, %v", ceiling, err)
 	}
 }

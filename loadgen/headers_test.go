@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
 
@@ -72,7 +72,7 @@ func TestHeadersAreThoseOfTheMix(t *testing.T) {
 				r := tc.request
 				r.Name, r.Path, r.Weight = "x", "/", 1
 				m := requests(t, mix.Set{Requests: []mix.Request{r}})
-				play(t, t.Context(), engine, client.Config{Target: "http://" + l.Addr().String(), Mix: m, Timeout: 10 * time.Second, Connections: 1, Identify: tc.identify}, 100, .01)
+				play(t, t.Context(), engine, attempt.Config{Target: "http://" + l.Addr().String(), Mix: m, Timeout: 10 * time.Second, Connections: 1, Identify: tc.identify}, 100, .01)
 				var want []string
 				for _, h := range m.Headers(0, 0, mix.Sender{Host: l.Addr().String(), Identify: tc.identify}) {
 					want = append(want, http.CanonicalHeaderKey(h.Name)+": "+h.Value)

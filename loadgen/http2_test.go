@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
@@ -88,7 +88,7 @@ func TestHTTP2RequestsAreSentAgainOnce(t *testing.T) {
 		}
 		writeFrame(c, frameGoAway, 0, 0, words(stream-2, 0))
 	})
-	c := client.Config{Target: goesAway, Timeout: 20 * time.Second, Connections: 1, HTTP2: true}
+	c := attempt.Config{Target: goesAway, Timeout: 20 * time.Second, Connections: 1, HTTP2: true}
 	again := 0
 	for _, s := range play(t, t.Context(), "vegeta", c, 1000, .021) {
 		again += s.Reconnect
@@ -129,27 +129,27 @@ func TestHTTP2AndRedirects(t *testing.T) {
 	overTLS.EnableHTTP2 = true
 	overTLS.StartTLS()
 	defer overTLS.Close()
-	one := func(c client.Config, path string) *measure.Sample {
+	one := func(c attempt.Config, path string) *measure.Sample {
 		t.Helper()
 		c.Mix = requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "GET", Path: path, Weight: 1}}})
 		c.Timeout, c.Connections, c.Connect.Insecure = 5*time.Second, 4, true
 		return play(t, t.Context(), Choose(c), c, 100, .01)[0]
 	}
 	for _, url := range []string{srv.URL, overTLS.URL} {
-		if s := one(client.Config{Target: url, HTTP2: true}, "/there"); s.Status != 200 || s.BytesIn != int64(len("HTTP/2.0")) {
+		if s := one(attempt.Config{Target: url, HTTP2: true}, "/there"); s.Status != 200 || s.BytesIn != int64(len("HTTP/2.0")) {
 			t.Errorf("%+v", s)
 		}
-		if s := one(client.Config{Target: url, HTTP2: true}, "/"); s.Status != 302 || s.Outcome != measure.Succeeded {
+		if s := one(attempt.Config{Target: url, HTTP2: true}, "/"); s.Status != 302 || s.Outcome != measure.Succeeded {
 			t.Errorf("a redirect that is not followed is the answer: %+v", s)
 		}
-		if s := one(client.Config{Target: url, Redirects: 1}, "/"); s.Status != 200 || s.BytesIn != int64(len("HTTP/1.1")) {
+		if s := one(attempt.Config{Target: url, Redirects: 1}, "/"); s.Status != 200 || s.BytesIn != int64(len("HTTP/1.1")) {
 			t.Errorf("%+v", s)
 		}
-		if s := one(client.Config{Target: url, Redirects: 3}, "/around"); s.Outcome != measure.Failed || s.Class != measure.Redirects || s.Detail != "redirected more than 3 times" {
+		if s := one(attempt.Config{Target: url, Redirects: 3}, "/around"); s.Outcome != measure.Failed || s.Class != measure.Redirects || s.Detail != "redirected more than 3 times" {
 			t.Errorf("%+v", s)
 		}
 	}
-	if s := one(client.Config{Target: strings.Replace(srv.URL, "http:", "https:", 1), HTTP2: true}, "/"); s.Class != measure.TLS {
+	if s := one(attempt.Config{Target: strings.Replace(srv.URL, "http:", "https:", 1), HTTP2: true}, "/"); s.Class != measure.TLS {
 		t.Errorf("%+v", s)
 	}
 }

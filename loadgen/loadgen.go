@@ -10,7 +10,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -34,14 +34,14 @@ type Engine interface {
 type kind struct {
 	name        string
 	lagLimit    time.Duration
-	unsupported func(client.Config) string // what the configuration asks for and the engine does not have
-	make        func(client.Config) (Engine, error)
+	unsupported func(attempt.Config) string // what the configuration asks for and the engine does not have
+	make        func(attempt.Config) (Engine, error)
 }
 
 func kinds() []kind {
 	return []kind{
-		{"wire", wire.LagLimit, wire.Unsupported, func(c client.Config) (Engine, error) { return wire.New(c) }},
-		{"vegeta", vegeta.LagLimit, vegeta.Unsupported, func(c client.Config) (Engine, error) { return vegeta.New(c) }},
+		{"wire", wire.LagLimit, wire.Unsupported, func(c attempt.Config) (Engine, error) { return wire.New(c) }},
+		{"vegeta", vegeta.LagLimit, vegeta.Unsupported, func(c attempt.Config) (Engine, error) { return vegeta.New(c) }},
 	}
 }
 
@@ -54,7 +54,7 @@ func Names() (names []string) {
 }
 
 // Unsupported names what an engine does not have of what a configuration asks for; "" when it has everything.
-func Unsupported(engine string, c client.Config) string {
+func Unsupported(engine string, c attempt.Config) string {
 	for _, k := range kinds() {
 		if k.name == engine {
 			return k.unsupported(c)
@@ -64,7 +64,7 @@ func Unsupported(engine string, c client.Config) string {
 }
 
 // Choose returns the first engine that has what the configuration asks for; the first of all when none has.
-func Choose(c client.Config) string {
+func Choose(c attempt.Config) string {
 	for _, k := range kinds() {
 		if k.unsupported(c) == "" {
 			return k.name
@@ -75,7 +75,7 @@ func Choose(c client.Config) string {
 
 // New returns the engine of that name, and the delay of a single request by the generator itself that is tolerated
 // on any machine, and counts as none.
-func New(engine string, c client.Config) (Engine, time.Duration, error) {
+func New(engine string, c attempt.Config) (Engine, time.Duration, error) {
 	for _, k := range kinds() {
 		if k.name != engine {
 			continue

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
@@ -115,7 +115,7 @@ func TestServerClosesAfterEachAnswer(t *testing.T) {
 				time.Sleep(delay)
 				return false
 			})
-			samples := play(t, t.Context(), engine, client.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 4, Identify: true}, 800, .5)
+			samples := play(t, t.Context(), engine, attempt.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 4, Identify: true}, 800, .5)
 			answered(t, samples)
 			if len(samples) != 400 || len(srv.requests) != 400 {
 				t.Errorf("closed after %v: %d samples, %d requests came", delay, len(samples), len(srv.requests))
@@ -152,7 +152,7 @@ func TestOnlyIdempotentRequestsAreSentAgain(t *testing.T) {
 				})
 				idempotent := r.Method != "POST" && r.Method != "PATCH"
 				r.Name, r.Path, r.Weight = "x", "/", 1
-				c := client.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 1, Identify: true, Mix: requests(t, mix.Set{Requests: []mix.Request{r}})}
+				c := attempt.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 1, Identify: true, Mix: requests(t, mix.Set{Requests: []mix.Request{r}})}
 				samples := play(t, t.Context(), engine, c, 1000, .031)
 				srv.check(samples, 31)
 				again, failed := 0, 0
@@ -188,7 +188,7 @@ func TestARequestIsSentAgainOnce(t *testing.T) {
 			_, err := io.WriteString(c, answer200)
 			return err == nil
 		})
-		samples := play(t, t.Context(), engine, client.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 1, Identify: true}, 1000, .01)
+		samples := play(t, t.Context(), engine, attempt.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 1, Identify: true}, 1000, .01)
 		srv.check(samples, 10)
 		succeeded, again := 0, 0
 		for _, s := range samples {
@@ -218,7 +218,7 @@ func TestNoNewConnectionToSendAgain(t *testing.T) {
 			return err == nil
 		})
 		close = srv.listener.Close
-		samples := play(t, t.Context(), engine, client.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 1, Identify: true}, 1000, .002)
+		samples := play(t, t.Context(), engine, attempt.Config{Target: srv.url, Timeout: 20 * time.Second, CloseRace: everyClose, Connections: 1, Identify: true}, 1000, .002)
 		srv.check(samples, 2)
 		failed := 0
 		for _, s := range samples {
@@ -256,7 +256,7 @@ func TestWhatIsBrokenOffHasFailed(t *testing.T) {
 				_, err := io.WriteString(c, answer200)
 				return err == nil
 			})
-			c := client.Config{Target: srv.url, Timeout: 20 * time.Second, Connections: 8, Identify: true}
+			c := attempt.Config{Target: srv.url, Timeout: 20 * time.Second, Connections: 8, Identify: true}
 			samples := play(t, t.Context(), engine, c, 1000, .3)
 			srv.check(samples, 300)
 			failed := 0

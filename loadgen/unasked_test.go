@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -52,7 +52,7 @@ func TestUnaskedAnswersAreNobodys(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := newCounting(t, tc.wrap, tc.serve)
-			c := client.Config{Target: srv.url, Timeout: 20 * time.Second, Connections: 2, Identify: true, Connect: client.Connect{Insecure: true}}
+			c := attempt.Config{Target: srv.url, Timeout: 20 * time.Second, Connections: 2, Identify: true, Connect: attempt.Connect{Insecure: true}}
 			if tc.https {
 				c.Target = strings.Replace(c.Target, "http:", "https:", 1)
 			}
@@ -76,7 +76,7 @@ func TestUnaskedAnswersAreNobodys(t *testing.T) {
 			came <- struct{}{}
 			return err == nil
 		})
-		e, _, err := New("wire", client.Config{
+		e, _, err := New("wire", attempt.Config{
 			Target: srv.url, Timeout: 20 * time.Second, Connections: 1, Identify: true,
 			Mix: requests(t, mix.Set{Requests: []mix.Request{{Name: "x", Method: "POST", Path: "/", Weight: 1}}}),
 		})

@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
 	"github.com/seed-8025779b/shakedown/scenarios/mask"
@@ -160,7 +161,7 @@ func (d *decoder) clientFiles(n *yaml.Node, s *plan.Scenario) {
 	if (c.Cert == "") != (c.Key == "") {
 		return // it was said that both are needed
 	}
-	if _, err := c.TLS(); err != nil {
+	if _, err := client.TLS(c); err != nil {
 		d.fail(n, "client: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/seed-8025779b/shakedown/loadgen"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -26,13 +27,13 @@ const defaultTimeout = 5 * time.Second
 // engine, which follows from all when it is not named.
 func clientParams(timeout time.Duration, identify string) []spec.Param {
 	return []spec.Param{
-		{Name: "min_attempt", Type: spec.Duration, Default: client.DefaultMinAttempt(timeout).String(), Max: 600, Doc: "a request that has less left of its timeout when it has a connection is dropped, not sent; by default 5% of the timeout"},
-		{Name: "pause_after_failure", Type: spec.Duration, Default: client.DefaultFailPause.String(), Max: 3600, Doc: "of a user of a closed loop, in addition to its think time"},
+		{Name: "min_attempt", Type: spec.Duration, Default: attempt.DefaultMinAttempt(timeout).String(), Max: 600, Doc: "a request that has less left of its timeout when it has a connection is dropped, not sent; by default 5% of the timeout"},
+		{Name: "pause_after_failure", Type: spec.Duration, Default: attempt.DefaultFailPause.String(), Max: 3600, Doc: "of a user of a closed loop, in addition to its think time"},
 		{Name: "connect_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "until a connection is there, name resolved; without it, the timeout"},
 		{Name: "tls_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "of a TLS handshake; without it, the timeout"},
 		{Name: "first_byte_timeout", Type: spec.Duration, Min: .001, Max: 600, Doc: "from sending to the first byte of the answer; without it, the timeout"},
 		{Name: "connections", Type: spec.Count, Default: "512", Min: 1, Max: 60000, Doc: "exchanges at once; more wait in order of due time"},
-		{Name: "addresses", Type: spec.Count, Default: "1", Min: 1, Max: client.MaxAddresses, Doc: "client addresses, from 127.1.0.0 on, that connections to a loopback address come from in turn; a connection keeps its address, so that no more are seen than there are connections"},
+		{Name: "addresses", Type: spec.Count, Default: "1", Min: 1, Max: attempt.MaxAddresses, Doc: "client addresses, from 127.1.0.0 on, that connections to a loopback address come from in turn; a connection keeps its address, so that no more are seen than there are connections"},
 		{Name: "requests_per_connection", Type: spec.Count, Default: "unlimited", Min: 1, Max: 1e9, Words: []spec.Word{{Name: "unlimited", Value: 0}}, Doc: "then it is replaced"},
 		{Name: "identify", Type: spec.Bool, Default: identify, Doc: "send each request's number in the header shakedown-seq"},
 		{Name: "cookies", Type: spec.Bool, Default: "false", Doc: "each user, or in an open loop each connection, keeps the cookies it was given"},
@@ -61,12 +62,12 @@ func (d *decoder) client(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 			d.fail(resolve(b.value("resolve").Content[i]), "resolve: %v", err)
 		}
 	}
-	s.Client = plan.Client{Engine: basics.Text("engine"), Config: client.Config{
+	s.Client = plan.Client{Engine: basics.Text("engine"), Config: attempt.Config{
 		Target: s.Target, Timeout: timeout, Connections: v.Int("connections"), PerConn: v.Int("requests_per_connection"),
 		MinAttempt: v.Duration("min_attempt"), FailPause: v.Duration("pause_after_failure"),
-		Stages:   client.Timeouts{Connect: v.Duration("connect_timeout"), TLS: v.Duration("tls_timeout"), FirstByte: v.Duration("first_byte_timeout")},
+		Stages:   attempt.Timeouts{Connect: v.Duration("connect_timeout"), TLS: v.Duration("tls_timeout"), FirstByte: v.Duration("first_byte_timeout")},
 		Identify: v.Bool("identify"), Cookies: v.Bool("cookies"), HTTP2: v.Bool("http2"), Redirects: v.Int("redirects"),
-		Connect: client.Connect{
+		Connect: attempt.Connect{
 			Insecure: v.Bool("insecure"), CA: d.path(v.Text("ca")), Cert: d.path(v.Text("cert")), Key: d.path(v.Text("key")),
 			Resolve: v.List("resolve"), UnixSocket: d.path(v.Text("unix_socket")), Addresses: v.Int("addresses"),
 		},
@@ -115,7 +116,7 @@ func connectsTo(s *plan.Scenario) string {
 		}
 		return s.Topology.Listeners[0].Address
 	}
-	u, err := s.Client.Base()
+	u, err := client.Base(&s.Client.Config)
 	if err != nil {
 		return "" // it was told
 	}

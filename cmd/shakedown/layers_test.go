@@ -25,7 +25,7 @@ var layers = map[int][]string{
 	2: {"reports", "reports/gate", "reports/chart", "reports/html"},
 	1: {"loadgen", "loadgen/client", "loadgen/wire", "loadgen/vegeta", "loadgen/monitor", "loadgen/pace", "loadgen/socket", "balancer", "balancer/proxy", "balancer/backend", "balancer/control", "balancer/serve", "balancer/admin", "balancer/takeover", "balancer/certs", "balancer/h2", "balancer/memnet", "chaos/inject"},
 	0: {
-		"loadgen/profile", "loadgen/measure", "loadgen/mix", "balancer/http1", "balancer/proxyheader", "balancer/ratelimit", "balancer/route", "balancer/group", "balancer/pick", "balancer/health",
+		"loadgen/profile", "loadgen/measure", "loadgen/mix", "loadgen/attempt", "balancer/config", "balancer/http1", "balancer/proxyheader", "balancer/ratelimit", "balancer/route", "balancer/group", "balancer/pick", "balancer/health",
 		"balancer/autoscale", "balancer/exchange", "balancer/backend/model", "chaos", "scenarios/spec", "scenarios/draw", "scenarios/mask",
 	},
 }
@@ -136,6 +136,25 @@ func TestLowestLayerIsPure(t *testing.T) {
 				}
 				return true
 			})
+		}
+	}
+}
+
+// The plan and the simulator link nothing that speaks to a network: what they need of a balancer and of a client are plain types.
+func TestPlanAndSimulatorAreLight(t *testing.T) {
+	for _, name := range []string{"scenarios/plan", "scenarios/sim"} {
+		out, err := exec.Command("go", "list", "-deps", module+"/"+name).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		linked := strings.Fields(string(out))
+		if !slices.Contains(linked, module+"/balancer/exchange") && name == "scenarios/sim" {
+			t.Errorf("%s does not even link the exchange: %d packages", name, len(linked))
+		}
+		for _, heavy := range []string{"net/http", "crypto/tls", "github.com/prometheus/client_golang/prometheus", module + "/balancer", module + "/balancer/proxy", module + "/loadgen/client"} {
+			if slices.Contains(linked, heavy) {
+				t.Errorf("%s links %s", name, heavy)
+			}
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
@@ -31,7 +32,7 @@ const (
 
 // Classify returns the class of failure of the error that ended a sample, and a sentence about it for a person.
 // That of a timeout names the limit.
-func Classify(err error, stage Stage, s *measure.Sample, c *Config) (measure.Class, string) {
+func Classify(err error, stage Stage, s *measure.Sample, c *attempt.Config) (measure.Class, string) {
 	var (
 		dns     *net.DNSError
 		waited  interface{ Timeout() bool }
@@ -83,7 +84,7 @@ func Classify(err error, stage Stage, s *measure.Sample, c *Config) (measure.Cla
 }
 
 // timeout says what was waited for, and which of the client's limits it met.
-func timeout(stage Stage, s *measure.Sample, c *Config) (measure.Class, string) {
+func timeout(stage Stage, s *measure.Sample, c *attempt.Config) (measure.Class, string) {
 	x := [...]struct {
 		class measure.Class
 		what  string

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
 
@@ -30,7 +31,7 @@ func TestClasses(t *testing.T) {
 		{syscall.ECONNRESET, measure.Reset},
 		{io.ErrUnexpectedEOF, measure.ClosedEarly},
 	} {
-		if got, _ := Classify(tc.err, Connecting, &measure.Sample{}, &Config{}); got != tc.want {
+		if got, _ := Classify(tc.err, Connecting, &measure.Sample{}, &attempt.Config{}); got != tc.want {
 			t.Errorf("%v: %s, want %s", tc.err, got, tc.want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
 
@@ -45,14 +46,14 @@ func TestDrop(t *testing.T) {
 		{1000 * ms, 100 * ms, 0, 900 * ms, 900 * ms, 0, "offered 900ms after it was due, too late for an attempt within its timeout of 1s"},
 		{1000 * ms, 100 * ms, 0, 2000 * ms, 2000 * ms, 0, "offered 2s after it was due, too late for an attempt within its timeout of 1s"},
 	} {
-		c := Config{Timeout: tc.timeout, MinAttempt: tc.min, Connections: 3}
+		c := attempt.Config{Timeout: tc.timeout, MinAttempt: tc.min, Connections: 3}
 		s := measure.Sample{Due: tc.due, Offered: tc.offered}
 		c.Drop(&s, 2*ms)
 		if s.Done != tc.done || s.Wait != tc.wait || s.Outcome != measure.Dropped || s.Class != measure.NoConnection || s.Detail != tc.detail {
 			t.Errorf("%+v: %+v", tc, s)
 		}
 	}
-	if got := DefaultMinAttempt(5 * time.Second); got != 250*ms {
+	if got := attempt.DefaultMinAttempt(5 * time.Second); got != 250*ms {
 		t.Errorf("%v", got)
 	}
 }

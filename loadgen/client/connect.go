@@ -11,37 +11,12 @@ import (
 	"os"
 	"strings"
 	"time"
-)
 
-// Connect says how connections to a target are made. The zero Connect resolves names by the system and
-// verifies certificates by its roots.
-type Connect struct {
-	Insecure   bool     // certificates are not verified
-	CA         string   // file of PEM certificates to trust instead of the system's
-	Cert, Key  string   // files of the client's own certificate, with its chain, and of its key, both PEM
-	Resolve    []string // HOST:PORT=ADDRESS:PORT: connect there instead
-	UnixSocket string   // path of a Unix domain socket to connect to, whatever the target's host
-	Addresses  int      // client addresses that connections to a loopback address come from, see Source; up to 1: the system's choice
-}
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
+)
 
 // Dialer opens a load's n-th connection, n from 0, over TCP. A connection that replaces another one has its number.
 type Dialer = func(ctx context.Context, address string, n int) (net.Conn, error)
-
-// MaxAddresses is the largest Connect.Addresses: as many as there may be connections.
-const MaxAddresses = 60000
-
-// Source returns the address that the n-th connection of a load comes from, n from 0: the connections take the
-// addresses from 127.1.0.0 on in turn. It is the zero Addr where the system chooses.
-//
-// A connection keeps its address as long as it lives, so that requests come from no more addresses than there are
-// connections.
-func (c *Connect) Source(n int) netip.Addr {
-	if c.Addresses < 2 {
-		return netip.Addr{}
-	}
-	n %= c.Addresses
-	return netip.AddrFrom4([4]byte{127, 1, byte(n >> 8), byte(n)})
-}
 
 // Loopback reports whether HOST:PORT is a loopback address of IPv4, by its number or as localhost. Only to such a target
 // may a connection come from another address of 127.0.0.0/8.
@@ -66,7 +41,7 @@ func ParseResolve(s string) (from, to string, err error) {
 }
 
 // TLS makes the configuration of TLS connections.
-func (c *Connect) TLS() (*tls.Config, error) {
+func TLS(c *attempt.Connect) (*tls.Config, error) {
 	t := &tls.Config{InsecureSkipVerify: c.Insecure, MinVersion: tls.VersionTLS12}
 	if c.CA != "" {
 		pem, err := os.ReadFile(c.CA)
@@ -96,7 +71,7 @@ const keepAlive = 30 * time.Second
 
 // Dialer makes the function that opens connections. Names are resolved each time, so that a change is
 // followed.
-func (c *Connect) Dialer() (Dialer, error) {
+func NewDialer(c *attempt.Connect) (Dialer, error) {
 	d := &net.Dialer{KeepAlive: keepAlive}
 	if c.UnixSocket != "" {
 		return func(ctx context.Context, _ string, _ int) (net.Conn, error) {

@@ -1,6 +1,10 @@
 package client
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
+)
 
 // Connections take the addresses in turn, over the bounds of a byte; the last one is of 127.0.0.0/8 too.
 func TestSource(t *testing.T) {
@@ -17,9 +21,9 @@ func TestSource(t *testing.T) {
 		{1000, 256, "127.1.1.0"},
 		{1000, 999, "127.1.3.231"},
 		{1000, 1000, "127.1.0.0"},
-		{MaxAddresses, MaxAddresses - 1, "127.1.234.95"},
+		{attempt.MaxAddresses, attempt.MaxAddresses - 1, "127.1.234.95"},
 	} {
-		c := Connect{Addresses: tc.addresses}
+		c := attempt.Connect{Addresses: tc.addresses}
 		if got := c.Source(tc.n).String(); got != tc.want {
 			t.Errorf("connection %d of %d addresses: %s, want %s", tc.n, tc.addresses, got, tc.want)
 		}
@@ -40,7 +44,7 @@ func TestLoopback(t *testing.T) {
 // A connection is made before one is used again as often as there are addresses for it.
 func TestSpread(t *testing.T) {
 	for _, tc := range []struct{ addresses, connections, want int }{{0, 10, 0}, {1, 10, 0}, {2, 10, 2}, {10, 10, 10}, {100, 10, 10}} {
-		c := Config{Connections: tc.connections, Connect: Connect{Addresses: tc.addresses}}
+		c := attempt.Config{Connections: tc.connections, Connect: attempt.Connect{Addresses: tc.addresses}}
 		if got := c.Spread(); got != tc.want {
 			t.Errorf("%d addresses, %d connections: %d, want %d", tc.addresses, tc.connections, got, tc.want)
 		}

@@ -30,6 +30,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -42,7 +43,7 @@ const LagLimit = 3 * time.Millisecond
 
 // Engine plays schedules against one target.
 type Engine struct {
-	cfg      client.Config
+	cfg      attempt.Config
 	base     *url.URL
 	dial     client.Dialer
 	tls      *tls.Config
@@ -51,7 +52,7 @@ type Engine struct {
 }
 
 // Unsupported names what the configuration asks for and this engine does not have; "" when it has everything.
-func Unsupported(c client.Config) string {
+func Unsupported(c attempt.Config) string {
 	switch {
 	case c.Cookies:
 		return "cookies that are kept"
@@ -62,16 +63,16 @@ func Unsupported(c client.Config) string {
 }
 
 // New checks the configuration.
-func New(c client.Config) (*Engine, error) {
-	u, err := c.Base()
+func New(c attempt.Config) (*Engine, error) {
+	u, err := client.Base(&c)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{cfg: c, base: u}
-	if e.tls, err = c.Connect.TLS(); err != nil {
+	if e.tls, err = client.TLS(&c.Connect); err != nil {
 		return nil, err
 	}
-	e.dial, err = c.Connect.Dialer()
+	e.dial, err = client.NewDialer(&c.Connect)
 	return e, err
 }
 

@@ -15,6 +15,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 	"github.com/tsenart/vegeta/v12/lib/plot"
 
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
@@ -103,7 +104,7 @@ func TestResultsInEveryEncoding(t *testing.T) {
 
 // What an engine says of a failure is read back as the class it was.
 func TestClassesAreReadBack(t *testing.T) {
-	c := client.Config{Timeout: time.Second, Connections: 2}
+	c := attempt.Config{Timeout: time.Second, Connections: 2}
 	dropped, late := measure.Sample{}, measure.Sample{Offered: 2 * time.Second}
 	c.Drop(&dropped, LagLimit)
 	c.Drop(&late, LagLimit)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -26,7 +27,7 @@ type exchangeKey struct{}
 // a request that is sent again, its last.
 type stamps struct {
 	clock                                  pace.Clock
-	cfg                                    *client.Config
+	cfg                                    *attempt.Config
 	began, connected, secured, sent, first atomic.Int64
 
 	written atomic.Int32 // how often the request was written, or since a redirect the one it led to

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -48,8 +48,8 @@ func TestInterruptIsNotUndone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(client.Config{
-		Target: "http://" + l.Addr().String(), Mix: m, Timeout: 2 * time.Hour, Stages: client.Timeouts{FirstByte: time.Hour}, Connections: 1,
+	e, err := New(attempt.Config{
+		Target: "http://" + l.Addr().String(), Mix: m, Timeout: 2 * time.Hour, Stages: attempt.Timeouts{FirstByte: time.Hour}, Connections: 1,
 	})
 	if err != nil {
 		t.Fatal(err)

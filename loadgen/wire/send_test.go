@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -32,9 +32,9 @@ func TestLargeRequestsOnAReusedConnection(t *testing.T) {
 	for name, start := range map[string]func(http.Handler) *httptest.Server{"http": httptest.NewServer, "https": httptest.NewTLSServer} {
 		for _, first := range []time.Duration{0, 20 * time.Second} {
 			srv := start(handler)
-			e, err := New(client.Config{
-				Target: srv.URL, Mix: m, Timeout: 30 * time.Second, Stages: client.Timeouts{FirstByte: first}, Connections: 1,
-				Connect: client.Connect{Insecure: true},
+			e, err := New(attempt.Config{
+				Target: srv.URL, Mix: m, Timeout: 30 * time.Second, Stages: attempt.Timeouts{FirstByte: first}, Connections: 1,
+				Connect: attempt.Connect{Insecure: true},
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -35,6 +35,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -48,7 +49,7 @@ const LagLimit = time.Millisecond
 
 // Engine plays schedules against one target.
 type Engine struct {
-	cfg      client.Config
+	cfg      attempt.Config
 	dial     client.Dialer
 	base     *url.URL
 	address  string
@@ -60,7 +61,7 @@ type Engine struct {
 }
 
 // Unsupported names what the configuration asks for and this engine does not have; "" when it has everything.
-func Unsupported(c client.Config) string {
+func Unsupported(c attempt.Config) string {
 	switch {
 	case c.HTTP2:
 		return "HTTP/2"
@@ -71,17 +72,17 @@ func Unsupported(c client.Config) string {
 }
 
 // New checks the configuration and prepares the requests.
-func New(c client.Config) (*Engine, error) {
-	u, err := c.Base()
+func New(c attempt.Config) (*Engine, error) {
+	u, err := client.Base(&c)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{cfg: c, base: u, address: client.Address(u), spread: c.Spread()}
-	if e.dial, err = c.Connect.Dialer(); err != nil {
+	if e.dial, err = client.NewDialer(&c.Connect); err != nil {
 		return nil, err
 	}
 	if u.Scheme == "https" {
-		if e.tls, err = c.Connect.TLS(); err != nil {
+		if e.tls, err = client.TLS(&c.Connect); err != nil {
 			return nil, err
 		}
 		e.tls.ServerName, e.tls.NextProtos = u.Hostname(), []string{"http/1.1"}

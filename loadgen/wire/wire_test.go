@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
@@ -62,7 +62,7 @@ func engine(t testing.TB, target string, connections int) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(client.Config{Target: target, Mix: m, Timeout: 10 * time.Second, Connections: connections, Identify: true})
+	e, err := New(attempt.Config{Target: target, Mix: m, Timeout: 10 * time.Second, Connections: connections, Identify: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestRequestsAsTheyAreSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(client.Config{Target: "http://127.0.0.1:1/base/?k=v", Mix: m, Identify: true})
+	e, err := New(attempt.Config{Target: "http://127.0.0.1:1/base/?k=v", Mix: m, Identify: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestRequestsAsTheyAreSent(t *testing.T) {
 	for _, h := range []mix.Header{{Name: "a b", Value: "c"}, {Name: "a", Value: "b\r\nc: d"}, {Name: "", Value: "x"}, {Name: "host", Value: "{{uuid}}"}, {Name: "content-length", Value: "3"}} {
 		bad, err := mix.New(1, mix.Set{Requests: []mix.Request{{Name: "x", Method: "GET", Path: "/", Weight: 1, Headers: []mix.Header{h}}}})
 		if err == nil {
-			_, err = New(client.Config{Target: "http://127.0.0.1:1", Mix: bad})
+			_, err = New(attempt.Config{Target: "http://127.0.0.1:1", Mix: bad})
 		}
 		if err == nil || !strings.Contains(err.Error(), "can't be") {
 			t.Errorf("%v: %v", h, err)

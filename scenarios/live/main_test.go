@@ -15,7 +15,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos/inject"
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -62,7 +62,7 @@ func scenario(load, pause time.Duration) *plan.Scenario {
 				Service: plan.Service{Time: spec.Choice{Kind: "constant", Values: spec.Values{"mean": time.Millisecond}}, Model: model.Config{Concurrency: 8, Queue: 8}},
 			}},
 		},
-		Client: plan.Client{Engine: "wire", Config: client.Config{Timeout: 10 * time.Second, Connections: 4, Identify: true}},
+		Client: plan.Client{Engine: "wire", Config: attempt.Config{Timeout: 10 * time.Second, Connections: 4, Identify: true}},
 		Load: plan.Load{
 			Arrivals: profile.Even, Set: mix.Set{Requests: []mix.Request{{Name: "get", Method: "GET", Path: "/", Weight: 1}}},
 			Phases: []plan.Phase{

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/reports/gate"
@@ -152,7 +152,7 @@ func (g *Group) Target(n int) Target {
 // Client is the generator's side of the load. The world fills in the mix, and with a topology the target.
 type Client struct {
 	Engine string // a name of loadgen.Names
-	client.Config
+	attempt.Config
 }
 
 // Load is what is offered.

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"cmp"
-	"net/http"
 	"slices"
 	"time"
 
@@ -203,7 +202,7 @@ func (w *World) converse(r *request, idle time.Duration) {
 	*v = visit{r: r, t: t, seq: r.Seq, at: w.now}
 	admission := t.m.Arrive(w.now, r.Seq)
 	if admission == model.Rejected {
-		w.answered(r, http.StatusServiceUnavailable)
+		w.answered(r, statusUnavailable)
 		return
 	}
 	r.visit = v
@@ -280,7 +279,7 @@ func (w *World) serviced(v *visit) {
 	}
 	if r := v.r; r != nil { // else the balancer waits for it no longer
 		r.visit = nil
-		w.answered(r, http.StatusOK)
+		w.answered(r, statusOK)
 	}
 }
 

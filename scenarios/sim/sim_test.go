@@ -14,7 +14,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -34,7 +34,7 @@ func scenario(n, slots, queue int, service spec.Choice, strategy string, rate fl
 				Service: plan.Service{Time: service, Model: model.Config{Concurrency: slots, Queue: queue}},
 			}},
 		},
-		Client: plan.Client{Config: client.Config{Timeout: time.Hour, Connections: 1 << 30}},
+		Client: plan.Client{Config: attempt.Config{Timeout: time.Hour, Connections: 1 << 30}},
 		Load: plan.Load{
 			Arrivals: profile.Poisson, Set: mix.Set{Requests: []mix.Request{{Name: "get", Method: "GET", Path: "/", Weight: 1}}},
 			Phases: []plan.Phase{{Name: "main", End: length, Rate: spec.Choice{Kind: "hold", Values: spec.Values{"rate": rate, "for": length}}}},
@@ -132,7 +132,7 @@ func TestNothingIsLostWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := scenario(rapid.IntRange(1, 4).Draw(rt, "targets"), rapid.IntRange(1, 4).Draw(rt, "slots"), rapid.IntRange(-1, 5).Draw(rt, "queue"),
 			exponential(20*time.Millisecond), rapid.SampledFrom(pick.Kinds().Table().Names()).Draw(rt, "strategy"), 200, 3*time.Second)
-		s.Client = plan.Client{Config: client.Config{Timeout: time.Duration(rapid.IntRange(1, 500).Draw(rt, "timeout")) * time.Millisecond, Connections: rapid.IntRange(1, 50).Draw(rt, "connections")}}
+		s.Client = plan.Client{Config: attempt.Config{Timeout: time.Duration(rapid.IntRange(1, 500).Draw(rt, "timeout")) * time.Millisecond, Connections: rapid.IntRange(1, 50).Draw(rt, "connections")}}
 		g := &s.Topology.Groups[0]
 		g.Retry = &group.Retry{Attempts: rapid.IntRange(0, 2).Draw(rt, "retries"), On: rapid.SampledFrom([]group.RetryOn{group.OnConnect, group.OnError, group.On5xx}).Draw(rt, "on"), Budget: .2, Floor: 10}
 		if rapid.Bool().Draw(rt, "fail open") {

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -85,7 +85,7 @@ func gaps() []gap {
 		})},
 		{"http2", "requests share connections", refuse, inClient(func(s *plan.Scenario) bool { return s.Client.HTTP2 })},
 		{"connect_timeout, tls_timeout", "connections take time to make", warn, inClient(func(s *plan.Scenario) bool {
-			return s.Client.Stages != client.Timeouts{FirstByte: s.Client.Stages.FirstByte}
+			return s.Client.Stages != attempt.Timeouts{FirstByte: s.Client.Stages.FirstByte}
 		})},
 		{"requests_per_connection", "connections are made anew", warn, inClient(func(s *plan.Scenario) bool { return s.Client.PerConn > 0 })},
 		{"identify", "a request without its number has another service time in each run", warn, inClient(func(s *plan.Scenario) bool { return !s.Client.Identify })},

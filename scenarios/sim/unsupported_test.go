@@ -11,7 +11,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/route"
-	"github.com/seed-8025779b/shakedown/loadgen/client"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
@@ -99,7 +99,7 @@ func TestWhatIsNotSimulated(t *testing.T) {
 		}},
 		{"client: http2 ", func(s *plan.Scenario, _ *plan.Listener, _ *plan.Group) { s.Client.HTTP2 = true }},
 		{"client: connect_timeout, tls_timeout ", func(s *plan.Scenario, _ *plan.Listener, _ *plan.Group) {
-			s.Client.Stages = client.Timeouts{Connect: time.Second, FirstByte: time.Second}
+			s.Client.Stages = attempt.Timeouts{Connect: time.Second, FirstByte: time.Second}
 		}},
 		{"client: requests_per_connection ", func(s *plan.Scenario, _ *plan.Listener, _ *plan.Group) { s.Client.PerConn = 1 }},
 		{"client: identify ", func(s *plan.Scenario, _ *plan.Listener, _ *plan.Group) { s.Client.Identify = false }},

@@ -13,7 +13,6 @@ package sim
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
@@ -93,6 +92,9 @@ type simTarget struct {
 	served     uint64
 	prober     *health.Prober
 }
+
+// The statuses that a sample backend answers with.
+const statusOK, statusUnavailable = 200, 503
 
 // beforeLoad is when a simulated topology is started: early enough for every first probe.
 const beforeLoad = -time.Second
@@ -325,9 +327,9 @@ func (w *World) probed(t *simTarget) health.Event {
 	case h.Kind == health.TCP: // a target that boots listens already
 		return health.Event{Kind: health.Connected}
 	case w.now < t.bootAt:
-		return health.Event{Kind: health.Answered, Status: http.StatusServiceUnavailable, Body: []byte(h.Body)}
+		return health.Event{Kind: health.Answered, Status: statusUnavailable, Body: []byte(h.Body)}
 	}
-	return health.Event{Kind: health.Answered, Status: http.StatusOK, Body: []byte(h.Body)}
+	return health.Event{Kind: health.Answered, Status: statusOK, Body: []byte(h.Body)}
 }
 
 // measure tells the counters, and again after the interval.
