@@ -109,7 +109,7 @@ func (r *Result) observation(g *Gate) string {
 func (r *Result) fewFor(g *Gate) (n int64, few bool) {
 	q, isPercentile := gate.Quantile(g.Metric)
 	l, known := r.latencyIn(g.Window)
-	if !isPercentile || !known {
+	if !isPercentile || !known || g.Request != "" {
 		return 0, false
 	}
 	n = l.Response.Count

@@ -350,8 +350,9 @@ type Gate struct {
 	Expr     string   `json:"expr"`
 	Metric   string   `json:"metric"`
 	Window   string   `json:"window"`
-	Observed *float64 `json:"observed"` // null: it did not happen
-	Lower    *float64 `json:"lower"`    // the same without the time in which the generator stood still; null when it makes no difference
+	Request  string   `json:"request,omitempty"` // the requests of the window, which is a phase, that are judged
+	Observed *float64 `json:"observed"`          // null: it did not happen
+	Lower    *float64 `json:"lower"`             // the same without the time in which the generator stood still; null when it makes no difference
 	Limit    float64  `json:"limit"`
 	Op       string   `json:"op"`
 	Unit     string   `json:"unit"`

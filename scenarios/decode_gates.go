@@ -36,7 +36,7 @@ func (d *decoder) gates(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 		g, err := gate.Parse(text.(string))
 		var about []string
 		if err == nil {
-			if err = g.Check(names); err != nil {
+			if g, err = g.Check(names); err != nil {
 				about = []string{phaseNames, faultIDs, requestNames}
 				if g.ID != "" {
 					about = []string{faultIDs, scaled}

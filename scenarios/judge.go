@@ -38,15 +38,21 @@ func (p *player) isJudged(b *measure.Bin, _ *measure.Missed) bool {
 }
 
 // window returns the figures of a phase, a fault, a request's name or, for "", of all judged phases.
-func (f *figures) window(name string) (gate.Window, bool) {
+func (f *figures) window(name, request string) (gate.Window, bool) {
 	p := f.p
 	if name == "" {
 		return gate.Window{Tally: f.judged, Seconds: f.judgedSeconds()}, true
 	}
 	for i, ph := range p.s.Load.Phases {
 		if ph.Name == name {
-			inPhase := func(b *measure.Bin, _ *measure.Missed) bool { return b.Phase == i }
-			return gate.Window{Tally: f.side(p.rec.recorder.Phase(i), inPhase), Seconds: f.length(ph.Start, ph.Start+p.lengthOf(ph), ph.Users > 0).Seconds()}, true
+			tally := p.rec.recorder.Phase(i)
+			if request != "" {
+				tally = p.rec.recorder.PhaseRequest(i, request)
+			}
+			inPhase := func(b *measure.Bin, m *measure.Missed) bool {
+				return b.Phase == i && (request == "" || m.Request == request)
+			}
+			return gate.Window{Tally: f.side(tally, inPhase), Seconds: f.length(ph.Start, ph.Start+p.lengthOf(ph), ph.Users > 0).Seconds()}, true
 		}
 	}
 	for i, r := range p.faults {
@@ -183,7 +189,7 @@ func (p *player) lateFor(g *gate.Gate) string {
 // judgeGate makes a gate's result of what it came to on each side, and notes why it is not judged.
 func (p *player) judgeGate(g gate.Gate, on *[len(sides{})]gate.Judgement, all *sides) reports.Gate {
 	j, low, worst := &on[asMeasured], &on[atBest], &on[atWorst]
-	out := reports.Gate{Expr: g.Expr, Metric: g.Metric, Window: g.Window, Limit: g.Limit, Op: g.Op, Unit: string(j.Unit), Passed: j.Passed, Judged: p.cause == nil && !j.Empty, Note: j.Note}
+	out := reports.Gate{Expr: g.Expr, Metric: g.Metric, Window: g.Window, Request: g.Request, Limit: g.Limit, Op: g.Op, Unit: string(j.Unit), Passed: j.Passed, Judged: p.cause == nil && !j.Empty, Note: j.Note}
 	switch {
 	case j.Happened:
 		out.Observed = &j.Observed

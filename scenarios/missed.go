@@ -348,7 +348,7 @@ func (p *player) whatMissedFaults(g *gate.Gate, worst *figures) string {
 	}
 	switch {
 	case !aboutAFault(g):
-		w, _ := worst.window(g.Window)
+		w, _ := worst.window(g.Window, g.Request)
 		n = w.MayBeBad
 	case !own:
 		n = p.misses(func(*measure.Bin, *measure.Missed) bool { return true }).N

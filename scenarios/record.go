@@ -70,6 +70,13 @@ func newRecord(s *plan.Scenario, sched profile.Schedule, fleet *fleet, width tim
 		s: s, fleet: fleet, rows: rows, recorder: measure.NewRecorder(phases, width), planned: make([]uint64, len(phases)), never: make([]uint64, len(phases)),
 		groups: newDestinations(s), walk: sched.Walk(), traced: traced, waiting: map[uint64]*measure.Sample{}, early: map[uint64]told{},
 	}
+	for _, g := range s.Gates {
+		for i, ph := range s.Load.Phases {
+			if g.Request != "" && ph.Name == g.Window {
+				r.recorder.KeepPhaseRequest(i, g.Request)
+			}
+		}
+	}
 	var coming []time.Duration
 	for i := range s.Faults {
 		coming = append(coming, s.Faults[i].At)

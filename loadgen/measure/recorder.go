@@ -11,6 +11,7 @@ type Recorder struct {
 	parts    []*Parts
 	judged   end // of the judged phases together
 	requests map[string]*Tally
+	crossed  []crossed // by phase and request, those that were asked for
 	examples map[Class]string
 	last     time.Duration // end of the last request that ended
 	bins     bins
@@ -44,6 +45,30 @@ func NewRecorder(phases []Phase, width time.Duration) *Recorder {
 		r.bins.ends = append(r.bins.ends, p.End)
 	}
 	return r
+}
+
+// crossed holds the requests of a name that were due in a phase.
+type crossed struct {
+	phase   int
+	request string
+	tally   Tally
+}
+
+// KeepPhaseRequest makes the recorder keep the figures of a phase's requests of a name. It is called before the first sample.
+func (r *Recorder) KeepPhaseRequest(phase int, request string) {
+	if r.PhaseRequest(phase, request) == nil {
+		r.crossed = append(r.crossed, crossed{phase: phase, request: request})
+	}
+}
+
+// PhaseRequest returns the figures of a phase's requests of a name; nil when they are not kept.
+func (r *Recorder) PhaseRequest(phase int, request string) *Tally {
+	for i := range r.crossed {
+		if x := &r.crossed[i]; x.phase == phase && x.request == request {
+			return &x.tally
+		}
+	}
+	return nil
 }
 
 // PhaseAt returns the index of the phase that a due time belongs to; the last phase takes what is beyond.
@@ -83,7 +108,12 @@ func (r *Recorder) Unmark(edge time.Duration) { r.bins.unmark(edge) }
 func (r *Recorder) Add(s *Sample) {
 	phase := r.PhaseAt(s.Due)
 	r.tallies[phase].Add(s)
-	r.tallies[phase].AddEnd(s, func(t time.Duration) bool { return t < r.phases[phase].End })
+	inPhase := func(t time.Duration) bool { return t < r.phases[phase].End }
+	r.tallies[phase].AddEnd(s, inPhase)
+	if t := r.PhaseRequest(phase, s.Request); t != nil {
+		t.Add(s)
+		t.AddEnd(s, inPhase)
+	}
 	r.parts[phase].Add(s)
 	due := r.bins.at(s.Due)
 	due.Due.Add(s)

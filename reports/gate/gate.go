@@ -3,8 +3,8 @@
 //	gate = metric [ "(" id ")" ] [ "[" window "]" ] ( "<" | "<=" | ">" | ">=" ) limit
 //
 // such as `p99[spike] < 800ms`, `error_rate < 1%` or `recover(kill-one) < 6s`. A window is a phase's name, a
-// fault's id (from its injection to recovery) or a request's name; without one, all phases that are not discarded
-// are judged.
+// fault's id (from its injection to recovery), a request's name, or a phase's and a request's: `p99[spike, GET /]`. Without one, all
+// phases that are not discarded are judged.
 package gate
 
 import (
@@ -24,8 +24,10 @@ type Gate struct {
 	Metric string
 	ID     string // the fault, group or status asked about; may be empty
 	Window string // may be empty
-	Op     string
-	Limit  float64 // in the metric's unit
+	// Request is the name of the requests of a phase that are judged; empty for all of them. Check tells it from Window.
+	Request string
+	Op      string
+	Limit   float64 // in the metric's unit
 }
 
 // Unit is what a metric is measured in.
@@ -108,8 +110,35 @@ func (m *metric) limit(text string) (float64, error) {
 // Names is what a scenario has that a gate may refer to.
 type Names struct{ Phases, Faults, Groups, Requests []string }
 
-// Check reports a reference to something the scenario does not have.
-func (g Gate) Check(n Names) error {
+// Check returns the gate with its windows told apart. The error is of a reference to something that the scenario does not have.
+func (g Gate) Check(n Names) (Gate, error) {
+	if phase, request, ok := n.both(g.Window); ok {
+		g.Window, g.Request = phase, request
+	}
+	return g, g.check(n)
+}
+
+// both tells a phase and a request apart that are written as one window, in either order.
+func (n Names) both(window string) (phase, request string, ok bool) {
+	if slices.Contains(slices.Concat(n.Phases, n.Faults, n.Requests), window) {
+		return "", "", false
+	}
+	for i, c := range window {
+		if c != ',' {
+			continue
+		}
+		a, b := strings.TrimSpace(window[:i]), strings.TrimSpace(window[i+1:])
+		switch {
+		case slices.Contains(n.Phases, a) && slices.Contains(n.Requests, b):
+			return a, b, true
+		case slices.Contains(n.Phases, b) && slices.Contains(n.Requests, a):
+			return b, a, true
+		}
+	}
+	return "", "", false
+}
+
+func (g Gate) check(n Names) error {
 	metric, err := find(g.Metric)
 	if err != nil {
 		return err
@@ -124,6 +153,8 @@ func (g Gate) Check(n Names) error {
 	switch {
 	case same > 1:
 		return fmt.Errorf("[%s] is ambiguous: a phase, a fault or a request is called so, and another of them too", g.Window)
+	case strings.Contains(g.Window, ",") && !slices.Contains(windows, g.Window):
+		return fmt.Errorf("no phase, fault or request is called %q, and it is not a phase and a request of this scenario, such as [%s]", g.Window, n.example())
 	case g.Window != "" && !slices.Contains(windows, g.Window):
 		return fmt.Errorf("no phase, fault or request is called %q%s", g.Window, spec.Suggest(g.Window, windows))
 	case metric.of == "fault" && !slices.Contains(n.Faults, g.ID):
@@ -132,6 +163,18 @@ func (g Gate) Check(n Names) error {
 		return fmt.Errorf("no group %q is scaled%s", g.ID, spec.Suggest(g.ID, n.Groups))
 	}
 	return nil
+}
+
+// example is a window of two.
+func (n Names) example() string {
+	phase, request := "spike", "GET /"
+	if len(n.Phases) > 0 {
+		phase = n.Phases[0]
+	}
+	if len(n.Requests) > 0 {
+		request = n.Requests[0]
+	}
+	return phase + ", " + request
 }
 
 // About reports whether the gate asks about the fault of that id, or about its window.
@@ -178,7 +221,7 @@ func (g Gate) Judge(f *Facts) Judgement {
 		j.Note = metric.note(f, g)
 	}
 	if needed := metric.needed; needed > 0 && j.Happened {
-		if w, ok := f.Window(g.Window); ok && metric.hist(w).Count() < int64(needed) {
+		if w, ok := f.Window(g.Window, g.Request); ok && metric.hist(w).Count() < int64(needed) {
 			j.Few, j.Needed = uint64(metric.hist(w).Count()), needed
 		}
 	}

@@ -101,7 +101,7 @@ func facts(ok, failed int) *Facts {
 	}
 	d := 3 * time.Second
 	return &Facts{
-		Window: func(name string) (Window, bool) { return Window{tally, 10}, name != "never" },
+		Window: func(name, _ string) (Window, bool) { return Window{tally, 10}, name != "never" },
 		Fault: func(id string) (Fault, bool) {
 			return Fault{Recover: &d, Residual: &d, Lost: 4, Broken: id != "harmless", Before: id == "second", Empty: id == "idle"}, id != "later"
 		},
@@ -213,7 +213,7 @@ func TestUnknownAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		j := g.Judge(&Facts{Window: func(string) (Window, bool) { return Window{tc.tally, 10}, true }})
+		j := g.Judge(&Facts{Window: func(_, _ string) (Window, bool) { return Window{tc.tally, 10}, true }})
 		if j.Observed != tc.observed || j.Empty != tc.empty || j.Happened == tc.empty {
 			t.Errorf("%s: %+v, want %v", tc.expr, j, tc.observed)
 		}
@@ -235,7 +235,7 @@ func TestEqualToTheLimit(t *testing.T) {
 			}
 			tally.Add(x)
 		}
-		return g.Judge(&Facts{Window: func(string) (Window, bool) { return Window{tally, 10}, true }})
+		return g.Judge(&Facts{Window: func(_, _ string) (Window, bool) { return Window{tally, 10}, true }})
 	}
 	for _, of := range []int{100, 200, 1000} {
 		for k := 1; k < of; k++ {
@@ -278,8 +278,8 @@ func TestAWindowWithoutALength(t *testing.T) {
 		for expr, empty := range map[string]bool{"rate < 5/s": true, "rate > 5/s": true, "rate >= 1/s": true, "error_rate < 50%": false, "p50 < 1s": false} {
 			for _, ok := range []int{0, 10} {
 				f := facts(ok, 1)
-				f.Window = func(string) (Window, bool) {
-					w, there := facts(ok, 1).Window("")
+				f.Window = func(string, string) (Window, bool) {
+					w, there := facts(ok, 1).Window("", "")
 					w.Seconds = seconds
 					return w, there
 				}
@@ -358,17 +358,22 @@ func TestAbout(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	n := Names{Phases: []string{"spike"}, Faults: []string{"kill-one"}, Groups: []string{"web"}, Requests: []string{"GET /"}}
+	n := Names{Phases: []string{"spike"}, Faults: []string{"kill-one"}, Groups: []string{"web"}, Requests: []string{"GET /", "a, b"}}
 	for expr, msg := range map[string]string{
-		"p99[spike] < 1s": "", "p99[kill-one] < 1s": "", "detect(kill-one) < 1s": "", "scale_out(web) < 1s": "", "p99[GET /] < 1s": "",
+		"p99[spike] < 1s": "", "p99[kill-one] < 1s": "", "detect(kill-one) < 1s": "", "scale_out(web) < 1s": "", "p99[GET /] < 1s": "", "p99[spike, GET /] < 1s": "", "p99[GET / ,spike] < 1s": "", "p99[a, b] < 1s": "", "p99[spike, a, b] < 1s": "",
+		"p99[spike, POST /] < 1s": "not a phase and a request of this scenario, such as [spike, GET /]", "p99[kill-one, GET /] < 1s": "not a phase and a request",
 		"p99[spyke] < 1s": `did you mean "spike"`, "detect(spike) < 1s": "no fault", "scale_out(api) < 1s": "no group",
 	} {
 		g, err := Parse(expr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := g.Check(n); (msg == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), msg)) {
+		checked, err := g.Check(n)
+		if (msg == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), msg)) {
 			t.Errorf("%s: %v", expr, err)
+		}
+		if want := map[string][2]string{"spike, GET /": {"spike", "GET /"}, "GET / ,spike": {"spike", "GET /"}, "spike, a, b": {"spike", "a, b"}}[g.Window]; err == nil && want[0] != "" && want != [2]string{checked.Window, checked.Request} {
+			t.Errorf("%s: the requests %q of %q", expr, checked.Request, checked.Window)
 		}
 	}
 }

@@ -15,8 +15,9 @@ import (
 // Facts is what gates are judged on.
 type Facts struct {
 	// Window returns a phase, a fault's window, the requests of a name or, for "", all judged phases; false when
-	// it never came. What belongs to a window is exact: see each kind's own definition.
-	Window func(name string) (Window, bool)
+	// it never came. What belongs to a window is exact: see each kind's own definition. Of a phase, request is the name of the requests
+	// that are asked about; empty for all of them.
+	Window func(name, request string) (Window, bool)
 	// Fault returns the measures of a fault.
 	Fault func(id string) (Fault, bool)
 	// Imbalance is the most loaded target's requests over those that it should have had by its weight while it took
@@ -150,7 +151,7 @@ func latencyMetric(name, doc string, of func(*measure.Hist) time.Duration) metri
 		return &w.Response
 	}
 	return metric{Entry: spec.Entry{Name: name, Doc: doc}, Unit: Milliseconds, windowed: true, hist: hist, value: func(f *Facts, g Gate) (float64, error) {
-		w, ok := f.Window(g.Window)
+		w, ok := f.Window(g.Window, g.Request)
 		if !ok || w.Finished() == 0 {
 			return 0, errEmpty
 		}
@@ -170,7 +171,7 @@ func latencyMetric(name, doc string, of func(*measure.Hist) time.Duration) metri
 
 func requestMetric(name, doc string, unit Unit, of func(Window) float64) metric {
 	return metric{Entry: spec.Entry{Name: name, Doc: doc}, Unit: unit, windowed: true, share: unit == Percent, value: func(f *Facts, g Gate) (float64, error) {
-		w, ok := f.Window(g.Window)
+		w, ok := f.Window(g.Window, g.Request)
 		if !ok || w.Finished() == 0 {
 			return 0, errEmpty
 		}
@@ -183,7 +184,7 @@ func rateMetric() metric {
 	m := requestMetric("rate", "throughput: successes of the window's own requests that ended within it, a second", PerSecond, func(w Window) float64 { return float64(w.Within) / w.Seconds })
 	value := m.value
 	m.value = func(f *Facts, g Gate) (float64, error) {
-		if w, ok := f.Window(g.Window); ok && w.Seconds <= 0 {
+		if w, ok := f.Window(g.Window, g.Request); ok && w.Seconds <= 0 {
 			return 0, errEmpty
 		}
 		return value(f, g)
@@ -197,7 +198,7 @@ var statusPattern = regexp.MustCompile(`^[1-5]([0-9]{2}|xx)$`)
 // may be each one below 400 of what may have succeeded, and each other one of what may have failed.
 func statusMetric() metric {
 	return metric{Entry: spec.Entry{Name: "status", Doc: "share of answers with that HTTP status, or class such as 5xx"}, Unit: Percent, of: "status", windowed: true, share: true, value: func(f *Facts, g Gate) (float64, error) {
-		w, ok := f.Window(g.Window)
+		w, ok := f.Window(g.Window, g.Request)
 		if !ok || w.Finished() == 0 {
 			return 0, errEmpty
 		}
