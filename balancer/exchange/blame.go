@@ -38,13 +38,14 @@ func (x *Exchange) endingOf(now time.Duration, e *Event) Ending {
 }
 
 // overBy is how an attempt ended during which the whole time of the exchange was over. It is its target's failure when the target was
-// waited for longer than the client, and for most of that time: neither the queue nor another target is its affair.
+// waited for longer than the client, and for most of that time: neither the queue nor another target is its affair. A fault's delay is
+// the target's: it stands for a slow way to it.
 func (x *Exchange) overBy(now time.Duration, e *Event) Ending {
-	longer := e.Here.Target > e.Here.Client || e.Expecting
+	longer := e.Here.Target+x.asked-x.began > e.Here.Client || e.Expecting
 	switch {
 	case longer && 2*(now-x.began) > x.timeouts.Exchange:
 		return OverTime
-	case e.Waits.Client > e.Waits.Target && !e.Expecting:
+	case e.Waits.Client > e.Waits.Target+x.delayed && !e.Expecting:
 		return ClientOverTime
 	}
 	return OtherOverTime

@@ -38,7 +38,7 @@ func TestWhoseTimeItWas(t *testing.T) {
 			now += p.d
 			switch p.who {
 			case "attempt":
-				x.began, before = now, e
+				x.began, x.asked, before = now, now, e
 			case "target":
 				e.Waits.Target += p.d
 			case "client":

@@ -11,7 +11,7 @@ type Counters struct {
 	Aborted  atomic.Uint64 // the client went away before its answer was whole
 	Limited  atomic.Uint64 // beyond a rate limit: answered 429
 
-	Waited     atomic.Uint64 // attempts that waited for a target with room
+	Waited     atomic.Uint64 // attempts that have waited for a target with room; one that still waits is counted when its wait ends
 	Overflowed atomic.Uint64 // attempts that found the queue full
 	Reconnects atomic.Uint64 // requests that met the closing of an idle connection and went to a new one, to the same target
 	Errors     ErrorCounts

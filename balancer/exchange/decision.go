@@ -21,7 +21,7 @@ type Decision struct {
 // view notes what a decision is made on.
 func (x *Exchange) view(now time.Duration) *Decision {
 	g := x.pool.Members()
-	return &Decision{Seq: x.r.Seq, Attempt: x.pick.Attempt, Group: g.Name(), Candidates: g.Candidates(now), Tried: x.pick.Tried}
+	return &Decision{Seq: x.r.Seq, Attempt: x.pick.Attempt, Group: g.Name(), Candidates: g.Candidates(now), Tried: append([]string{}, x.pick.Tried...)}
 }
 
 // decided tells of a decision, when it is to be told: for a target, nil for none.

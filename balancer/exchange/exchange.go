@@ -80,6 +80,7 @@ type Exchange struct {
 	target    *group.Target // of the attempt under way; nil between attempts
 	began     time.Duration // when that began
 	asked     time.Duration // when its exchange with the target did: a fault's delay comes before it
+	delayed   time.Duration // by faults, in all attempts
 	status    int           // of a fault, in the target's place; 0 for none
 	queued    bool          // it waits for a target with room
 	reopened  bool          // it has gone from a connection that broke to a new one
@@ -105,7 +106,8 @@ type failure struct {
 }
 
 // LookEvery is how often a driver that waits looks whether the client is still there, from the instant on at which the step
-// began. A client that has left is noticed then, and not before.
+// began. A client that has left is noticed then, and not before, but for the end of a Wait: what comes to a target is sent for a client
+// that is there.
 const LookEvery = 100 * time.Millisecond
 
 // MaxIdle is how many idle connections to one target a driver keeps; the excess is closed. A connection becomes idle when an answer was
@@ -246,7 +248,6 @@ func (x *Exchange) choose(now time.Duration) Step {
 
 // full is the answer when neither a target nor the queue has room.
 func (x *Exchange) full() Step {
-	x.s.Count.Overflowed.Add(1)
 	x.decided(nil, true)
 	return x.none(QueueFull, "every target has as many requests as it may, and so has the queue")
 }
@@ -278,6 +279,10 @@ func (x *Exchange) begin(now time.Duration, t *group.Target) Step {
 // ask begins the exchange with the target, or takes a fault's answer in its place.
 func (x *Exchange) ask(now time.Duration) Step {
 	x.asked = now
+	x.delayed += now - x.began
+	if x.late(now) { // in the queue, or by a fault's delay
+		return x.broken(now, &Event{Kind: Failed, Ending: OverTime, Reason: "the exchange has taken too long"})
+	}
 	if x.status == 0 {
 		return Step{Do: Connect, Target: x.target}
 	}
@@ -317,6 +322,7 @@ func (x *Exchange) Next(now time.Duration, e Event) Step {
 func (x *Exchange) leftQueue(now time.Duration, e *Event) Step {
 	x.queued = false
 	if e.Kind == Full {
+		x.s.Count.Overflowed.Add(1)
 		return x.full()
 	}
 	x.s.Count.Waited.Add(1)

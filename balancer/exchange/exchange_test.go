@@ -202,6 +202,7 @@ func TestRequestsAndTheirTime(t *testing.T) {
 			[]string{"spool 0", "connect to a", "converse", "release a after 99.999999ms: gateway error status 503", "connect to b"}},
 		{"no new connection when it is over", Request{}, group.Retry{}, []happened{{0, spooled}, {end, connected}, {end, Event{Kind: Failed, Ending: BrokenOff, Reused: true, Closed: true}}},
 			[]string{"spool 0", "connect to a", "converse", "release a after 100ms: broken", "answer 502 broken"}},
+		{"delayed beyond its whole time", Request{}, group.Retry{}, []happened{{0, spooled}, {end, Event{Kind: Waited}}}, []string{"spool 0", "wait until 100ms", "release a after 100ms: broken the exchange has taken too long", "answer 504 timeout"}},
 		{"an answer that its client did not take", Request{}, group.Retry{}, []happened{{ms, Event{Kind: BodyBad, Cause: Slow}}, {2 * ms, Event{Kind: Left}}}, []string{"spool 0", "answer 408 slow", "end client_gone"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -214,7 +215,11 @@ func TestRequestsAndTheirTime(t *testing.T) {
 			for _, id := range []string{"a", "b"} {
 				p.g.Add(0, group.Member{ID: id})
 			}
-			s := setup(t, route.Rule{Forward: "web"}, p, chaos.Effect{})
+			var fault chaos.Effect
+			if strings.HasPrefix(tc.name, "delayed") { // with a status that is not due any more
+				fault = chaos.Effect{Delay: time.Second, Status: 503}
+			}
+			s := setup(t, route.Rule{Forward: "web"}, p, fault)
 			tc.request.Ask = anyRequest()
 			var x Exchange
 			log = append(log, x.Begin(0, s, &tc.request).words())

@@ -129,7 +129,7 @@ func (g *Group) Add(now time.Duration, m Member) (*Target, []Effect) {
 	g.targets = append(g.targets, t)
 	out := g.settle(now, t, "added")
 	if g.Config().FailOpen != nil && t.state == Initial { // a member more may open the group, or take traffic in an open one
-		out = append(out, g.publish(now)...)
+		out = append(out, g.publishLater(now)...)
 	}
 	return t, out
 }
@@ -209,7 +209,7 @@ func (g *Group) SetMaintenance(now time.Duration, t *Target, on bool) []Effect {
 // SetWeight changes a target's weight.
 func (g *Group) SetWeight(now time.Duration, t *Target, weight int) []Effect {
 	t.weight = weight
-	return g.publish(now)
+	return g.publishLater(now)
 }
 
 // Tick ends what has run out by now. The world calls it at NextTick.
@@ -288,7 +288,10 @@ func (g *Group) move(now time.Duration, t *Target, to State, reason string) []Ef
 	}
 	g.listen(t)
 	out := []Effect{{now, t.ID, Changed, from, to, reason, time.Duration(t.lastRouted.Load())}}
-	if from == Healthy || to == Healthy || g.Config().FailOpen != nil {
+	switch {
+	case to == Healthy:
+		out = append(out, g.publishLater(now)...)
+	case from == Healthy, g.Config().FailOpen != nil:
 		out = append(out, g.publish(now)...)
 	}
 	return out

@@ -15,25 +15,30 @@ type ready struct {
 	tags    map[pick.Tag]int
 }
 
-// Update makes changes and publishes what takes traffic once, after all of them: a set is as large as the group, and strategies
-// may build something of it. It returns what the changes have caused. Updates don't nest.
+// Update makes changes and publishes once, after all of them, what takes traffic besides: a set is as large as the group, and strategies
+// may build something of it. Who takes traffic no longer is taken out at once. It returns what the changes have caused. Updates don't nest.
 func (g *Group) Update(now time.Duration, changes func(now time.Duration) []Effect) []Effect {
 	g.updating = true
 	out := changes(now)
 	g.updating = false
 	if g.stale {
-		g.stale = false
 		out = append(out, g.publish(now)...)
 	}
 	return out
 }
 
-// publish makes a new set of what takes traffic, at the end of an Update.
-func (g *Group) publish(now time.Duration) (out []Effect) {
+// publishLater makes a new set of what takes traffic, within an Update at its end.
+func (g *Group) publishLater(now time.Duration) []Effect {
 	if g.updating {
 		g.stale = true
 		return nil
 	}
+	return g.publish(now)
+}
+
+// publish makes a new set of what takes traffic. Whoever is taken out must not be shut before: requests would be routed to it, in vain.
+func (g *Group) publish(now time.Duration) (out []Effect) {
+	g.stale = false
 	g.Share()
 	healthy, members := g.count(Healthy), 0
 	for _, t := range g.targets {

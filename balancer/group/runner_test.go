@@ -45,6 +45,31 @@ func TestUpdatesPublishOnce(t *testing.T) {
 	}
 }
 
+// A target that leaves within a change is taken out before it is shut: a request would otherwise be routed to it in vain, again and again.
+func TestUpdatesTakeOutAtOnce(t *testing.T) {
+	asked := 0
+	g := New("web", Config{Strategy: func(draw.Stream) pick.Strategy { return first{&asked} }, Drain: time.Second})
+	a, _ := g.Add(0, Member{ID: "a"})
+	g.Add(0, Member{ID: "b"})
+	g.Update(0, func(now time.Duration) []Effect {
+		out := g.Drain(now, a) // idle: it is gone at once
+		if chosen, _ := g.Choose(now, &pick.Request{}, false); chosen == nil || chosen.ID != "b" || asked != 1 {
+			t.Errorf("the strategy was asked %d times", asked)
+		}
+		return out
+	})
+}
+
+// first is a strategy that takes the first target, and gives up when it is asked for ever.
+type first struct{ asked *int }
+
+func (f first) Pick(time.Duration, *pick.Request, *pick.Set) int {
+	if *f.asked++; *f.asked > 100 {
+		return -1
+	}
+	return 0
+}
+
 // A runner tells what a change has caused, then serves those that wait, then arms its timer.
 func TestRunner(t *testing.T) {
 	var log []string

@@ -60,7 +60,7 @@ func (g *Group) Reconfigure(now time.Duration, cfg Config, sameStrategy bool) (o
 		}
 		out = append(out, g.settle(now, t, "the settings have changed")...)
 	}
-	return append(out, g.publish(now)...)
+	return append(out, g.publishLater(now)...)
 }
 
 // Config returns the settings in force. They are not to be changed.

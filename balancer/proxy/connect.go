@@ -11,9 +11,6 @@ import (
 
 // connect takes an idle connection to a target, or makes one, for the attempt that begins.
 func (x *driver) connect(step *exchange.Step) exchange.Event {
-	if x.late() { // in the queue, or by a fault's delay
-		return x.unconnected(errOver, step.Target)
-	}
 	up := x.pool.upstream(step.Target)
 	var u *conn
 	if !step.Fresh {

@@ -76,7 +76,7 @@ type conn struct {
 	nc        net.Conn
 	socket    *serve.ProgressConn // below nc; nil for a stream of HTTP/2
 	owner     netip.AddrPort      // the only client it may be used for; invalid for any
-	patience  time.Duration       // without a byte of the answer
+	patience  time.Duration       // without a byte of the answer; of the exchange under way
 	connected time.Duration       // that it took to connect
 	watch     serve.Watcher       // nil for a stream of HTTP/2
 	reusable  bool
@@ -177,7 +177,7 @@ func (u *upstream) isWary() bool {
 
 // stream is a stream of HTTP/2 as a connection.
 func (u *upstream) stream(s *h2.Exchange) *conn {
-	c := &conn{nc: s, patience: u.response}
+	c := &conn{nc: s}
 	s.SetLook(c.look)
 	return c
 }
@@ -191,7 +191,7 @@ func (u *upstream) open(ctx context.Context, client *serve.Peer) (*conn, error) 
 		}
 		return u.stream(s), nil
 	}
-	c := &conn{patience: u.response}
+	c := &conn{}
 	if u.header > 0 {
 		c.owner = client.Remote
 	}

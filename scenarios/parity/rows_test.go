@@ -193,6 +193,14 @@ func rows() (list []row) {
 			targets: "count: 2", service: "time: {kind: constant, mean: 128.7ms}, concurrency: 1, queue: 0", client: "timeout: 50ms", listens: "errors: {connect: 521, broken: 522}", happens: []happen{kill(151*ms, "web-1")},
 		},
 	)
+	list = append(list,
+		row{name: "leaves in the delay", pins: "a client that has gone when its delay is over is not sent for", group: plain, targets: "count: 1", service: "time: {kind: constant, mean: 63.7ms}, concurrency: 1, queue: 0", client: "timeout: 41ms", rate: "20/s", happens: fault(3*ms, 30*ms, "latency", map[string]string{"delay": "47ms"})},
+		row{name: "delay and status beyond the whole time", pins: "a fault's status is not answered after the whole time", group: plain + ", timeouts: {exchange: 27ms}", happens: append(fault(3*ms, 111*ms, "latency", map[string]string{"delay": "50ms"}), answering(503)...)},
+		row{name: "leaves, then ejected", pins: "what is not sent for a client that has gone ejects nobody", group: plain + ", outliers: {consecutive: 1, eject_for: 1s}, timeouts: {response: 71ms}", targets: "count: 2", service: "time: {kind: constant, mean: 500ms}, concurrency: 1, queue: 5", client: "timeout: 31ms", rate: "20/s", happens: fault(3*ms, 141*ms, "latency", map[string]string{"delay": "43ms"})},
+		row{name: "spooled POST queue late", pins: "the whole time counts in the queue before a second attempt", group: plain + ", timeouts: {exchange: 61ms}, retry: {attempts: 2, on: error, budget: 100%}, limits: {requests: 1, queue: 9, wait: 30ms}", service: "time: {kind: constant, mean: 500ms}, concurrency: 1, queue: 5", rate: "100/s", happens: []happen{kill(12*ms, "web-1")}},
+		row{name: "waits longer than whole time in queue with retry", pins: "an attempt after another waits in the queue for the rest of the whole time", group: plain + ", timeouts: {exchange: 60.7ms, response: 19.3ms}, retry: {attempts: 2, on: error, budget: 100%}, limits: {requests: 1, queue: 9, wait: 1s}", service: "time: {kind: constant, mean: 500ms}, concurrency: 1, queue: 5", rate: "197/s"},
+		row{name: "left in the queue, admitted before it is noticed, and the target is silent", pins: "a target is silent although nobody waits for it any more", group: "strategy: first, health: off, outliers: {consecutive: 2, eject_for: 1s, sole: true}, timeouts: {response: 97ms}, limits: {requests: 1, queue: 20, wait: 1s}", targets: "count: 1", service: "time: {kind: constant, mean: 500ms}, concurrency: 5, queue: 5", client: "timeout: 80ms"},
+	)
 	list = append(list, stickyRows()...)
 	list = append(list, retryRows()...)
 	for _, profile := range []string{"alb", "haproxy", "envoy", "nginx"} {

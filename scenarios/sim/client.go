@@ -120,15 +120,21 @@ func (w *World) noticeLeft(r *request) {
 		case r.step != step: // it waits for something else meanwhile
 			w.noticeLeft(r)
 			return
-		case r.waiter != nil:
-			r.x.Pool().(*simGroup).queue.Leave(r.waiter)
 		}
-		w.abandon(r)
-		x := r.x
-		w.over(r) // before its target is given back, which may end that target's process under it
-		x.Next(w.now, exchange.Event{Kind: exchange.Left, Reason: "the client has gone"})
-		w.free = append(w.free, x)
+		w.left(r)
 	})
+}
+
+// left ends a request at the balancer, whose client is seen to have gone.
+func (w *World) left(r *request) {
+	if r.waiter != nil {
+		r.x.Pool().(*simGroup).queue.Leave(r.waiter)
+	}
+	w.abandon(r)
+	x := r.x
+	w.over(r) // before its target is given back, which may end that target's process under it
+	x.Next(w.now, exchange.Event{Kind: exchange.Left, Reason: "the client has gone"})
+	w.free = append(w.free, x)
 }
 
 // disconnect gives a request's connection to the first that waits for one.

@@ -53,7 +53,11 @@ func (w *World) handle(it *item) {
 	case atBalancer:
 		w.begin(it.r)
 	case waited:
-		if it.r.x != nil && it.turn == it.r.step { // else the client gave up
+		switch {
+		case it.r.x == nil || it.turn != it.r.step: // the client gave up
+		case it.r.done:
+			w.left(it.r)
+		default:
 			w.next(it.r, exchange.Event{Kind: exchange.Waited})
 		}
 	case serviced:
@@ -176,10 +180,6 @@ func (w *World) queue(r *request, until time.Duration) {
 
 // connect connects a request to its target, by a connection that is idle or a new one.
 func (w *World) connect(r *request, t *simTarget, fresh bool) {
-	if end, ok := r.x.Deadline(); ok && w.now >= end { // in the queue, or by a fault's delay
-		w.next(r, w.overTime(r, 0))
-		return
-	}
 	r.reused = !fresh && t.idle > 0
 	if r.reused {
 		t.idle--
@@ -214,7 +214,7 @@ func (w *World) converse(r *request, idle time.Duration) {
 	if end, ok := r.x.Deadline(); ok {
 		by = min(by, end)
 	}
-	if by <= r.gives+exchange.LookEvery { // else its client has gone before
+	if by <= max(r.gives, w.now)+exchange.LookEvery { // else its client has gone before
 		w.q.push(item{at: max(by, w.now), kind: overdue, r: r, turn: r.step})
 	}
 }
