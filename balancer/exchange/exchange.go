@@ -414,7 +414,7 @@ func (x *Exchange) failed() Step {
 
 // mayRetry asks whether the attempt may be followed by another, which counts against the budget.
 func (x *Exchange) mayRetry(now time.Duration) bool {
-	return !x.late(now) && x.pool.Members().MayRetry(now, x.pick.Attempt, x.last.ending.Retried(x.last.unprocessed), x.repeatable && !x.committed)
+	return !x.late(now) && x.pool.Members().MayRetry(now, &x.pick, x.target, x.last.ending.Retried(x.last.unprocessed), x.repeatable && !x.committed)
 }
 
 // late reports whether the exchange has had its whole time.

@@ -53,9 +53,12 @@ func (g *Group) pick(now time.Duration, r *pick.Request, rd *ready) int {
 }
 
 // untried reports whether there is a ready target that the request has not tried.
-func (rd *ready) untried(r *pick.Request) bool {
+func (rd *ready) untried(r *pick.Request) bool { return rd.other(r, nil) }
+
+// other reports the same of the targets besides one.
+func (rd *ready) other(r *pick.Request, but *Target) bool {
 	for _, t := range rd.targets {
-		if !slices.Contains(r.Tried, t.ID) {
+		if t != but && !slices.Contains(r.Tried, t.ID) {
 			return true
 		}
 	}
@@ -88,12 +91,13 @@ func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Durat
 	return o.failed() || last || t.attentive.Load()
 }
 
-// MayRetry reports whether a failed attempt, counted from 0, may be followed by another on a different target, and
-// counts it against the budget. repeatable says that the request may be sent twice: it is idempotent, its body is at
-// hand, and nothing of an answer has gone to the client.
-func (g *Group) MayRetry(now time.Duration, attempt int, o Outcome, repeatable bool) bool {
-	r := g.Config().Retry
-	return r != nil && attempt < r.Attempts && r.allows(o, repeatable) && g.budget.spend(now, r)
+// MayRetry reports whether a failed attempt at a target may be followed by another on a different one, and counts it against the budget.
+// The target is among those that the request has tried, or given besides. repeatable says that the request may be sent twice: it is
+// idempotent, its body is at hand, and nothing of an answer has gone to the client. Without another target that takes traffic there is no
+// retry: an answer that is a failure is better than none.
+func (g *Group) MayRetry(now time.Duration, r *pick.Request, t *Target, o Outcome, repeatable bool) bool {
+	c := g.Config().Retry
+	return c != nil && r.Attempt < c.Attempts && c.allows(o, repeatable) && g.ready.Load().other(r, t) && g.budget.spend(now, c)
 }
 
 // Candidate is a ready target as a strategy sees it.

@@ -133,15 +133,37 @@ func TestWhatARetryMayFollow(t *testing.T) {
 		{On5xx, 0, Broken, true, true}, {On5xx, 0, ServerError, true, true}, {On5xx, 0, ServerError, false, false}, {On5xx, 0, OK, true, false},
 	} {
 		cfg := full()
-		cfg.Retry.On = tc.on
-		if got := newGroup(t, cfg).MayRetry(0, tc.attempt, tc.o, tc.repeatable); got != tc.want {
+		cfg.Health, cfg.Retry.On = nil, tc.on
+		g := newGroup(t, cfg)
+		g.Add(0, Member{ID: "a"})
+		if got := g.MayRetry(0, &pick.Request{Attempt: tc.attempt}, nil, tc.o, tc.repeatable); got != tc.want {
 			t.Errorf("%+v: %v", tc, got)
 		}
 	}
 	cfg := full()
-	cfg.Retry = nil
-	if newGroup(t, cfg).MayRetry(0, 0, ConnectFailed, true) {
+	cfg.Health, cfg.Retry = nil, nil
+	g := newGroup(t, cfg)
+	g.Add(0, Member{ID: "a"})
+	if g.MayRetry(0, &pick.Request{}, nil, ConnectFailed, true) {
 		t.Error("without retries one was allowed")
+	}
+}
+
+// Without another target that takes traffic there is no retry, and none is counted against the budget.
+func TestRetriesNeedAnotherTarget(t *testing.T) {
+	cfg := full()
+	cfg.Health, cfg.Outliers, cfg.Retry = nil, nil, &Retry{Attempts: 9, On: OnConnect, Budget: 0, Floor: 1}
+	g := newGroup(t, cfg)
+	a, _ := g.Add(0, Member{ID: "a"})
+	b, _ := g.Add(0, Member{ID: "b"})
+	r := &pick.Request{Tried: []string{"a"}}
+	for range 20 {
+		if g.MayRetry(0, r, b, ConnectFailed, true) {
+			t.Fatal("both were tried")
+		}
+	}
+	if !g.MayRetry(0, &pick.Request{}, a, ConnectFailed, true) {
+		t.Error("the budget was spent on retries that were none")
 	}
 }
 
@@ -163,7 +185,7 @@ func TestRetryBudget(t *testing.T) {
 				t.Fatal("not chosen")
 			}
 			g.Release(now, a, ConnectFailed, 0)
-			if g.MayRetry(now, 0, ConnectFailed, true) {
+			if g.MayRetry(now, &pick.Request{}, nil, ConnectFailed, true) {
 				n++
 			}
 		}
@@ -179,7 +201,7 @@ func TestRetryBudget(t *testing.T) {
 		g.Release(0, a, OK, 0)
 	}
 	n := 0
-	for g.MayRetry(0, 0, ConnectFailed, true) {
+	for g.MayRetry(0, &pick.Request{}, nil, ConnectFailed, true) {
 		n++
 	}
 	if n > 110 {

@@ -70,10 +70,10 @@ func (q *Queue) Serve(now time.Duration, g *Group) {
 func (q *Queue) serve(now time.Duration, g *Group) {
 	for i := 0; i < len(q.waiting); {
 		w := q.waiting[i]
-		t, full := g.Choose(now, w.Request, w.Discard)
+		t, _ := g.Choose(now, w.Request, w.Discard)
 		if t == nil {
-			if full && len(w.Request.Tried) == 0 {
-				return // nobody behind it would find room either
+			if len(w.Request.Tried) == 0 {
+				return // nobody behind it would find a target either
 			}
 			i++
 			continue
