@@ -214,7 +214,7 @@ func (p *player) judgeGate(g gate.Gate, on *[len(sides{})]gate.Judgement, all *s
 	case j.Empty:
 		p.doubt("gate %s has nothing to judge: %s", g.Expr, j.Note)
 	default:
-		why = cmp.Or(p.hitNothing(&g), p.unseenByUsers(&g, j.Passed, all[asMeasured]), p.lateFor(&g), p.scaledLate(&g))
+		why = cmp.Or(p.hitNothing(&g), p.unseen(&g, j.Passed, all[asMeasured]), p.lateFor(&g), p.scaledLate(&g), p.otherCourse(&g, all[asMeasured]))
 		out.Why = why
 	}
 	if why != "" {

@@ -361,21 +361,20 @@ func aboutAFault(g *gate.Gate) bool {
 	return slices.Contains([]string{"detect", "eject", "recover", "residual", "lost"}, g.Metric)
 }
 
-// unseenByUsers says why a gate on failures is not judged although it comes out the same on all sides: while a fault was in
-// force users sent nothing, because the generator stood still. It is empty when the gate is judged. A gate that has failed
-// has failed on what was seen, but for detect and eject: the balancer notices a fault by requests.
-func (p *player) unseenByUsers(g *gate.Gate, passed bool, f *figures) string {
-	notices := g.Metric == "detect" || g.Metric == "eject"
-	failures := slices.Contains([]string{"error_rate", "failed", "dropped", "status", "lost"}, g.Metric)
-	if !notices && (!passed || !(aboutAFault(g) || failures || g.Metric == "rate")) {
+// unseen says why a gate is not judged although it comes out the same on all sides: for a good part of the time in which a fault had an
+// effect the generator stood still, so that hardly a request met it, and nobody knows what it would have done to those that would have: a
+// delay may make a queue overflow, and what was late misses what the system was by then. It is empty when the gate is judged. A gate that
+// has failed has failed on what was seen, but for detect and eject: the balancer notices a fault by requests.
+func (p *player) unseen(g *gate.Gate, passed bool, f *figures) string {
+	if !passed && g.Metric != "detect" && g.Metric != "eject" {
 		return ""
 	}
 	for _, r := range p.faults {
-		if r.injected == nil || (aboutAFault(g) && g.ID != r.ID) || (failures && !p.rec.canFail(r)) {
+		if r.injected == nil || (aboutAFault(g) && g.ID != r.ID) {
 			continue
 		}
 		if stood, of := p.stoodStill(r, p.judgedBy(g, f)); stood > time.Duration(unseenShare*float64(of)) {
-			return fmt.Sprintf("the load generator stood still, or worked off what had piled up meanwhile, for %.2f s of the %.2f s in which users would have met fault %s: they sent nothing then", stood.Seconds(), of.Seconds(), r.ID)
+			return fmt.Sprintf("the load generator stood still, or worked off what had piled up meanwhile, for %.2f s of the %.2f s in which requests would have met fault %s", stood.Seconds(), of.Seconds(), r.ID)
 		}
 	}
 	return ""
@@ -399,11 +398,11 @@ func (p *player) judgedBy(g *gate.Gate, f *figures) func(ph int) (from, to time.
 	}
 }
 
-// stoodStill is for how long the generator stood still while a fault was in force on closed loops, in the time that a gate
-// looks at; and how long that time is. Of a fault without an end the quiet stretches do not count: what comes then is the
-// system without its targets. Of one with an end they do: nobody knows what users would have met at its end.
+// stoodStill is for how long the generator stood still while a fault had an effect, in the time that a gate looks at; and how long that
+// time is. The quiet stretches do not count: what comes then is the system without the fault's targets. In closed loops those of a fault
+// with an end do: nobody knows what users would have met at its end.
 func (p *player) stoodStill(r *faultRun, judged func(ph int) (from, to time.Duration)) (stood, of time.Duration) {
-	begin, end := r.inForce()
+	begin, end := p.rec.effect(r)
 	count := func(from, to time.Duration) {
 		if from < to {
 			of += to - from
@@ -411,12 +410,9 @@ func (p *player) stoodStill(r *faultRun, judged func(ph int) (from, to time.Dura
 		}
 	}
 	for i, ph := range p.s.Load.Phases {
-		if ph.Users == 0 {
-			continue
-		}
 		from, to := judged(i)
 		from, to = max(from, begin), min(to, end)
-		if _, ends := r.End(); !ends {
+		if _, ends := r.End(); !ends || ph.Users == 0 {
 			for _, q := range p.rec.quiet(r) {
 				count(from, min(to, q.from))
 				from = max(from, q.to)
@@ -425,4 +421,44 @@ func (p *player) stoodStill(r *faultRun, judged func(ph int) (from, to time.Dura
 		count(from, to)
 	}
 	return stood, of
+}
+
+// effect is the time in which a fault is felt: while it is in force, and until those of its targets that it took out of service are back.
+func (r *record) effect(f *faultRun) (from, to time.Duration) {
+	from, to = f.inForce()
+	if f.injected == nil || to == forever {
+		return from, to
+	}
+	for _, id := range f.targets {
+		m := r.fleet.byID[id]
+		if m == nil {
+			continue
+		}
+		out := false // of service, since the fault was in force
+		for _, c := range m.changes {
+			switch {
+			case c.from == inServiceState && c.at >= *f.injected && c.at < to:
+				out = true
+			case c.to == inServiceState && out:
+				to, out = max(to, c.at), false
+			}
+		}
+		if out {
+			return from, forever
+		}
+	}
+	return from, to
+}
+
+// turnFailure notes that a request failed which the generator itself delayed into a fault: it should have been sent before.
+func (r *record) turnFailure(s *measure.Sample) {
+	if s.Outcome == measure.Succeeded || s.Outcome == measure.Cancelled || s.Stalled <= 0 {
+		return
+	}
+	sent, late := s.SentLate()
+	for _, f := range r.scheduled {
+		if from, _ := f.inForce(); late > 0 && sent-late < from && sent >= from {
+			s.Turned = true
+		}
+	}
 }

@@ -95,6 +95,7 @@ func (r *record) sample(s *measure.Sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.missFaults(s)
+	r.turnFailure(s)
 	r.health.add(s)
 	phase := r.recorder.PhaseAt(s.Due)
 	if profile.IsClosed(s.Seq) { // no plan says how many a closed loop sends

@@ -24,6 +24,7 @@ type scaler struct {
 	resumed   time.Duration               // when that was noticed
 	late      []lateTick                  // those that came later than is tolerated
 	decisions []reports.Decision
+	scaled    []time.Duration // when the number of servers that is wanted changed
 	waterfall []*stages
 }
 
@@ -143,6 +144,9 @@ func (p *player) scale(sc *scaler, point autoscale.Datapoint) {
 	signal.Warming = max(signal.Warming, 0)
 	d := sc.policy.Decide(&signal)
 	sc.note(reports.Decision{AtMS: reports.MS(now), Signal: signal, Decision: d})
+	if d.Desired != sc.desired {
+		sc.scaled = append(sc.scaled, now)
+	}
 	switch {
 	case d.Desired > sc.desired:
 		p.say("scale", sc.cfg.Group, "", "", fmt.Sprintf("out from %d to %d: %s", sc.desired, d.Desired, d.Reason))

@@ -137,6 +137,9 @@ func (p *player) distrustFigures(r *reports.Result, all *sides) {
 	if b := r.Validity.Bracket; b != nil && p.apart(r, b.UpperMS, b.LowerMS) {
 		p.doubt("the generator itself was late or stood still: p%.5g is %s as measured, and %s without that time", b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
 	}
+	if turns := p.turns(); len(turns) > 0 {
+		p.doubt("the load generator stood still at %.2f s, and %s: without that the system may have taken another course", turns[0].since.Seconds(), turns[0].what)
+	}
 	p.distrustPhases(r)
 	up, low := measured.judged, lower.judged
 	if up, down := reports.MS(up.Response.Mean()), reports.MS(low.Response.Mean()); !p.closedAtLimit() && p.apart(r, up, down) {

@@ -35,6 +35,9 @@ type Sample struct {
 	// knows of faults sets it, before the sample is added, and knows which ones a number stands for.
 	Missed int
 
+	// Turned: it failed, and the generator itself delayed it into a fault. Who knows of faults sets it, before the sample is added.
+	Turned bool
+
 	Outcome  Outcome
 	Class    Class // why it failed; empty for a success
 	Status   int   // HTTP status; 0 when there was no answer
@@ -66,7 +69,7 @@ const turnShare = .05
 
 // MayBeTurned reports whether a request may have failed because the generator itself delayed it, or failed for what its machine lacks.
 func (s *Sample) MayBeTurned() bool {
-	if s.Class == Resources {
+	if s.Class == Resources || s.Turned {
 		return true
 	}
 	return s.Stalled > 0 && float64(s.Stalled) >= turnShare*float64(s.Response())

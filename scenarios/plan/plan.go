@@ -172,6 +172,9 @@ type Phase struct {
 	Discard    bool
 }
 
+// Pauses reports whether the phase offers no requests.
+func (p *Phase) Pauses() bool { return p.Users == 0 && p.Rate.Kind == "pause" }
+
 // Scaling is how a group is scaled.
 type Scaling struct {
 	Group  string
@@ -221,7 +224,7 @@ func (s *Scenario) HasClosed() bool {
 // HasOpen reports whether a phase offers requests at a rate of its own; a pause offers none.
 func (s *Scenario) HasOpen() bool {
 	for _, p := range s.Load.Phases {
-		if p.Users == 0 && p.Rate.Kind != "pause" {
+		if p.Users == 0 && !p.Pauses() {
 			return true
 		}
 	}
