@@ -34,15 +34,15 @@ func (p *player) turns() (out []turn) {
 	return out
 }
 
-// changedBy says what of the system changed while the generator stood still and its burst drained, or in the wake of that; it is empty when
-// nothing did but by the scenario's own faults.
+// changedBy says what of the system changed while the generator stood still and its burst drained, or in the wake of that, when requests of
+// the burst may still have been under way; it is empty when nothing did but by the scenario's own faults.
 func (p *player) changedBy(s *measure.Stall) string {
 	wake := s.To + p.s.Objective.Window
 	for _, m := range p.fleet.members {
 		for _, c := range m.changes {
 			left := c.from == inServiceState
 			switch {
-			case c.at < s.From || c.at > wake || (!left && c.at > s.To) || p.byFault(m, c.at):
+			case c.at < s.From || c.at > wake || p.byFault(m, c.at):
 			case left:
 				return fmt.Sprintf("target %s went out of service at %.2f s (%s)", m.ID, c.at.Seconds(), c.reason)
 			case c.to == inServiceState && c.at > 0:
