@@ -71,11 +71,11 @@ func (x *Exchange) metClose(now time.Duration, e *Event) bool {
 	case !e.Reused || !e.Closed:
 		return false
 	}
-	return !e.Sent || (x.repeatable && WithinCloseRace(now-x.asked, e.Connecting))
+	return !e.Sent || (x.repeatable && withinCloseRace(now-x.asked, e.Connecting))
 }
 
-// WithinCloseRace reports whether a connection that was used before, and took so long to make, ended so soon after a request
+// withinCloseRace reports whether a connection that was used before, and took so long to make, ended so soon after a request
 // began that the request may have met the closing of an idle connection.
-func WithinCloseRace(ago, connecting time.Duration) bool {
+func withinCloseRace(ago, connecting time.Duration) bool {
 	return ago <= closeRace+min(connecting, maxRoundTrip)
 }

@@ -54,8 +54,8 @@ type Statuses struct {
 	Gone           int `json:"gone,omitempty"`            // in the access log, when the client went away first: 460
 }
 
-// StatusGone stands in the access log for a client that went away before its answer was whole.
-const StatusGone = 460
+// statusGone stands in the access log for a client that went away before its answer was whole.
+const statusGone = 460
 
 // Of is the status for a cause.
 func (s *Statuses) Of(c Cause) int {
@@ -89,7 +89,7 @@ func (s *Statuses) Of(c Cause) int {
 	case Timeout:
 		return cmp.Or(s.Timeout, 504)
 	case ClientGone:
-		return cmp.Or(s.Gone, StatusGone)
+		return cmp.Or(s.Gone, statusGone)
 	}
 	return 400
 }

@@ -99,8 +99,8 @@ func (e Ending) Retried(unprocessed bool) group.Outcome {
 // Cause is the cause of the balancer's own answer; NoCause where the error that ended the attempt says more.
 func (e Ending) Cause() Cause { return e.row().cause }
 
-// EndingOf is the ending of an attempt that the target answered with a status.
-func EndingOf(status int) Ending {
+// endingOfStatus is the ending of an attempt that the target answered with a status.
+func endingOfStatus(status int) Ending {
 	switch group.OutcomeOf(status) {
 	case group.GatewayError:
 		return AnsweredGateway

@@ -342,7 +342,7 @@ func (x *Exchange) leftQueue(now time.Duration, e *Event) Step {
 
 // head decides on an answer: it is passed on, or a failure that another attempt may follow.
 func (x *Exchange) head(now time.Duration, status int) Step {
-	x.last = failure{ending: EndingOf(status), status: status}
+	x.last = failure{ending: endingOfStatus(status), status: status}
 	if x.last.ending != Answered {
 		x.last.reason = "status " + strconv.Itoa(status)
 		if x.mayRetry(now) {

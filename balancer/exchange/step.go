@@ -26,8 +26,8 @@ const (
 	End                // nothing is left to be done, but for ending the connection of a client that has gone or stalled, for Cause; final
 )
 
-// Step is what a driver has to do next. Whatever it does, it ends the attempt with OverTime when the exchange's Deadline has come. Which fields are set depends on Do. After a final answer that its client did not take, Left
-// may still be told.
+// Step is what a driver has to do next. Which fields are set depends on Do. Whatever it does with a target, it ends the attempt with
+// OverTime when the exchange's Deadline has come. After a final answer that its client did not take, Left may still be told.
 type Step struct {
 	Do       Do
 	Status   int // of an End with a Cause: for the log

@@ -1,9 +1,9 @@
 // Package proxy is the HTTP/1.1 data plane of the reference balancer: what happens between a client's request and
 // a target's answer.
 //
-// A Front is the handler of a listener's connections. Every decision — which group, which target, whether to retry —
-// is asked of the pure packages route and group; messages are read and written by http1. Bodies stream both ways
-// with bounded memory; nothing is forwarded that was not understood.
+// A Front is the handler of a listener's connections. It decides nothing about a request: package exchange says what is to be done,
+// step by step, and hears what happened. Messages are read and written by http1. Bodies stream both ways with bounded memory; nothing is
+// forwarded that was not understood.
 //
 // An exchange runs on the goroutine of the client's connection. Only a request's body that did not come with its
 // head has a goroutine of its own, because target and client may speak at the same time.
