@@ -351,7 +351,7 @@ func (x *serverStream) Write(p []byte) (int, error) {
 		defer x.timer.Stop()
 	}
 	n, err := x.write(p)
-	if x.wasCut() { // net/http says only that the stream has ended
+	if x.wasCut() { // net/http may only say that the connection has ended
 		return n, os.ErrDeadlineExceeded
 	}
 	return n, err
