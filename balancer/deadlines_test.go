@@ -405,6 +405,41 @@ func TestShortAnswersThatAreNotTaken(t *testing.T) {
 	s.await(t, http2.FrameRSTStream)
 }
 
+// The time of an exchange bounds what its client may take, in either version, so that the target is there for others again.
+func TestExchangesThatAreNotTaken(t *testing.T) {
+	for name, client := range map[string]func(t *testing.T, r *running){
+		"HTTP/1.1": func(t *testing.T, r *running) {
+			c, _ := r.dial(t)
+			fmt.Fprint(c, plainGet)
+		},
+		"HTTP/2 without a window": func(t *testing.T, r *running) {
+			s := r.frames(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+			s.open(t, 1, "GET", false)
+			s.await(t, http2.FrameRSTStream)
+		},
+		"HTTP/2 and nothing read": func(t *testing.T, r *running) {
+			s := r.frames(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1})
+			_ = s.WriteWindowUpdate(0, 1<<30)
+			s.open(t, 1, "GET", false)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := rawTarget(t, reading(endless))
+			cfg := raws(x)
+			cfg.Groups[0].Timeouts.Exchange = 2 * short
+			cfg.Listeners[0].Timeouts = config.FrontTimeouts{Idle: time.Hour, Write: time.Hour}
+			r := start(t, cfg, nil)
+			client(t, r)
+			await(t, "the request to reach the target", func() bool { return x.text() != "" })
+			await(t, "the target to be given back", func() bool {
+				targets, _ := r.owners()[0].status()
+				return targets[0].InFlight == 0
+			})
+		})
+	}
+}
+
 // A client that takes an answer over HTTP/2 steadily, however little at a time, gets all of it.
 func TestSlowStreams(t *testing.T) {
 	t.Parallel()

@@ -106,7 +106,7 @@ func TestTargetsThatLeave(t *testing.T) {
 		{"no body, by a target with an error", plainGet, http2.FrameHeaders, goAway(1, http2.ErrCodeInternal), first, nil, 200, 1, 0},
 		{"a body that was kept, by a target that leaves for good", kept, http2.FrameHeaders, goAway(1, http2.ErrCodeNo), always, retry, 200, 1, 1},
 		{"a POST, by a target that leaves for good", post, http2.FrameHeaders, goAway(1, http2.ErrCodeNo), always, retry, 200, 1, 1},
-		{"an upload that is not served", upload, http2.FrameHeaders, goAway(1, http2.ErrCodeNo), first, retry, 502, 0, 0},
+		{"an upload that is not served", upload, http2.FrameData, goAway(1, http2.ErrCodeNo), first, retry, 502, 0, 0},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			leaving := &leaver{leaves: x.leaves, leave: x.leave, at: x.at}

@@ -27,6 +27,7 @@ type Client struct {
 	ctx       context.Context // of making connections
 	cancel    context.CancelFunc
 	connected atomic.Int64 // ns that the latest connection took to make
+	endings   endings
 
 	mu      sync.Mutex
 	conns   []*shared
@@ -92,7 +93,7 @@ func (c *Client) Open(ctx context.Context) (*Exchange, error) {
 
 func (c *Client) exchange(cc *shared) *Exchange {
 	near, far := net.Pipe()
-	x := &Exchange{Conn: near, far: far, cc: cc, scheme: c.scheme, authority: c.authority, stall: c.stall, interims: interims{to: far}}
+	x := &Exchange{Conn: near, far: far, cc: cc, scheme: c.scheme, authority: c.authority, stall: c.stall, endings: &c.endings, interims: interims{to: far}}
 	x.head.find = http1.Head{Line: 1 << 30, All: 1 << 30} // its size was seen to when it came
 	x.ctx, x.cancel = context.WithCancel(context.Background())
 	return x
@@ -224,6 +225,11 @@ type Exchange struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	wrote     atomic.Bool // the request's head was written to the target
+	asked     atomic.Bool // the request is whole
+	answered  atomic.Bool // the answer is, but for what is being read of it
+	beyond    [1]byte     // is read into, where nothing may come any more
+	endings   *endings
+	ending    ending
 	interims  interims
 
 	head    head
@@ -269,6 +275,8 @@ func (x *Exchange) start(whole []byte) error {
 		x.request.Body = x.content
 		x.request.Trailer = announced(h)
 		h.Del("Trailer")
+	} else {
+		x.asked.Store(true)
 	}
 	x.request = x.request.WithContext(httptrace.WithClientTrace(x.ctx, &httptrace.ClientTrace{
 		WroteHeaders:   func() { x.wrote.Store(true) },
@@ -294,6 +302,7 @@ func (x *Exchange) run() {
 		}
 	}
 	x.far.Close()
+	x.endings.ended(x)
 }
 
 // refused reports whether an exchange that has failed did so before anything of it was written, on a connection that is whole: net/http
@@ -311,28 +320,57 @@ func (x *Exchange) pass() error {
 	x.interims.wait()
 	out := appendFields(appendStatus(nil, res.StatusCode), res.Header)
 	bodiless := x.request.Method == http.MethodHead || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified
-	var body io.Reader
+	counted := res.ContentLength >= 0
 	switch {
-	case res.ContentLength >= 0:
-		if res.StatusCode != http.StatusNoContent {
-			out = append(out, "Content-Length: "...)
-			out = strconv.AppendInt(out, res.ContentLength, 10)
-			out = append(out, "\r\n"...)
-		}
-		body = res.Body
-	case bodiless:
-	default:
+	case counted && res.StatusCode != http.StatusNoContent:
+		out = append(out, "Content-Length: "...)
+		out = strconv.AppendInt(out, res.ContentLength, 10)
+		out = append(out, "\r\n"...)
+	case !counted && !bodiless:
 		out = append(out, "Transfer-Encoding: chunked\r\n"...)
-		body = &chunks{body: res.Body, trailer: func() http.Header { return res.Trailer }}
 	}
+	empty := bodiless || res.ContentLength == 0
+	x.answered.Store(empty)
 	if _, err := x.far.Write(append(out, "\r\n"...)); err != nil {
 		return err
 	}
-	if bodiless || body == nil {
-		return nil
+	switch {
+	case empty:
+		return x.awaitEnd(res.Body)
+	case counted:
+		return x.passCounted(res.Body, res.ContentLength)
 	}
+	body := &chunks{body: res.Body, trailer: func() http.Header { return res.Trailer }}
 	_, err = io.CopyBuffer(struct{ io.Writer }{x.far}, body, make([]byte, pieceSize+64))
 	return err
+}
+
+// passCounted passes a body on whose length is known.
+func (x *Exchange) passCounted(body io.Reader, left int64) error {
+	for buf := make([]byte, min(left, pieceSize)); left > 0; {
+		n, err := body.Read(buf)
+		left -= int64(n)
+		x.answered.Store(left <= 0)
+		if n > 0 {
+			if _, err := x.far.Write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return x.awaitEnd(body)
+}
+
+// awaitEnd waits for the end of a stream whose answer is whole.
+func (x *Exchange) awaitEnd(body io.Reader) error {
+	if _, err := body.Read(x.beyond[:]); err != io.EOF {
+		return err
+	}
+	return nil
 }
 
 func appendStatus(out []byte, status int) []byte {
@@ -352,11 +390,13 @@ func (x *Exchange) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the exchange; a stream that has not ended is reset.
+// Close ends the exchange. A stream that has not ended is reset, at once unless request and answer are whole.
 func (x *Exchange) Close() error {
 	x.once.Do(func() {
-		x.cancel()
 		x.Conn.Close()
+		if !x.asked.Load() || !x.answered.Load() || !x.endings.wait(x) {
+			x.cancel()
+		}
 		if !x.started {
 			x.cc.Release()
 		}

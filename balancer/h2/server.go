@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -227,9 +228,12 @@ type serverStream struct {
 	answer  http1.Body
 	started bool          // the answer's head was written
 	stall   time.Duration // how long the client may take nothing of the answer; 0 for any time
-	stalled *time.Timer
+	timer   *time.Timer   // of a write that is under way
 	ending  sync.Mutex
-	over    bool // the handler has returned, or is about to
+	writeBy time.Time   // until when the client may take what is written; zero for no limit
+	late    bool        // the stream was cut for what the client has not taken
+	closing *time.Timer // of the connection, while a write goes on that was cut
+	over    bool        // the handler has returned, or is about to
 }
 
 // begin makes the request's head. What can't be written in one is left for the parser to refuse.
@@ -315,11 +319,20 @@ func (x *serverStream) SetReadDeadline(t time.Time) error {
 // SetStall sets how long the client may take nothing of the answer; 0 stands for any time.
 func (x *serverStream) SetStall(d time.Duration) { x.stall = d }
 
-// SetWriteDeadline implements net.Conn: it is SetStall that limits writing.
-func (x *serverStream) SetWriteDeadline(time.Time) error { return nil }
+// SetWriteDeadline limits the writes that begin after it, however steadily the client takes the answer. A write that takes longer
+// ends the stream.
+func (x *serverStream) SetWriteDeadline(t time.Time) error {
+	x.ending.Lock()
+	defer x.ending.Unlock()
+	x.writeBy = t
+	return nil
+}
 
 // SetDeadline implements net.Conn.
-func (x *serverStream) SetDeadline(t time.Time) error { return x.SetReadDeadline(t) }
+func (x *serverStream) SetDeadline(t time.Time) error {
+	_ = x.SetWriteDeadline(t) // it never fails
+	return x.SetReadDeadline(t)
+}
 
 // Close implements net.Conn: the stream ends when its handler returns.
 func (x *serverStream) Close() error { return nil }
@@ -330,13 +343,22 @@ func (x *serverStream) Gone() bool { return x.r.Context().Err() != nil }
 // whole reports whether the answer was written to its end.
 func (x *serverStream) whole() bool { return x.started && x.answer.Ended() }
 
-// Write takes the answer, in pieces of any size, and passes them on at once.
+// Write takes the answer, in pieces of any size, and passes them on at once. The error is os.ErrDeadlineExceeded when the client has
+// not taken something in time, which ends the stream.
 func (x *serverStream) Write(p []byte) (int, error) {
-	size := len(p)
 	x.watch()
-	if x.stalled != nil {
-		defer x.stalled.Stop()
+	if x.timer != nil {
+		defer x.timer.Stop()
 	}
+	n, err := x.write(p)
+	if x.wasCut() { // net/http may only say that the connection has ended
+		return n, os.ErrDeadlineExceeded
+	}
+	return n, err
+}
+
+func (x *serverStream) write(p []byte) (int, error) {
+	size := len(p)
 	for !x.started && len(p) > 0 {
 		whole, rest, err := x.head.add(p)
 		if err != nil {
@@ -374,24 +396,53 @@ func (x *serverStream) Write(p []byte) (int, error) {
 
 // watch begins the time anew in which the client must take something.
 func (x *serverStream) watch() {
+	x.ending.Lock()
+	by := x.writeBy
+	x.ending.Unlock()
+	wait := x.stall
+	if left := time.Until(by); !by.IsZero() && (wait == 0 || left < wait) {
+		if wait = left; wait <= 0 {
+			x.cut()
+			return
+		}
+	}
 	switch {
-	case x.stall == 0:
-	case x.stalled == nil:
+	case wait == 0:
+	case x.timer == nil:
 		// A deadline of http2's own ends the stream even when nothing is being written.
-		x.stalled = time.AfterFunc(x.stall, x.cut)
+		x.timer = time.AfterFunc(wait, x.cut)
 	default:
-		x.stalled.Reset(x.stall)
+		x.timer.Reset(wait)
 	}
 }
+
+// resetTime is how long the reset of a stream whose time is over may wait for the client to read what was sent before it.
+const resetTime = time.Second
 
 // cut ends the stream. It may be called late, as timers are: once the handler has returned, net/http's writer must not be
 // used any more.
 func (x *serverStream) cut() {
 	x.ending.Lock()
 	defer x.ending.Unlock()
-	if !x.over {
-		_ = x.control.SetWriteDeadline(time.Unix(1, 0)) // a stream that has ended needs none
+	if x.over || x.late {
+		return
 	}
+	x.late = true
+	_ = x.control.SetWriteDeadline(time.Unix(1, 0)) // a stream that has ended needs none
+	if by := x.writeBy; !by.IsZero() && !time.Now().Before(by) {
+		// A client that reads nothing at all holds up the reset too, and the write with it.
+		x.closing = time.AfterFunc(resetTime, func() { x.Conn.Close() })
+	}
+}
+
+// wasCut reports whether cut has ended the stream. It is called when the write has ended.
+func (x *serverStream) wasCut() bool {
+	x.ending.Lock()
+	defer x.ending.Unlock()
+	if x.closing != nil {
+		x.closing.Stop()
+	}
+	return x.late
 }
 
 // end is called when the handler returns. The last of the answer, which net/http still holds, must be taken in time too.
@@ -399,6 +450,9 @@ func (x *serverStream) end() {
 	x.ending.Lock()
 	defer x.ending.Unlock()
 	x.over = true
+	if x.closing != nil {
+		x.closing.Stop()
+	}
 	if x.stall > 0 {
 		_ = x.control.SetWriteDeadline(time.Now().Add(x.stall)) // a stream that has ended needs none
 	}

@@ -1,11 +1,18 @@
 package h2
 
 import (
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // deadlines is a writer that notes the deadlines that are set, as net/http's takes them.
@@ -50,4 +57,106 @@ func TestTimersOfStreams(t *testing.T) {
 			t.Errorf("%v", w.set)
 		}
 	})
+}
+
+// What is written to a client must be taken in time, whatever the client does: the stream is reset, and the write says why. When the
+// client reads nothing at all, so that it can't even be told of the reset, its connection ends a little later.
+func TestDeadlinesOfStreams(t *testing.T) {
+	const limit, stall, never = 3 * time.Second, time.Minute, time.Hour
+	answer := "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 1000000)
+	for _, x := range []struct {
+		name   string
+		limit  time.Duration
+		window uint32
+		grants time.Duration // between grants of a little more of a window; 0 for none
+		deaf   bool
+		begins time.Duration // when the write does
+		ends   time.Duration
+		err    error
+	}{
+		{"no window", limit, 0, 0, false, 0, limit, os.ErrDeadlineExceeded},
+		{"a small window that grows steadily", limit, 10, time.Second / 2, false, 0, limit, os.ErrDeadlineExceeded},
+		{"a client that reads nothing", limit, 1 << 30, 0, true, 0, limit + resetTime, os.ErrDeadlineExceeded},
+		{"a write that begins late", limit, 1 << 30, 0, false, limit, limit, os.ErrDeadlineExceeded},
+		{"an answer that is taken", limit, 1 << 30, 0, false, 0, 0, nil},
+		{"no window, and no deadline that matters", never, 0, 0, false, 0, stall, os.ErrDeadlineExceeded},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				s := NewServer(time.Hour, 0)
+				var took time.Duration
+				var err error
+				answered, served := make(chan struct{}), make(chan struct{})
+				go func() {
+					defer close(served)
+					s.Serve(far, func(nc net.Conn) {
+						defer close(answered)
+						nc.(*serverStream).SetStall(stall)
+						began := time.Now()
+						_ = nc.SetWriteDeadline(began.Add(x.limit)) // it never fails
+						time.Sleep(x.begins)
+						_, err = io.WriteString(nc, answer)
+						took = time.Since(began)
+					})
+				}()
+				f := http2.NewFramer(near, near)
+				if _, err := io.WriteString(near, http2.ClientPreface); err != nil {
+					t.Fatal(err)
+				}
+				read := make(chan http2.ErrCode, 1)
+				var deaf chan struct{} // that nothing more is read
+				if x.deaf {
+					deaf = make(chan struct{})
+				}
+				go func() {
+					for {
+						frame, err := f.ReadFrame()
+						if err != nil {
+							return
+						}
+						switch frame := frame.(type) {
+						case *http2.RSTStreamFrame:
+							read <- frame.ErrCode
+						case *http2.HeadersFrame:
+							if x.deaf {
+								<-deaf
+								return
+							}
+						}
+					}
+				}()
+				setting := http2.Setting{ID: http2.SettingInitialWindowSize, Val: x.window}
+				if err := errors.Join(f.WriteSettings(setting), f.WriteWindowUpdate(0, 1<<30), f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte("\x82\x86\x84\x41\x01a"), EndHeaders: true, EndStream: true})); err != nil {
+					t.Fatal(err)
+				}
+				for granted := false; !granted && x.grants > 0; {
+					select {
+					case <-answered:
+						granted = true
+					case <-time.After(x.grants):
+						if err := f.WriteWindowUpdate(1, progressSize); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				<-answered
+				if took != x.ends || !errors.Is(err, x.err) {
+					t.Errorf("it ended after %v: %v", took, err)
+				}
+				if x.err != nil && !x.deaf {
+					if code := <-read; code != http2.ErrCodeInternal {
+						t.Errorf("it was reset with %v", code)
+					}
+				}
+				if x.deaf {
+					<-served // without the client's doing
+					close(deaf)
+				}
+				near.Close()
+				<-served
+				s.Shutdown(t.Context())
+			})
+		})
+	}
 }

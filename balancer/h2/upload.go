@@ -51,6 +51,7 @@ func (x *Exchange) Write(p []byte) (int, error) {
 			}
 		})
 		_ = x.upload.Close() // it never fails
+		x.asked.Store(true)
 	}
 	return size, nil
 }

@@ -8,6 +8,7 @@ type Descriptors struct {
 	most int64
 	free func() bool
 	used atomic.Int64
+	away atomic.Int64 // connections of clients who are told why they are turned away, beside the others
 }
 
 // NewDescriptors returns a bound. free closes some connections that nobody uses, and reports whether there was one.
@@ -41,6 +42,28 @@ func (d *Descriptors) take() bool {
 		if d.used.CompareAndSwap(n, n+1) {
 			return true
 		}
+	}
+}
+
+// The clients who are told at once why they are turned away hold descriptors that are not counted, for as long as linger takes. They
+// may have a small share of what is counted, because more would take the descriptors of connections to targets.
+const (
+	awayShare = 16
+	fewAway   = 4
+)
+
+// takeAway reports whether one more client may be told why it is turned away, by whichever listener, and counts it until giveAway.
+func (d *Descriptors) takeAway() bool {
+	if d != nil && d.away.Add(1) > max(d.most/awayShare, fewAway) {
+		d.away.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (d *Descriptors) giveAway() {
+	if d != nil {
+		d.away.Add(-1)
 	}
 }
 

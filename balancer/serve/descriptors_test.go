@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -156,5 +157,49 @@ func TestClientsWithinDescriptors(t *testing.T) {
 	}
 	if n := d.Open(); n != 0 {
 		t.Errorf("%d of the clients' descriptors were not given back", n)
+	}
+}
+
+// Those who are told why they are turned away hold no more than a small share of the descriptors, however many listeners turn them away.
+// The others are closed at once.
+func TestClientsTurnedAwayWithinDescriptors(t *testing.T) {
+	for _, x := range []struct {
+		descriptors *Descriptors
+		listeners   int
+		told        int
+	}{
+		{NewDescriptors(10, nil), 2, fewAway},
+		{NewDescriptors(105, nil), 2, 6},
+		{NewDescriptors(1<<20, nil), 1, maxAway},
+		{NewDescriptors(1<<20, nil), 2, 2 * maxAway},
+		{nil, 1, maxAway},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var servers []*Server
+			for range x.listeners {
+				servers = append(servers, New(Config{Descriptors: x.descriptors, Handler: handler(func(*Conn) {})}))
+			}
+			for range 2 { // the second time shows that the first gave all back
+				var clients []net.Conn
+				for i := range maxAway*x.listeners + 10 {
+					near, far := net.Pipe()
+					s := servers[i%x.listeners]
+					s.turnAway(newConn(s, far))
+					clients = append(clients, near)
+				}
+				synctest.Wait()
+				told := 0
+				for _, nc := range clients {
+					if n, _ := nc.Read(make([]byte, 1)); n > 0 { // the others are closed
+						told++
+					}
+					nc.Close()
+				}
+				if told != x.told {
+					t.Errorf("%d of %d clients of %d listeners were told, want %d", told, len(clients), x.listeners, x.told)
+				}
+				synctest.Wait()
+			}
+		})
 	}
 }

@@ -55,9 +55,11 @@ func (c *Conn) Reset() {
 // Bound sets an instant by which what is written must have been taken, however steadily the client takes it; the zero
 // time is none.
 func (c *Conn) Bound(t time.Time) {
+	below := c.nc // a stream
 	if c.steady != nil {
-		_ = c.steady.SetWriteDeadline(t) // a connection that is closed already tells at the next use
+		below = c.steady
 	}
+	_ = below.SetWriteDeadline(t) // a connection that is closed already tells at the next use
 }
 
 // drainLimit is how much of an unread body is read on to keep a connection; nginx' and net/http's are of the

@@ -165,13 +165,12 @@ func (s *Server) leave(c *Conn) {
 	delete(s.open, c)
 }
 
-// maxAway bounds how many connections are told at once why they are closed; the others are just closed.
+// maxAway bounds how many connections of a listener are told at once why they are closed; the others are just closed.
 const maxAway = 100
 
 // turnAway closes a connection that is one too many.
 func (s *Server) turnAway(c *Conn) {
-	if s.away.Add(1) > maxAway || s.cfg.TLS != nil { // a handshake would cost more than the answer is worth
-		s.away.Add(-1)
+	if s.cfg.TLS != nil || !s.tells() { // a handshake would cost more than the answer is worth
 		s.cfg.Refused(http.StatusServiceUnavailable, ErrFull)
 		c.nc.Close()
 		return
@@ -180,8 +179,18 @@ func (s *Server) turnAway(c *Conn) {
 		c.refuse(ErrFull)
 		c.release()
 		c.nc.Close()
+		s.cfg.Descriptors.giveAway()
 		s.away.Add(-1)
 	})
+}
+
+// tells reports whether one more connection may be told why it is closed, and counts it.
+func (s *Server) tells() bool {
+	if s.away.Add(1) <= maxAway && s.cfg.Descriptors.takeAway() {
+		return true
+	}
+	s.away.Add(-1)
+	return false
 }
 
 // ServeStream serves one exchange on a connection that is a stream of HTTP/2.
