@@ -285,7 +285,7 @@ func TestTargetsThatMisbehave(t *testing.T) {
 		{"another protocol unasked", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", 502, false},
 		{"a body that breaks off", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", 0, true},
 		{"a chunk that breaks off", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", 0, true},
-		{"a chunk that is none", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabXX", 0, true},
+		{"a chunk that is none", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabXX", 502, false},
 	} {
 		x := rawTarget(t, func(c net.Conn, r *bufio.Reader) {
 			_, _ = http.ReadRequest(r)
