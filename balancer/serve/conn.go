@@ -332,7 +332,7 @@ func (c *Conn) ReadBody() ([]byte, error) {
 			}
 			continue
 		}
-		if c.Request.Expect && !c.continued && !c.handlers {
+		if c.Request.Expect && !c.handlers && !c.continued { // in this order: a handler may say Continued meanwhile
 			c.continued = true
 			if err := c.Write(continueLine); err != nil {
 				return nil, err
