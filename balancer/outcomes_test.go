@@ -337,6 +337,12 @@ func ofClients() []outcome {
 			cfg.Groups[0].HTTP2, cfg.Groups[0].Timeouts.Response, cfg.Listeners[0].Timeouts.Body = true, short, short
 		}, client: expects("", "408"), status: 408, cause: "slow"},
 		{name: "gone while it waits, with another request behind", target: mute, client: begins(plainGet+plainGet, "", true), status: 460, cause: "client_gone"},
+		{name: "gone while it waits, with an empty line behind", target: mute, client: func(t *testing.T, r *running) {
+			c, _ := r.dial(t)
+			_, _ = io.WriteString(c, plainGet+"\r\n")
+			underWay(t, r)
+			c.Close()
+		}, status: 460, cause: "client_gone"},
 		{name: "gone in the answer", target: reading(endless), client: half(reset), status: 460, cause: "client_gone"},
 		{name: "gone in body and answer", target: echoing, client: func(t *testing.T, r *running) {
 			c, rd := r.dial(t)

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"time"
@@ -16,14 +17,14 @@ func (c *Conn) Abort() {
 }
 
 // Gone reports whether the client has closed its connection, without waiting. One that only has stopped to send
-// counts as gone too: few clients do that, and no balancer tells them apart. What is unread of the request's own body does not matter; what
-// came behind it may be another request, which is answered first, unless the client has reset the connection and reads nothing any more.
+// counts as gone too: few clients do that, and no balancer tells them apart. What is unread of the request's own body does not matter, nor
+// do empty lines. What else came behind it may be another request: such a client waits for its answers, unless it has reset the connection.
 func (c *Conn) Gone() bool {
 	if c.watch == nil {
 		s, ok := c.nc.(interface{ Gone() bool })
 		return ok && s.Gone()
 	}
-	if c.at < c.have && c.body.Ended() {
+	if c.body.Ended() && len(bytes.TrimLeft(c.unread(), "\r\n")) > 0 { // empty lines are no request (RFC 9112, 2.2)
 		return c.watch.Broken()
 	}
 	return c.watch.Gone()
