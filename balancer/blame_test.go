@@ -61,6 +61,35 @@ func takesNothingUntil(gaveUp <-chan struct{}) func(*testing.T, *running) {
 	})
 }
 
+// eventsResponse is the response timeout for targets that answer as events do, who take twice as long.
+const eventsResponse = 4 * short
+
+// events answers bit by bit without a look at the request's body, as a stream of events does.
+func events(w http.ResponseWriter, r *http.Request) {
+	for began := time.Now(); time.Since(began) < 2*eventsResponse && r.Context().Err() == nil; time.Sleep(short / 3) {
+		_, _ = io.WriteString(w, "data: x\n\n")
+		_ = http.NewResponseController(w).Flush()
+	}
+}
+
+// sendsAndReads is a client that sends more of a body than fits the buffers on its way, and reads its answer to the end meanwhile.
+func sendsAndReads(t *testing.T, r *running) {
+	const size = 12 << 20
+	c, rd := r.dial(t)
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		_, _ = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
+		_, _ = c.Write(make([]byte, size))
+	})
+	if res, err := http.ReadResponse(rd, nil); err != nil {
+		t.Error(err)
+	} else if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		t.Errorf("in the answer: %v", err)
+	}
+	c.Close()
+	sending.Wait()
+}
+
 // framing is a target of HTTP/2 that writes frames: it is called for each request.
 func framing(serve func(c net.Conn, f *http2.Framer, id uint32)) func(net.Conn, *bufio.Reader) {
 	return func(c net.Conn, r *bufio.Reader) {
@@ -148,6 +177,14 @@ func blameless() []outcome {
 				panic(http.ErrAbortHandler)
 			}
 		}, nil), client: begins(unfinished, "", false), status: 502, cause: "broken"},
+		{name: "sends a body that the target does not read while it answers", change: func(t *testing.T, cfg *config.Config) {
+			handlerTargets(events, func(s *http.Server) { s.Protocols.SetHTTP1(true) })(t, cfg)
+			cfg.Groups[0].HTTP2, cfg.Groups[0].Timeouts.Response = false, eventsResponse
+		}, client: sendsAndReads, status: 200},
+		{name: "HTTP/2: sends a body that the target does not read while it answers", change: func(t *testing.T, cfg *config.Config) {
+			handlerTargets(events, nil)(t, cfg)
+			cfg.Groups[0].Timeouts.Response = eventsResponse
+		}, client: sendsAndReads, status: 200},
 		{name: "takes nothing until the target gives up", target: givesUpSending(gaveUp), client: takesNothingUntil(gaveUp), status: 200, cause: "broken"},
 		{name: "control bytes come back", target: reading(func(c net.Conn, _ *bufio.Reader) {
 			_, _ = io.WriteString(c, "HTTP/1.1 302 Found\x7f\r\nLocation: /\x01\x7f\x1b\r\nContent-Length: 0\r\n\r\n")

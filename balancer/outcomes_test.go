@@ -146,6 +146,24 @@ func fill(head string, chunked bool) func(*testing.T, *running) {
 	}
 }
 
+// expects is a client that holds a body of five bytes back until it is told to go on, sends what it is given of it then, and is answered
+// with a status.
+func expects(body, status string) func(*testing.T, *running) {
+	return func(t *testing.T, r *running) {
+		c, rd := r.dial(t)
+		defer c.Close()
+		_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+		if lines := head(t, rd); lines[0] != "HTTP/1.1 100 Continue" {
+			t.Errorf("before the body: %q", lines)
+			return
+		}
+		_, _ = io.WriteString(c, body)
+		if lines := head(t, rd); !strings.HasPrefix(lines[0], "HTTP/1.1 "+status+" ") {
+			t.Errorf("%q", lines)
+		}
+	}
+}
+
 // half reads a little of an answer without end, and then does something.
 func half(then func(c net.Conn, rd *bufio.Reader)) func(*testing.T, *running) {
 	return func(t *testing.T, r *running) {
@@ -246,7 +264,7 @@ func ofTargets() []outcome {
 		{name: "reset in the request's body", target: saying(""), client: request(unfinished), status: 502, cause: "broken", ejects: true},
 		{name: "malformed head", target: saying("garbage\r\n\r\n"), client: request(plainGet), status: 502, cause: "broken", ejects: true},
 		{name: "NUL in the head", target: saying("HTTP/1.1 200 OK\r\nA: \x00\r\nContent-Length: 0\r\n\r\n"), client: request(plainGet), status: 502, cause: "broken", ejects: true},
-		{name: "malformed chunk", target: saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabXX"), client: request(plainGet), status: 200, cause: "broken", ejects: true},
+		{name: "malformed chunk", target: saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabXX"), client: request(plainGet), status: 502, cause: "broken", ejects: true},
 		{name: "head too large", target: saying(large), client: request(plainGet), status: 502, cause: "broken", ejects: true},
 		{name: "no answer in time", target: mute, change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Response = short }), client: request(plainGet), status: 504, cause: "timeout", ejects: true},
 		{name: "no answer in time to a slow body", target: mute, change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Response = short }), client: slowUpload("504"), status: 504, cause: "timeout", ejects: true},
@@ -259,10 +277,8 @@ func ofTargets() []outcome {
 			mute(c, r)
 		}), change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Response = short }), client: request(plainGet), status: 200, cause: "timeout", ejects: true},
 		{name: "exchange over, waiting for the target", target: mute, change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Exchange = short }), client: request(plainGet), status: 504, cause: "timeout", ejects: true},
-		{name: "silence before 100 Continue", target: mute, change: timeouts(func(f *config.FrontTimeouts, x *config.TargetTimeouts) { f.Body, x.Response = short/2, short }),
-			client: request("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"), status: 504, cause: "timeout", ejects: true},
-		{name: "exchange over before 100 Continue", target: mute, change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Exchange = short }),
-			client: request("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"), status: 504, cause: "timeout", ejects: true},
+		{name: "silence after 100 Continue", target: mute, change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Response = short }),
+			client: expects("hello", "504"), status: 504, cause: "timeout", ejects: true},
 		{name: "body not taken", change: func(t *testing.T, cfg *config.Config) {
 			*cfg = raws(rawTarget(t, deaf(t)), rawTarget(t, deaf(t)))
 			cfg.Groups[0].Timeouts.Response = short
@@ -310,14 +326,23 @@ func ofClients() []outcome {
 		{name: "expects and never sends", target: reading(func(c net.Conn, r *bufio.Reader) {
 			_, _ = io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
 			mute(c, r)
-		}), change: timeouts(func(f *config.FrontTimeouts, x *config.TargetTimeouts) { f.Body, x.Response = 2*short, short }),
-			client: func(t *testing.T, r *running) {
-				c, rd := r.dial(t)
-				defer c.Close()
-				_, _ = io.WriteString(c, "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-				head(t, rd)
-				head(t, rd)
-			}, status: 408, cause: "slow"},
+		}), change: timeouts(func(f *config.FrontTimeouts, x *config.TargetTimeouts) { f.Body, x.Response = 2*short, short }), client: expects("", "408"), status: 408, cause: "slow"},
+		{name: "expects and never sends, and the target waits in silence", target: mute, change: timeouts(func(f *config.FrontTimeouts, x *config.TargetTimeouts) { f.Body, x.Response = short, short }),
+			client: expects("", "408"), status: 408, cause: "slow"},
+		{name: "expects and never sends, exchange over", target: mute, change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Exchange = 2 * short }),
+			client: expects("", "408"), status: 408, cause: "slow"},
+		{name: "HTTP/2: expects and never sends, and the target waits in silence", change: func(t *testing.T, cfg *config.Config) {
+			silent := func(c net.Conn, r *bufio.Reader) { serveFrames(c, r, nil, func(*http2.Framer, http2.Frame) {}) }
+			*cfg = raws(rawTarget(t, silent), rawTarget(t, silent))
+			cfg.Groups[0].HTTP2, cfg.Groups[0].Timeouts.Response, cfg.Listeners[0].Timeouts.Body = true, short, short
+		}, client: expects("", "408"), status: 408, cause: "slow"},
+		{name: "gone while it waits, with another request behind", target: mute, client: begins(plainGet+plainGet, "", true), status: 460, cause: "client_gone"},
+		{name: "gone while it waits, with an empty line behind", target: mute, client: func(t *testing.T, r *running) {
+			c, _ := r.dial(t)
+			_, _ = io.WriteString(c, plainGet+"\r\n")
+			underWay(t, r)
+			c.Close()
+		}, status: 460, cause: "client_gone"},
 		{name: "gone in the answer", target: reading(endless), client: half(reset), status: 460, cause: "client_gone"},
 		{name: "gone in body and answer", target: echoing, client: func(t *testing.T, r *running) {
 			c, rd := r.dial(t)

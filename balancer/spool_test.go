@@ -5,11 +5,50 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
 )
+
+// The whole time of an exchange bounds how long a body is kept for another attempt, however steadily it comes.
+func TestSpoolingEndsWithTheExchange(t *testing.T) {
+	x := rawTarget(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+	cfg := raws(x)
+	cfg.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnError, Budget: 1, Floor: 10, Spool: 1 << 20}
+	cfg.Groups[0].Timeouts.Exchange = 2 * short
+	for name, pause := range map[string]time.Duration{"steady": time.Millisecond, "none": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, cfg, nil)
+			c, rd := r.dial(t)
+			answered := make(chan struct{})
+			var sending sync.WaitGroup
+			sending.Go(func() {
+				_, _ = io.WriteString(c, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+				for {
+					select {
+					case <-answered:
+						return
+					case <-time.After(pause):
+						_, _ = io.WriteString(c, "x") // it is answered before its end
+					}
+				}
+			})
+			defer sending.Wait()
+			defer close(answered)
+			lines := head(t, rd)
+			if !strings.HasPrefix(lines[0], "HTTP/1.1 408 ") || !slices.Contains(lines, "Connection: close") {
+				t.Errorf("%q", lines)
+			}
+			if n := r.Stats().Refused; n != 1 || x.text() != "" {
+				t.Errorf("%d refused; the target has %q", n, x.text())
+			}
+		})
+	}
+}
 
 // A chunked body that reaches the bound of what is kept with its last piece goes to the target with its end.
 func TestSpoolsThatAreJustFull(t *testing.T) {

@@ -204,6 +204,28 @@ func TestForwardedHeaders(t *testing.T) {
 	}
 }
 
+// A client that sends no more after a request which came behind a body has not gone: it waits for the answers.
+func TestRequestBehindABodyAndNoMore(t *testing.T) {
+	x := rawTarget(t, func(c net.Conn, r *bufio.Reader) {
+		if req, err := http.ReadRequest(r); err == nil {
+			_, _ = io.Copy(io.Discard, req.Body)
+			time.Sleep(2 * short) // the balancer looks after the client meanwhile
+			_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
+		}
+	})
+	r := start(t, raws(x), nil)
+	c, rd := r.dial(t)
+	_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+	underWay(t, r) // so that the body comes by itself
+	_, _ = io.WriteString(c, "hello"+plainGet)
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if lines := head(t, rd); lines[0] != "HTTP/1.1 204 No Content" {
+		t.Errorf("%q", lines)
+	}
+}
+
 // Requests sent ahead are answered in order, and each reaches a target whole.
 func TestPipelinedRequests(t *testing.T) {
 	r := start(t, settings(server(t, "one")), nil)
@@ -285,7 +307,7 @@ func TestTargetsThatMisbehave(t *testing.T) {
 		{"another protocol unasked", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", 502, false},
 		{"a body that breaks off", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", 0, true},
 		{"a chunk that breaks off", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", 0, true},
-		{"a chunk that is none", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabXX", 0, true},
+		{"a chunk that is none", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabXX", 502, false},
 	} {
 		x := rawTarget(t, func(c net.Conn, r *bufio.Reader) {
 			_, _ = http.ReadRequest(r)

@@ -123,6 +123,13 @@ func (c *Conn) Gone() bool {
 	return c.in.over()
 }
 
+// Broken reports whether the connection is over both ways: the peer has reset it, or it was closed here.
+func (c *Conn) Broken() bool {
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	return c.in.failed != nil || c.in.unread
+}
+
 // Taken is how many bytes the peer's buffer has taken so far.
 func (c *Conn) Taken() int64 {
 	c.out.mu.Lock()

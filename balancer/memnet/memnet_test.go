@@ -50,17 +50,18 @@ func TestWaysToEnd(t *testing.T) {
 		end         func(c *Conn)
 		read, write error // the peer's
 		quiet, gone bool
+		broken      bool
 	}{
-		"open":          {func(*Conn) {}, os.ErrDeadlineExceeded, nil, true, false},
-		"half closed":   {func(c *Conn) { _ = c.CloseWrite() }, io.EOF, nil, false, true},
-		"closed":        {func(c *Conn) { c.Close() }, io.EOF, syscall.ECONNRESET, false, true},
-		"reset":         {func(c *Conn) { c.Reset() }, syscall.ECONNRESET, syscall.ECONNRESET, false, true},
-		"closed unread": {func(c *Conn) { await(c); c.Close() }, syscall.ECONNRESET, syscall.ECONNRESET, false, true},
+		"open":          {func(*Conn) {}, os.ErrDeadlineExceeded, nil, true, false, false},
+		"half closed":   {func(c *Conn) { _ = c.CloseWrite() }, io.EOF, nil, false, true, false},
+		"closed":        {func(c *Conn) { c.Close() }, io.EOF, syscall.ECONNRESET, false, true, false},
+		"reset":         {func(c *Conn) { c.Reset() }, syscall.ECONNRESET, syscall.ECONNRESET, false, true, true},
+		"closed unread": {func(c *Conn) { await(c); c.Close() }, syscall.ECONNRESET, syscall.ECONNRESET, false, true, true},
 		"something to read": {func(c *Conn) {
 			if _, err := c.Write([]byte("x")); err != nil {
 				panic(err)
 			}
-		}, nil, nil, false, false},
+		}, nil, nil, false, false, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := pair(t)
@@ -72,8 +73,8 @@ func TestWaysToEnd(t *testing.T) {
 				}
 			}
 			tc.end(a)
-			if b.Quiet() != tc.quiet || b.Gone() != tc.gone {
-				t.Errorf("%s: quiet %v, gone %v", name, b.Quiet(), b.Gone())
+			if b.Quiet() != tc.quiet || b.Gone() != tc.gone || b.Broken() != tc.broken {
+				t.Errorf("%s: quiet %v, gone %v, broken %v", name, b.Quiet(), b.Gone(), b.Broken())
 			}
 			_ = b.SetReadDeadline(time.Now().Add(time.Second))
 			if _, err := b.Read(make([]byte, 1)); !errors.Is(err, tc.read) {

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/h2"
+	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
@@ -23,6 +24,9 @@ func (x *driver) converse(idle time.Duration) exchange.Event {
 			return x.broken(err)
 		}
 	} else if !x.c.Whole() {
+		if err := x.beginHolding(idle); err != nil {
+			return x.broken(err)
+		}
 		x.startUpload()
 	}
 	for {
@@ -34,6 +38,9 @@ func (x *driver) converse(idle time.Duration) exchange.Event {
 			return x.broken(errUnasked)
 		}
 		if status >= 200 || status == http.StatusSwitchingProtocols {
+			if err := x.checkBegun(); err != nil {
+				return x.broken(receiveError(err))
+			}
 			x.told = ""
 			return exchange.Event{Kind: exchange.Head, Status: status}
 		}
@@ -46,6 +53,17 @@ func (x *driver) converse(idle time.Duration) exchange.Event {
 // head reads the head of an answer, final or not.
 func (x *driver) head() error {
 	return x.u.head(string(x.c.Request.Method) == http.MethodHead, x.resetFields, x.onField)
+}
+
+// checkBegun returns the error of a body that is malformed in what has come of it with its head: nothing has been said to the client yet.
+func (x *driver) checkBegun() error {
+	if !x.u.res.Chunked {
+		return nil
+	}
+	var body http1.Body
+	body.Start(&x.u.res)
+	_, _, err := body.Feed(x.u.unread(), nil)
+	return err
 }
 
 // answeredEarly returns nil when a target that did not take the whole request has answered it: it may refuse a large one
@@ -102,23 +120,6 @@ type receivedError struct{ error }
 func (e receivedError) Error() string { return "receive: " + e.error.Error() }
 func (e receivedError) Unwrap() error { return e.error }
 
-// interim passes an answer on that is not the final one. A client of HTTP/1.0 does not know such.
-func (x *driver) interim() error {
-	if x.c.Request.Minor == 0 || (x.u.res.Status == http.StatusContinue && !x.c.Request.Expect) {
-		return nil
-	}
-	if x.u.res.Status == http.StatusContinue {
-		x.waits = false
-	}
-	out := serve.AppendStatus(x.c.Out(), x.u.res.Status)
-	out = x.appendFields(out, false)
-	return x.tellClient(append(out, "\r\n"...))
-}
-
-// expecting reports whether the client waits to be told by the target to send its body. Until then the target is waited for, although
-// the request is not whole.
-func (x *driver) expecting() bool { return x.waits && x.upload.untouched() }
-
 // forward passes the final answer on, or answers in the target's place.
 func (x *driver) forward(step *exchange.Step) exchange.Event {
 	x.answered, x.access.Status = true, step.Status
@@ -148,7 +149,7 @@ func (x *driver) answer(step *exchange.Step) error {
 	if !bodiless && (r.Chunked || r.Length < 0) && !chunked {
 		x.c.Close = true // only the connection's end can end the body
 	}
-	if x.upload != nil && !x.upload.done() && x.c.Request.Expect {
+	if x.expecting() {
 		x.c.Close = true // the client may or may not send the body that it announced
 	}
 	out := serve.AppendStatus(x.c.Out(), r.Status)

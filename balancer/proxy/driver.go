@@ -38,6 +38,7 @@ type driver struct {
 	unsent  bool // the target did not take all of it
 	upload  *upload
 	passing atomic.Bool // the client is being written to, while its body is passed on
+	spoke   atomic.Bool // something came of the target since the last look while it took nothing of the body
 	access  Access      // what is to be told of the request
 
 	traced   bool // the request carries its number, and the listener's balancer traces
@@ -54,7 +55,8 @@ type driver struct {
 	attempt  int       // the latest one that has begun, counted from 1
 	before   exchange.Waits
 
-	waits bool // the client holds its body back until it is told to go on, and was not
+	waits      bool      // the client holds its body back until it is told to go on, and was not
+	continueAt time.Time // when it is told so by us, if not by the target
 }
 
 func newDriver(f *Front, c *serve.Conn) *driver {

@@ -74,8 +74,10 @@ func (x *driver) appendRequest(out []byte) ([]byte, error) {
 		out = append(out, "\r\n"...)
 	}
 	if r.Expect {
-		out = append(out, "Expect: 100-continue\r\n"...)
-		x.c.Continued(x.pool.response()) // the target says when
+		x.c.HandleContinue(continueAfter)
+		if !x.pool.HTTP2 { // see beginHolding
+			out = append(out, "Expect: 100-continue\r\n"...)
+		}
 	}
 	if r.Upgrade != nil {
 		out = append(out, "Connection: upgrade\r\nUpgrade: "...)

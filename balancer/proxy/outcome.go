@@ -86,14 +86,14 @@ func (x *driver) seen(err error) (exchange.Ending, error) {
 // addWaits adds how the time of the exchange was spent, when it is over.
 func (x *driver) addWaits(e *exchange.Event) {
 	e.Expecting = x.expecting()
-	e.Waits = exchange.Waits{Target: time.Duration(x.onTarget.read()), Client: time.Duration(x.onClient.read())}
+	e.Waits = exchange.Waits{Target: x.onTarget.read(), Client: x.onClient.read()}
 	e.Here = exchange.Waits{Target: e.Waits.Target - x.before.Target, Client: e.Waits.Client - x.before.Client}
 }
 
 // noteAttempt notes how the time was spent until an attempt began.
 func (x *driver) noteAttempt() {
 	if n := x.m.Trace().Attempts; n != x.attempt && !x.end.IsZero() {
-		x.attempt, x.before = n, exchange.Waits{Target: time.Duration(x.onTarget.read()), Client: time.Duration(x.onClient.read())}
+		x.attempt, x.before = n, exchange.Waits{Target: x.onTarget.read(), Client: x.onClient.read()}
 	}
 }
 
@@ -118,11 +118,11 @@ func (x *driver) patience(err error) time.Duration {
 		return 0
 	}
 	waited := x.taking.read()
-	asked := !x.c.Request.Expect || x.u.got // otherwise the client may wait for 100 Continue
+	asked := !x.expecting() || x.u.got // otherwise the client may wait for 100 Continue
 	if x.upload != nil && asked {
 		waited = max(waited, x.upload.waiting.read())
 	}
-	return time.Duration(waited)
+	return waited
 }
 
 // untouched reports whether nothing of the exchange under way has reached the target's kernel, by an error that ended it: no byte

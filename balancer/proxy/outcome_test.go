@@ -146,7 +146,7 @@ func TestEndsOfSharedConnections(t *testing.T) {
 	u := newUpstream(&Pool{HTTP2: true}, address)
 	defer u.close()
 	impatient := &upload{}
-	impatient.waiting.total.Store(int64(time.Second))
+	impatient.waiting.total = time.Second
 	exchanges := []*upload{impatient, nil, nil, impatient}
 	var conns []*conn
 	for range exchanges {

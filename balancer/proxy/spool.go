@@ -47,12 +47,14 @@ func toldOfBody(err error) string {
 	return err.Error()
 }
 
-// spool reads on in the body, to its end or up to a bound.
+// spool reads on in the body, to its end or up to a bound, or until the exchange has had its whole time.
 func (x *driver) spool(most int) error {
 	r := &x.c.Request
 	if most == 0 || x.c.Whole() {
 		return nil
 	}
+	x.c.BoundBody(x.end)
+	defer x.c.BoundBody(time.Time{})
 	var content []byte
 	for began := len(x.request); len(x.request)-began < most; {
 		piece, err := x.readBody(x.c)

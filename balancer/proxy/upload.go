@@ -27,6 +27,7 @@ type upload struct {
 func (x *driver) startUpload() {
 	up := &upload{ended: make(chan struct{})}
 	x.upload = up
+	x.spoke.Store(false)
 	c, u := x.c, x.u
 	go func() {
 		defer close(up.ended)

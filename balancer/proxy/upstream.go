@@ -83,10 +83,11 @@ type conn struct {
 	reused    bool      // it has had an exchange before this one
 	idleSince time.Time // when it was given back
 
-	x      *driver   // under way; nil while idle
-	before int64     // bytes that had been sent before it
-	got    bool      // something of its answer came
-	looked time.Time // when the client was last known to be there, while the head of the answer is waited for
+	x        *driver   // under way; nil while idle
+	before   int64     // bytes that had been sent before it
+	got      bool      // something of its answer came
+	counting bool      // the time is counted as the target's
+	looked   time.Time // when the client was last known to be there, while the head of the answer is waited for
 
 	in   *[]byte // nil while idle
 	have int
@@ -375,10 +376,25 @@ func (c *conn) fill() error {
 		return c.await()
 	}
 	if !c.x.upload.running() { // a body on its way counts for itself
+		c.count()
+	}
+	defer c.countNoMore()
+	return c.await()
+}
+
+// count begins to count the time as the target's.
+func (c *conn) count() {
+	if !c.counting {
+		c.counting = true
 		c.x.onTarget.start()
 	}
-	defer c.x.onTarget.stop()
-	return c.await()
+}
+
+func (c *conn) countNoMore() {
+	if c.counting {
+		c.counting = false
+		c.x.onTarget.stop()
+	}
 }
 
 // await waits for more. The time in which the target must say something begins when it has the whole request.
@@ -393,21 +409,32 @@ func (c *conn) await() error {
 		if end := c.x.end; !end.IsZero() && end.Before(by) {
 			by = end
 		}
+		if c.x.expecting() && c.x.continueAt.Before(by) {
+			by = c.x.continueAt
+		}
 		_ = c.nc.SetReadDeadline(by) // a connection that is closed tells at the read
 		n, err := c.nc.Read((*c.in)[c.have:])
 		c.have += n
 		client := c.x.watched()
-		if client != nil && !c.x.end.IsZero() && !c.x.onTarget.running() { // the body has ended meanwhile
-			c.x.onTarget.start()
+		if client != nil && !c.x.end.IsZero() { // the body may have ended meanwhile
+			c.count()
 		}
 		switch {
 		case n > 0:
 			c.got = true
+			if client == nil {
+				c.x.spoke.Store(true)
+			}
 			return c.lookAmong(client, now)
 		case err == nil:
 			return io.ErrNoProgress
 		case !os.IsTimeout(err):
 			return err
+		}
+		if err := c.x.holdNoLonger(); err != nil {
+			return err
+		}
+		switch {
 		case c.x.late():
 			return errOver
 		case client == nil && !c.x.expecting(), c.drains(&queued):

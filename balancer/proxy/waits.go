@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
@@ -73,7 +73,8 @@ func (x *driver) attended() (ctx context.Context, stop func()) {
 }
 
 // lookWhileSending is asked while the target takes nothing of a request. It runs on the goroutine that sends, or while
-// that one waits: nobody else reads from the client then.
+// that one waits: nobody else reads from the client then. A target may answer without reading the body (RFC 9110, 9.3): it is not to
+// blame as long as something of the answer comes, or waits to be taken.
 func (x *driver) lookWhileSending() (excused bool, err error) {
 	switch {
 	case x.late():
@@ -81,7 +82,8 @@ func (x *driver) lookWhileSending() (excused bool, err error) {
 	case x.c.Gone():
 		return false, errClient
 	}
-	return x.passing.Load(), nil
+	spoke := x.spoke.Swap(false)
+	return spoke || x.passing.Load(), nil
 }
 
 // send sends bytes of the request, and counts the time when the exchange's is limited.
@@ -115,35 +117,52 @@ func (x *driver) tellClient(p []byte) error {
 	return errClient
 }
 
-// stopwatch adds up how long one side was waited for. When both goroutines of an exchange wait for the same side, it may
-// leave out some of the time.
+// stopwatch adds up how long one side was waited for. Both goroutines of an exchange may wait for the same side at once: that time counts
+// once.
 type stopwatch struct {
-	total atomic.Int64 // ns
-	began atomic.Int64 // Unix time in ns; 0 while it stands still
+	mu      sync.Mutex
+	total   time.Duration
+	waiting int // goroutines that wait
+	began   time.Time
 }
 
 func (s *stopwatch) reset() {
-	s.total.Store(0)
-	s.began.Store(0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total = 0
 }
 
-func (s *stopwatch) start() { s.began.Store(time.Now().UnixNano()) }
+func (s *stopwatch) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting++; s.waiting == 1 {
+		s.began = time.Now()
+	}
+}
 
+// stop ends what start began, once for each.
 func (s *stopwatch) stop() {
-	if began := s.began.Swap(0); began != 0 {
-		s.total.Add(time.Now().UnixNano() - began)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting--; s.waiting == 0 {
+		s.total += time.Since(s.began)
 	}
 }
 
-func (s *stopwatch) running() bool { return s.began.Load() != 0 }
+func (s *stopwatch) running() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting > 0
+}
 
-// read is what has added up so far, in ns.
-func (s *stopwatch) read() int64 {
-	n := s.total.Load()
-	if began := s.began.Load(); began != 0 {
-		n += time.Now().UnixNano() - began
+// read is what has added up so far.
+func (s *stopwatch) read() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting > 0 {
+		return s.total + time.Since(s.began)
 	}
-	return n
+	return s.total
 }
 
 // watched is the client to look after while the target is waited for; nil while its body is read, which tells as well.

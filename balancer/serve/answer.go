@@ -80,6 +80,9 @@ func (c *Conn) Respond(status int, headers string, body []byte) error {
 
 // RespondAs is Respond for another type of content.
 func (c *Conn) RespondAs(kind string, status int, headers string, body []byte) error {
+	if c.holdsBack() {
+		c.Close = true
+	}
 	out := AppendStatus(c.Out(), status)
 	bodiless := status == http.StatusNoContent || status == http.StatusNotModified
 	if !bodiless {

@@ -62,7 +62,8 @@ type Conn struct {
 	out       *[]byte
 	body      http1.Body
 	content   int64         // of the body, so far
-	continued bool          // 100 Continue was sent, or is the handler's to send
+	handlers  bool          // 100 Continue is the handler's affair
+	continued bool          // 100 Continue was sent
 	allowance time.Duration // for it: the body has so much longer to begin
 	broken    atomic.Bool   // nothing more can be said on the connection
 	bad       atomic.Bool   // what the client says is no HTTP any more
@@ -70,6 +71,7 @@ type Conn struct {
 	taken     bool          // the handler goes on with the connection by itself
 	aborted   bool          // the answer was cut: the client must not take the end for an orderly one
 
+	bodyBy     time.Time // when the body must have come; zero for no limit
 	readBy     time.Time // the deadline in force
 	readErr    error     // of onReadable
 	onReadable func(fd uintptr) bool
@@ -104,7 +106,7 @@ func (c *Conn) serve() {
 	for c.await() && c.head() {
 		c.idle.Store(false)
 		c.later = true
-		c.Close, c.continued, c.allowance = c.Request.Close || c.Peer.HTTP2 || c.s.closing.Load(), false, 0
+		c.Close, c.handlers, c.continued, c.allowance = c.Request.Close || c.Peer.HTTP2 || c.s.closing.Load(), false, false, 0
 		c.body.Reset(c.Request.Length, c.Request.Chunked)
 		if c.content = 0; c.s.cfg.MaxBody > 0 && c.Request.Length > c.s.cfg.MaxBody {
 			c.refuse(ErrBodyTooLarge)
@@ -312,7 +314,7 @@ func (c *Conn) FieldFrom(lower string, from int) (value []byte, next int) {
 }
 
 // ReadBody returns the next piece of the request's content, io.EOF after the last. The piece is valid until the
-// next call. A client that waits for it is told to continue first, unless Continued says that it was.
+// next call. A client that waits for it is told to continue first, unless that is the handler's affair.
 func (c *Conn) ReadBody() ([]byte, error) {
 	for !c.body.Ended() {
 		if p := c.unread(); len(p) > 0 {
@@ -330,7 +332,7 @@ func (c *Conn) ReadBody() ([]byte, error) {
 			}
 			continue
 		}
-		if c.Request.Expect && !c.continued {
+		if c.Request.Expect && !c.handlers && !c.continued { // in this order: a handler may say Continued meanwhile
 			c.continued = true
 			if err := c.Write(continueLine); err != nil {
 				return nil, err
@@ -375,8 +377,18 @@ func (c *Conn) count(piece []byte) error {
 	return nil
 }
 
-// Continued says that 100 Continue is the handler's affair, and how long it may take: the body has so much longer to begin.
-func (c *Conn) Continued(within time.Duration) { c.continued, c.allowance = true, within }
+// HandleContinue says that 100 Continue is the handler's affair, who calls Continued when it was sent, and how long it may take: the
+// body has so much longer to begin.
+func (c *Conn) HandleContinue(within time.Duration) { c.handlers, c.allowance = true, within }
+
+// Continued says that the client was told to send its body. Like every answer it is for one goroutine at a time.
+func (c *Conn) Continued() { c.continued = true }
+
+// holdsBack reports whether the client may hold its body back, because nothing of it has come and nobody has asked for it: what comes
+// next may be the body or another request.
+func (c *Conn) holdsBack() bool {
+	return c.Request.Expect && !c.continued && c.content == 0 && !c.body.Ended() && len(c.unread()) == 0
+}
 
 // Whole reports whether the request's body has been read to its end.
 func (c *Conn) Whole() bool { return c.body.Ended() }
@@ -410,6 +422,10 @@ func (c *Conn) fillBody() error {
 		c.more = buffers.Get().(*[]byte)
 	}
 	c.readDeadline(c.s.cfg.Body + c.allowance)
+	if !c.bodyBy.IsZero() && c.bodyBy.Before(c.readBy) {
+		c.readBy = c.bodyBy
+		_ = c.nc.SetReadDeadline(c.readBy) // a connection that is closed already tells at the next use
+	}
 	if c.stopped.Load() { // the deadline may have taken the place of Stop's
 		c.interrupt()
 	}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"time"
@@ -16,14 +17,17 @@ func (c *Conn) Abort() {
 }
 
 // Gone reports whether the client has closed its connection, without waiting. One that only has stopped to send
-// counts as gone too: few clients do that, and no balancer tells them apart. What is unread of the request's own body does not matter; what
-// came behind it may be another request, which is answered first.
+// counts as gone too: few clients do that, and no balancer tells them apart. What is unread of the request's own body does not matter, nor
+// do empty lines. What else came behind it may be another request: such a client waits for its answers, unless it has reset the connection.
 func (c *Conn) Gone() bool {
 	if c.watch == nil {
 		s, ok := c.nc.(interface{ Gone() bool })
 		return ok && s.Gone()
 	}
-	return (c.at == c.have || !c.body.Ended()) && c.watch.Gone()
+	if c.body.Ended() && len(bytes.TrimLeft(c.unread(), "\r\n")) > 0 { // empty lines are no request (RFC 9112, 2.2)
+		return c.watch.Broken()
+	}
+	return c.watch.Gone()
 }
 
 // Stop makes a read of the body that is under way on another goroutine end. The connection is closed after the
@@ -62,6 +66,9 @@ func (c *Conn) Bound(t time.Time) {
 	_ = below.SetWriteDeadline(t) // a connection that is closed already tells at the next use
 }
 
+// BoundBody sets an instant by which what is read of the body must have come, however steadily it does; the zero time is none.
+func (c *Conn) BoundBody(t time.Time) { c.bodyBy = t }
+
 // drainLimit is how much of an unread body is read on to keep a connection; nginx' and net/http's are of the
 // same order.
 const drainLimit = 256 << 10
@@ -72,8 +79,8 @@ func (c *Conn) settle() bool {
 		c.Close = true
 	}
 	if !c.broken.Load() && !c.Close && !c.body.Ended() {
-		if c.Request.Expect && !c.continued {
-			c.Close = true // whether the body comes is not known
+		if c.holdsBack() {
+			c.Close = true
 		}
 		for n := 0; !c.Close && !c.body.Ended(); {
 			p, err := c.ReadBody()

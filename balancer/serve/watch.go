@@ -8,8 +8,9 @@ import (
 
 // Watcher looks at a connection without reading from it.
 type Watcher interface {
-	Quiet() bool // the peer has sent nothing that was not read, and has not ended the connection
-	Gone() bool  // the peer has ended it
+	Quiet() bool  // the peer has sent nothing that was not read, and has not ended the connection
+	Gone() bool   // the peer has ended it, or says no more
+	Broken() bool // it is over both ways: the peer reads no more either
 }
 
 // Watch returns what watches a connection: the connection itself where it can, as one in memory does, else a look at its

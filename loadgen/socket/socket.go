@@ -49,5 +49,9 @@ func (w *Watch) sees(events int16) bool {
 // Quiet reports whether the connection is open and nothing has come on it that was not read.
 func (w *Watch) Quiet() bool { return !w.sees(unix.POLLIN | hangup) }
 
+// Broken reports whether the connection is over both ways: the peer has reset it, or it was closed here. An orderly end of the peer's
+// side looks the same whether the peer still reads or not, and is not seen here.
+func (w *Watch) Broken() bool { return w.sees(0) } // of what ends both ways the kernel tells unasked
+
 // Gone reports whether the peer has closed the connection, or has said that it sends no more.
 func (w *Watch) Gone() bool { return w.sees(hangup) }

@@ -41,13 +41,23 @@ func TestWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		await(t, func() bool { return !w.Quiet() })
-		if w.Gone() {
+		if w.Gone() || w.Broken() {
 			t.Errorf("%s: a connection on which something came", network)
 		}
-		theirs.Close()
+		if err := theirs.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
 		await(t, w.Gone)
+		if w.Broken() {
+			t.Errorf("%s: a connection whose other side still reads", network)
+		}
+		if c, ok := theirs.(*net.TCPConn); ok {
+			_ = c.SetLinger(0) // it resets
+		}
+		theirs.Close()
+		await(t, w.Broken)
 		ours.Close()
-		if w.Quiet() || !w.Gone() {
+		if w.Quiet() || !w.Gone() || !w.Broken() {
 			t.Errorf("%s: a connection that we have closed", network)
 		}
 	}
