@@ -295,7 +295,7 @@ type Fault struct {
 
 	Lost     float64 `json:"lost"`     // Charged − Expected, at least 0
 	Charged  uint64  `json:"charged"`  // failed requests that are charged to this fault and to no other
-	Expected float64 `json:"expected"` // failures that its requests would have had at the error rate of the same phase outside all faults
+	Expected float64 `json:"expected"` // failures that the requests which count for it would have had at the error rate of those of the same phase that count for none
 
 	Window *Period `json:"window"` // requests that belong to it: due from injection to recovery, or under way at the injection and failed by it
 }
