@@ -66,6 +66,7 @@ func (p *player) measureFault(f *faultRun, side int) impact {
 	p.measureTargets(f, &m, tr)
 	bins, r := p.rec.recorder.Bins(), f.watch.recovery(side)
 	m.Broken, m.Before = r.broken, r.broken && f.watch.before
+	m.Unended = f.watch.ends && len(f.targets) > 0 && (f.ended == nil || *f.ended+p.s.Objective.Window > p.ended)
 	if r.known {
 		d := r.at - t0
 		m.Recover = &d

@@ -166,6 +166,53 @@ func TestAFaultIsNotBlamedForWhatWasBefore(t *testing.T) {
 	}
 }
 
+// Of a fault that was to end within the load it is known when the objective held again only when its window has passed since
+// the fault's end, which may come late: a process takes its time to start.
+func TestRecoveryThatTheLoadIsTooShortFor(t *testing.T) {
+	const notKnown = "has nothing to judge: the load ended before it could be known"
+	for _, tc := range []struct {
+		name    string
+		ended   time.Duration // of a load of 8 s; the objective's window is 1 s
+		fails   time.Duration // requests do so from 4 s until then
+		verdict reports.Verdict
+		says    string
+	}{
+		{"ended as planned", 6900 * ms, 6900 * ms, reports.Passed, ""},
+		{"ended a whole window before the load", 7 * s, 7 * s, reports.Passed, ""},
+		{"ended later", 7010 * ms, 7010 * ms, reports.Invalid, "gate recover(f) < 4s " + notKnown},
+		{"ended later, and nothing broke", 7010 * ms, 0, reports.Invalid, "gate recover(f) < 4s " + notKnown},
+		{"ended after the load", 8100 * ms, 8 * s, reports.Invalid, "gate residual(f) < 4s " + notKnown},
+		{"failed for the whole window after its end", 6900 * ms, 8 * s, reports.Failed, "recover(f) < 4s: observed did not happen"},
+	} {
+		r := rehearse(plan.Phase{Name: "a", End: 8 * s})
+		f := &faultRun{Fault: &chaos.Fault{ID: "f", At: 4 * s, For: 2900 * ms}, targets: []string{"web-1"}}
+		r.fleet.member(plan.Target{ID: "web-1"})
+		r.rec.scheduled, r.faults = append(r.rec.scheduled, f), append(r.faults, f)
+		r.ask(400, 0, 10*ms, 5*ms, ok)
+		r.rec.inject(f, 4*s)
+		for due := 4 * s; due < 8*s; due += 10 * ms {
+			if f.ended == nil && due >= tc.ended {
+				r.rec.revert(f, tc.ended)
+				r.rec.cut(tc.ended)
+			}
+			x := ok
+			if due < tc.fails {
+				x = failedAt("web-1", "")
+			}
+			r.ask(1, due, 0, 5*ms, x)
+		}
+		if f.ended == nil {
+			r.rec.revert(f, tc.ended)
+		}
+		r.rec.planned[0] = 800
+		got := r.judged(t, "recover(f) < 4s", "residual(f) < 4s", "error_rate <= 60%")
+		told := strings.Join(append(append([]string{}, got.Reasons...), got.Validity.Reasons...), "\n")
+		if got.Verdict != tc.verdict || !strings.Contains(told, tc.says) {
+			t.Errorf("%s: %s\n%s\nwant %s, saying %q", tc.name, got.Verdict, told, tc.verdict, tc.says)
+		}
+	}
+}
+
 // rehearsal is a player that has played a load of its own making.
 type rehearsal struct {
 	*player

@@ -217,6 +217,13 @@ func (x *played) planned(f *injectedFault) bool {
 	return false
 }
 
+// unended reports whether the scenario has an end of the fault before the load's, and no window of the objective followed the
+// real one within the load.
+func (x *played) unended(f *injectedFault) bool {
+	whole := f.reverted.set && f.reverted.at+x.objective().window <= x.d.instant("duration_ms")
+	return x.planned(f) && len(f.targets) > 0 && !whole
+}
+
 // looked is what the objective is over the window that begins at an instant.
 type looked struct {
 	at             time.Duration

@@ -103,7 +103,7 @@ func facts(ok, failed int) *Facts {
 	return &Facts{
 		Window: func(name, _ string) (Window, bool) { return Window{tally, 10}, name != "never" },
 		Fault: func(id string) (Fault, bool) {
-			return Fault{Recover: &d, Residual: &d, Lost: 4, Broken: id != "harmless", Before: id == "second", Empty: id == "idle"}, id != "later"
+			return Fault{Recover: &d, Residual: &d, Lost: 4, Broken: id != "harmless", Before: id == "second", Empty: id == "idle", Unended: id == "unended"}, id != "later"
 		},
 		Imbalance: func() (float64, bool) { return .1, true },
 		ScaleOut:  func(string) (time.Duration, bool) { return 0, false },
@@ -134,6 +134,9 @@ func TestJudge(t *testing.T) {
 		{"status(503) < 1%", 0, 0, false, false, true},
 		{"lost(idle) < 5", 10, 0, false, false, true},
 		{"recover(idle) < 5s", 10, 0, false, false, true},
+		{"recover(unended) < 5s", 10, 0, false, false, true},
+		{"residual(unended) < 5s", 10, 0, false, false, true},
+		{"lost(unended) < 5", 10, 0, true, true, false},
 		{"eject(later) < 5s", 10, 0, false, false, false},
 		{"p99 < 1s", 0, 0, false, false, true}, // no data is never a pass
 		{"error_rate < 1%", 0, 0, false, false, true},

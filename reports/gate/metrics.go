@@ -41,12 +41,14 @@ type Fault struct {
 	Broken                           bool // the objective broke at all
 	Before                           bool // and was not met already over the window that ends at the injection
 	Empty                            bool // its window holds no request: nothing can be said
+	Unended                          bool // it was to end within the load, which ended sooner than a window of the objective after that
 }
 
 var (
 	errEmpty = nothing("no request in its window")
 	errNever = errors.New("it did not happen")
 
+	errUnended = nothing("the load ended before it could be known")
 	errNotSent = nothing("no request in its window was sent")
 
 	errNoSuccess = failing("no request succeeded")
@@ -244,9 +246,23 @@ func faultMetric(name, doc string, of func(Fault) *time.Duration) metric {
 	}}
 }
 
+// recoveryMetric is a metric on when the objective held again. That is known when the window of the objective that begins at
+// the fault's end has passed.
+func recoveryMetric(name, doc string, of func(Fault) *time.Duration) metric {
+	m := faultMetric(name, doc, of)
+	value := m.value
+	m.value = func(f *Facts, g Gate) (float64, error) {
+		if ft, err := f.faultOf(g); err == nil && ft.Unended {
+			return 0, errUnended
+		}
+		return value(f, g)
+	}
+	return m
+}
+
 // recoverMetric passes with 0 when the objective never broke, and says so.
 func recoverMetric() metric {
-	m := faultMetric("recover", "from injection until the objective held again, for good if the fault ends; 0 when it never broke", func(f Fault) *time.Duration { return f.Recover })
+	m := recoveryMetric("recover", "from injection until the objective held again, for good if the fault ends; 0 when it never broke", func(f Fault) *time.Duration { return f.Recover })
 	m.note = func(f *Facts, g Gate) string {
 		if ft, err := f.faultOf(g); err == nil && !ft.Broken && ft.Recover != nil {
 			return "the objective did not break"
@@ -257,7 +273,7 @@ func recoverMetric() metric {
 }
 
 func residualMetric() metric {
-	m := faultMetric("residual", "from the fault's end until the objective held again for good", func(f Fault) *time.Duration { return f.Residual })
+	m := recoveryMetric("residual", "from the fault's end until the objective held again for good", func(f Fault) *time.Duration { return f.Residual })
 	m.note = noteBefore
 	return m
 }
