@@ -81,6 +81,41 @@ func (w *Walk) Next() (seq uint64, due time.Duration, ok bool) {
 	return seq, time.Duration(math.Round((p.start + p.Time(h-p.hits)) * 1e9)), true
 }
 
+// Left is how many requests Next has still to return: exactly so many even arrivals and recorded instants, and the expected
+// number of Poisson arrivals. It takes as long as the profile has segments.
+func (w *Walk) Left() float64 {
+	parts, n := w.s.Profile.parts, 0.
+	h, taken := w.h, w.taken // h is the last arrival, or where Poisson arrivals begin anew
+	for i := w.part; i < len(parts); {
+		if p, exact := w.s.Profile.exactAt(i); exact > 0 {
+			n += float64(exact - taken)
+			h, taken = p.hits+float64(exact), 0
+			if w.s.Arrivals != Poisson {
+				h -= .5
+			}
+			i++
+			continue
+		}
+		end := w.total
+		for i++; i < len(parts); i++ {
+			if _, exact := w.s.Profile.exactAt(i); exact > 0 {
+				end = parts[i].hits
+				break
+			}
+		}
+		switch left := end - h; {
+		case left <= 0:
+		case w.s.Arrivals == Poisson:
+			n += left
+		case i < len(parts): // an arrival at the very edge belongs to the segment before it
+			n += math.Floor(left)
+		default: // but one at the end is none
+			n += math.Ceil(left) - 1
+		}
+	}
+	return n
+}
+
 // step is where the arrival after the last one is.
 func (w *Walk) step() float64 {
 	if w.s.Arrivals == Poisson {
