@@ -315,6 +315,45 @@ func TestWhatIsLateWhileTheTargetsAreOutOfServiceMissesNothing(t *testing.T) {
 	}
 }
 
+// What became of a fault's targets is asked for each row of requests and each window of the objective: it is found out anew only
+// when a target changed, or the fault did.
+func TestAskingAgainWhetherTargetsWereInServiceCostsNothing(t *testing.T) {
+	r := open(100 * s)
+	f := &faultRun{Fault: &chaos.Fault{ID: "k", At: 3 * s}, targets: []string{"web-1"}, kind: chaos.Kind{Delays: 10 * ms}}
+	r.s.Client.Timeout = 10 * s
+	changed := func(at time.Duration, from, to string) {
+		r.rec.event(&plan.Event{At: at, Kind: plan.Changed, Target: "web-1", From: from, To: to})
+	}
+	changed(0, "initial", inServiceState)
+	r.begin(f, 3*s)
+	for _, tc := range []struct {
+		change      func()
+		at          time.Duration // asked of a tenth of a second
+		quiet, left bool
+	}{
+		{func() {}, 11 * s, false, false},
+		{func() { changed(5*s, inServiceState, "unhealthy") }, 11 * s, true, true},
+		{func() {}, 4500 * ms, false, true},
+		{func() { changed(12*s, "unhealthy", inServiceState) }, 11 * s, true, true},
+		{func() {}, 12 * s, false, true},
+		{func() { changed(20*s, inServiceState, "draining") }, 30 * s, true, true},
+		{func() { r.rec.revert(f, 25*s) }, 30 * s, false, true},
+		{func() { r.rec.revert(f, 4*s) }, 11 * s, false, true}, // by the scenario it has no end
+		{func() { r.rec.strike(f, nil) }, 11 * s, false, false},
+	} {
+		tc.change()
+		ask := func() {
+			if quiet, left := r.rec.quietFor(f, tc.at, tc.at+100*ms), r.rec.canFail(f); quiet != tc.quiet || left != tc.left {
+				t.Errorf("at %v: quiet %v, left %v; want %v, %v", tc.at, quiet, left, tc.quiet, tc.left)
+			}
+		}
+		ask()
+		if n := testing.AllocsPerRun(10, ask); n > 0 {
+			t.Errorf("at %v: %v allocations each time", tc.at, n)
+		}
+	}
+}
+
 // A fault that does nothing but delay requests fails none, unless a timeout is near, or it is known to have failed some.
 func TestWhatMissesADelayHasNotFailed(t *testing.T) {
 	for name, tc := range map[string]struct {
