@@ -143,7 +143,7 @@ type Totals struct {
 
 // Bytes are the sizes of the bodies of judged requests.
 type Bytes struct {
-	In  int64 `json:"in"`  // of answers
+	In  int64 `json:"in"`  // of answers; 0 in a simulated world, where they have none
 	Out int64 `json:"out"` // of requests
 }
 
@@ -357,7 +357,7 @@ type Gate struct {
 	Op       string   `json:"op"`
 	Unit     string   `json:"unit"`
 	Passed   bool     `json:"passed"`
-	Judged   bool     `json:"judged"` // false: the run was stopped, no request was in the window, or both sides disagree; Passed means nothing then
+	Judged   bool     `json:"judged"` // false: the run was stopped, no request was in the window, or its sides disagree; Passed means nothing then
 	Note     string   `json:"note,omitempty"`
 	Why      string   `json:"why,omitempty"` // why it was not judged, where observed and lower do not tell
 }

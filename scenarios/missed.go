@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
@@ -369,7 +370,7 @@ func (p *player) whatMissedFaults(g *gate.Gate, worst *figures) string {
 		}
 	}
 	if n == 0 && slower > 0 {
-		return fmt.Sprintf("%d requests had taken longer that were due while fault %s was in force, and were sent only afterwards because the load generator itself stood still", slower, strings.Join(delaying, ", "))
+		return fmt.Sprintf("%s had taken longer that %s due while %s in force, and %s sent only afterwards because the load generator itself stood still", reports.Plural(int64(slower), "request"), were(slower), faultsWere(delaying), were(slower))
 	}
 	switch {
 	case !aboutAFault(g):
@@ -378,7 +379,26 @@ func (p *player) whatMissedFaults(g *gate.Gate, worst *figures) string {
 	case !own:
 		n = p.misses(func(*measure.Bin, *measure.Missed) bool { return true }).N
 	}
-	return fmt.Sprintf("%d requests had failed that were due while fault %s was in force, and were sent only afterwards or much later because the load generator itself stood still", n, strings.Join(failing, ", "))
+	return fmt.Sprintf("%s had failed that %s due while %s in force, and %s sent only afterwards or much later because the load generator itself stood still", reports.Plural(int64(n), "request"), were(n), faultsWere(failing), were(n))
+}
+
+// faultsWere is "fault a was", "faults a and b were" and so on.
+func faultsWere(ids []string) string {
+	switch len(ids) {
+	case 0:
+		return "a fault was"
+	case 1:
+		return "fault " + ids[0] + " was"
+	}
+	last := len(ids) - 1
+	return "faults " + strings.Join(ids[:last], ", ") + " and " + ids[last] + " were"
+}
+
+func were(n uint64) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
 }
 
 // aboutAFault reports whether a gate asks about a fault by its id.

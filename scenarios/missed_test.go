@@ -100,6 +100,12 @@ func TestRequestsThatMissAFaultBecauseTheGeneratorStoodStill(t *testing.T) {
 			r.fault("err", 3*s, 9*s, "web-1")
 			r.openLoop(10*s, 3*s, 9*s)
 		}, []string{"p50 < 10s"}, reports.Invalid, "0.0 % of the requests failed as measured, 0.0 % without failures that may be the generator's own doing, and 60.0 % with successes"},
+		"one request": {func(r *rehearsal) { r.errorsFor(4990*ms, 5*s) }, []string{"lost(err) < 200"}, reports.Invalid, "if 1 request had failed that was due while fault err was in force, and was sent only afterwards"},
+		"several faults": {func(r *rehearsal) {
+			r.fault("a", 3*s, 4*s, "web-1")
+			r.fault("b", 3500*ms, 5*s, "web-1")
+			r.openLoop(10*s, 3*s, 5*s)
+		}, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed that were due while faults a and b were in force, and were sent only afterwards"},
 		"without gates": {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, nil, reports.Invalid, "0 requests failed, and 200 if 200 requests had failed"},
 	} {
 		r := open(10 * s)

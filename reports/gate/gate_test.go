@@ -211,6 +211,10 @@ func TestUnknownAnswers(t *testing.T) {
 		{"failed < 60", sum(good, missed).Worst(&misses), 60, false},
 		{"p99 < 1s", dropped.Lower(), 0, true},
 		{"p99_all < 1s", dropped.Lower(), 0, true},
+		{"p99 < 1s", turned.Lower(), 0, true},
+		{"mean < 1s", sum(dropped, turned).Lower(), 0, true},
+		{"p100 < 1s", sum(bad, turned, answers(1, measure.Sample{Done: 20 * time.Millisecond, Status: 200})).Lower(), 20.015, false},
+		{"p100_all < 1s", turned.Lower(), .001, false},
 	} {
 		g, err := Parse(tc.expr)
 		if err != nil {

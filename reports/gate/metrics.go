@@ -50,6 +50,7 @@ var (
 
 	errUnended = nothing("the load ended before it could be known")
 	errNotSent = nothing("no request in its window was sent")
+	errNoneOwn = nothing("no request in its window succeeded, and how long one would have taken is not known")
 
 	errNoSuccess = failing("no request succeeded")
 	errNoAnswer  = failing("no request was answered")
@@ -157,11 +158,13 @@ func latencyMetric(name, doc string, of func(*measure.Hist) time.Duration) metri
 		if !ok || w.Finished() == 0 {
 			return 0, errEmpty
 		}
-		h := &w.Response
-		if strings.HasSuffix(g.Metric, "_all") { // the table's own entry has the name without it
+		h, all := &w.Response, strings.HasSuffix(g.Metric, "_all") // the table's own entry has the name without it
+		if all {
 			h = w.All()
 		}
 		switch {
+		case h.Count() > 0 && !all && w.Succeeded == w.MayBeGood: // how long failures took tells nothing of it
+			return 0, errNoneOwn
 		case h.Count() > 0:
 			return ms(of(h)), nil
 		case w.MayBeGood > 0: // what became of the others is not known
