@@ -26,7 +26,11 @@ func trafficTable(r *Result) *html.Table {
 	}
 	row("Rate: planned, offered, succeeded", fmt.Sprintf("%s, %s, %s", r.rate(r.Rates.Planned), r.rate(r.Rates.Offered), r.rate(r.Rates.Succeeded)))
 	if b := r.Bytes; b.In+b.Out > 0 {
-		row("Bodies: received, sent", size(b.In)+", "+size(b.Out))
+		received := size(b.In)
+		if r.World == "sim" && b.In == 0 { // simulated answers have no bodies
+			received = Dash
+		}
+		row("Bodies: received, sent", received+", "+size(b.Out))
 	}
 	if g := r.Parts; g != nil {
 		if f := g.Wait; !f.Empty() {

@@ -143,7 +143,7 @@ type Totals struct {
 
 // Bytes are the sizes of the bodies of judged requests.
 type Bytes struct {
-	In  int64 `json:"in"`  // of answers
+	In  int64 `json:"in"`  // of answers; 0 in a simulated world, where they have none
 	Out int64 `json:"out"` // of requests
 }
 
@@ -295,7 +295,7 @@ type Fault struct {
 
 	Lost     float64 `json:"lost"`     // Charged − Expected, at least 0
 	Charged  uint64  `json:"charged"`  // failed requests that are charged to this fault and to no other
-	Expected float64 `json:"expected"` // failures that its requests would have had at the error rate of the same phase outside all faults
+	Expected float64 `json:"expected"` // failures that the requests which count for it would have had at the error rate of those of the same phase that count for none
 
 	Window *Period `json:"window"` // requests that belong to it: due from injection to recovery, or under way at the injection and failed by it
 }
@@ -357,7 +357,7 @@ type Gate struct {
 	Op       string   `json:"op"`
 	Unit     string   `json:"unit"`
 	Passed   bool     `json:"passed"`
-	Judged   bool     `json:"judged"` // false: the run was stopped, no request was in the window, or both sides disagree; Passed means nothing then
+	Judged   bool     `json:"judged"` // false: the run was stopped, no request was in the window, or its sides disagree; Passed means nothing then
 	Note     string   `json:"note,omitempty"`
 	Why      string   `json:"why,omitempty"` // why it was not judged, where observed and lower do not tell
 }

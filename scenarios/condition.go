@@ -23,7 +23,7 @@ type condition struct {
 	width time.Duration // of rows, at most
 	bins  *measure.Recorder
 
-	missed missedFaults // nil when no sample has missed any
+	missed missedFaults // asked only about samples that missed some
 
 	coming  []time.Duration // when faults are to be injected that were not yet, ascending
 	watches []*watch        // those that are not settled, by their injections

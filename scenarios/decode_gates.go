@@ -97,7 +97,8 @@ func (d *decoder) checkGate(g gate.Gate, s *plan.Scenario) error {
 }
 
 // checkEnd refuses a gate on when the objective holds again if the load ends before that can be known: it holds when it
-// has held for its whole window.
+// has held for its whole window, and of a fault that ends within the load over the one that begins at its end besides. A fault
+// may end a little later than planned, as a process takes its time to start.
 func checkEnd(g gate.Gate, s *plan.Scenario) error {
 	if g.Metric != "residual" && g.Metric != "recover" {
 		return nil
@@ -107,12 +108,13 @@ func checkEnd(g gate.Gate, s *plan.Scenario) error {
 		if f.ID != g.ID {
 			continue
 		}
-		from, what := f.At, "begins"
-		if end, ok := f.End(); ok && g.Metric == "residual" {
-			from, what = end, "ends"
+		from, what, needed, known := f.At, "begins", s.Objective.Window, fmt.Sprintf("after its window of %v", s.Objective.Window)
+		if end, ok := f.End(); ok && (g.Metric == "residual" || end < s.Length()) {
+			from, what, needed = end, "ends", needed+lateEdge
+			known += fmt.Sprintf(", which begins up to %v after the planned end", lateEdge)
 		}
-		if left := s.Length() - from; left < s.Objective.Window {
-			return fmt.Errorf("%s: fault %s %s %v before the load ends, and whether the objective holds is known after its window of %v: make the last phase longer, or the fault earlier", g.Expr, f.ID, what, max(left, 0), s.Objective.Window)
+		if left := s.Length() - from; left < needed {
+			return fmt.Errorf("%s: fault %s %s %v before the load ends, and whether the objective holds is known %s: make the last phase longer, or the fault earlier", g.Expr, f.ID, what, max(left, 0), known)
 		}
 	}
 	return nil

@@ -27,6 +27,7 @@ type faultRun struct {
 	watch   *watch         // nil until it is injected
 	carried *measure.Tally // requests under way at its injection that failed after it by its doing
 	missed  missed         // at the end of the run
+	course  targetsCourse  // see courseOf
 	failed  bool           // a fault that only delays: a request failed by its doing all the same
 }
 

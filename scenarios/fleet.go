@@ -15,6 +15,7 @@ type fleet struct {
 	last    map[string]plan.TargetStats // at the last moment of the timeline of the target's group
 	lastAt  map[string]time.Duration    // when that was, by group
 	now     *plan.Stats
+	turns   int // how often a target came into service or left it
 }
 
 // memberState is one target.
@@ -39,6 +40,17 @@ type change struct {
 	from, to   string
 	reason     string
 	lastRouted time.Duration
+}
+
+// turn is 1 for a target that came into service, -1 for one that left it, and else 0.
+func (c *change) turn() int {
+	switch was, is := c.from == inServiceState, c.to == inServiceState; {
+	case is && !was:
+		return 1
+	case was && !is:
+		return -1
+	}
+	return 0
 }
 
 type trouble struct {
@@ -98,7 +110,10 @@ func (f *fleet) event(e *plan.Event) bool {
 		}
 	case plan.Changed:
 		m.state = e.To
-		m.changes = append(m.changes, change{at, e.From, e.To, e.Detail, e.LastRouted})
+		c := change{at, e.From, e.To, e.Detail, e.LastRouted}
+		if m.changes = append(m.changes, c); c.turn() != 0 || len(m.changes) == 1 { // from its first change on something is known of it
+			f.turns++
+		}
 		if e.To == inServiceState && m.inServiceAt == nil {
 			m.inServiceAt = &at
 		}

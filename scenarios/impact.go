@@ -66,6 +66,7 @@ func (p *player) measureFault(f *faultRun, side int) impact {
 	p.measureTargets(f, &m, tr)
 	bins, r := p.rec.recorder.Bins(), f.watch.recovery(side)
 	m.Broken, m.Before = r.broken, r.broken && f.watch.before
+	m.Unended = f.watch.ends && len(f.targets) > 0 && (f.ended == nil || *f.ended+p.s.Objective.Window > p.ended)
 	if r.known {
 		d := r.at - t0
 		m.Recover = &d
@@ -151,63 +152,68 @@ func (p *player) stalledBetween(from, to time.Duration) (sum time.Duration) {
 	return sum
 }
 
-// charge charges each failed request to exactly one fault: the one that shaped its final attempt; else the latest
-// injected of those whose target the attempt went to while their window was open; else the latest injected whose
-// window was open. Failures go by when they happened. From what a fault is charged with go the failures that were
-// to be expected: the error rate of the same phase outside all windows, 0 where there is no such time, times the
-// requests that ended in the fault's window and in none of a later fault.
+// charge counts each finished request for one fault at most, see countedFor, and charges the fault with those of them that
+// failed. Requests go by when they ended. From what a fault is charged with go the failures that were to be expected: the
+// error rate of the requests of the same phase that count for no fault, 0 where there are none, times the requests that
+// count for it. A fault that does nothing while others do is so charged with what it is expected to be, and takes nothing
+// from them.
 func (p *player) charge(impacts []impact, bins []*measure.Bin, lower bool) {
 	type period struct{ finished, failed uint64 }
 	outside := make([]period, len(p.s.Load.Phases))
-	ended := make([][]uint64, len(impacts)) // by fault and phase
-	for i := range ended {
-		ended[i] = make([]uint64, len(outside))
+	inside := make([][]period, len(impacts)) // by fault and phase
+	for i := range inside {
+		inside[i] = make([]period, len(outside))
 	}
 	for _, b := range bins {
 		owner := p.latest(impacts, b, func(*faultRun) bool { return true })
-		if owner >= 0 {
-			ended[owner][b.Phase] += b.Ended.Finished()
-		} else {
-			outside[b.Phase].finished += b.Ended.Finished()
+		count := func(fault int, finished, failed uint64) {
+			x := &outside[b.Phase]
+			if fault >= 0 {
+				x = &inside[fault][b.Phase]
+			}
+			x.finished += finished
+			x.failed += failed
 		}
+		untouched := b.Ended.Succeeded
+		for _, s := range b.Served {
+			hit := func(r *faultRun) bool { return slices.Contains(p.rec.hitBy[s.Hit], r) }
+			count(p.countedFor(impacts, b, s.Fault, s.Group, hit, owner), s.N, 0)
+			untouched -= s.N
+		}
+		count(owner, untouched, 0)
 		for _, f := range b.Failures {
-			n := f.N
+			failed := f.N
 			if lower {
-				n -= f.Turned
+				failed -= f.Turned
 			}
-			charged := p.charged(impacts, b, f, owner)
-			if charged >= 0 {
-				impacts[charged].charged += n
-			} else {
-				outside[b.Phase].failed += n
-			}
+			hit := func(r *faultRun) bool { return f.Target != "" && slices.Contains(r.targets, f.Target) }
+			count(p.countedFor(impacts, b, f.Fault, f.Group, hit, owner), f.N, failed)
 		}
 	}
 	for i := range impacts {
 		m := &impacts[i]
-		for phase, n := range ended[i] {
-			if x := outside[phase]; x.finished > 0 {
-				m.expected += float64(x.failed) / float64(x.finished) * float64(n)
-			}
+		for phase, x := range inside[i] {
+			m.charged += x.failed
+			m.expected += measure.Share(outside[phase].failed, outside[phase].finished) * float64(x.finished)
 		}
 		m.Lost = max(float64(m.charged)-m.expected, 0)
 	}
 }
 
-// charged returns the index of the fault that failures in a bin are charged to; -1 when there is none.
-func (p *player) charged(impacts []impact, b *measure.Bin, f measure.Failure, owner int) int {
-	if f.Fault != "" {
-		if i := slices.IndexFunc(p.faults, func(r *faultRun) bool { return r.ID == f.Fault }); i >= 0 {
+// countedFor returns the index of the fault that requests which ended in a bin count for: the one that shaped their final
+// attempt; else the latest injected of those that hit the attempt's target, or whose group the requests without one were for,
+// while their window was open; else the owner, the latest injected of those whose window was open. It is -1 when there is none.
+func (p *player) countedFor(impacts []impact, b *measure.Bin, shapedBy, group string, hit func(*faultRun) bool, owner int) int {
+	if shapedBy != "" {
+		if i := slices.IndexFunc(p.faults, func(r *faultRun) bool { return r.ID == shapedBy }); i >= 0 {
 			return i
 		}
 	}
-	if f.Target != "" {
-		if i := p.latest(impacts, b, func(r *faultRun) bool { return slices.Contains(r.targets, f.Target) }); i >= 0 {
-			return i
-		}
+	if i := p.latest(impacts, b, hit); i >= 0 {
+		return i
 	}
-	if f.Group != "" {
-		if i := p.latest(impacts, b, func(r *faultRun) bool { return r.Select.Group == f.Group }); i >= 0 {
+	if group != "" {
+		if i := p.latest(impacts, b, func(r *faultRun) bool { return r.Select.Group == group }); i >= 0 {
 			return i
 		}
 	}

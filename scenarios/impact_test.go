@@ -166,6 +166,53 @@ func TestAFaultIsNotBlamedForWhatWasBefore(t *testing.T) {
 	}
 }
 
+// Of a fault that was to end within the load it is known when the objective held again only when its window has passed since
+// the fault's end, which may come late: a process takes its time to start.
+func TestRecoveryThatTheLoadIsTooShortFor(t *testing.T) {
+	const notKnown = "has nothing to judge: the load ended before it could be known"
+	for _, tc := range []struct {
+		name    string
+		ended   time.Duration // of a load of 8 s; the objective's window is 1 s
+		fails   time.Duration // requests do so from 4 s until then
+		verdict reports.Verdict
+		says    string
+	}{
+		{"ended as planned", 6900 * ms, 6900 * ms, reports.Passed, ""},
+		{"ended a whole window before the load", 7 * s, 7 * s, reports.Passed, ""},
+		{"ended later", 7010 * ms, 7010 * ms, reports.Invalid, "gate recover(f) < 4s " + notKnown},
+		{"ended later, and nothing broke", 7010 * ms, 0, reports.Invalid, "gate recover(f) < 4s " + notKnown},
+		{"ended after the load", 8100 * ms, 8 * s, reports.Invalid, "gate residual(f) < 4s " + notKnown},
+		{"failed for the whole window after its end", 6900 * ms, 8 * s, reports.Failed, "recover(f) < 4s: observed did not happen"},
+	} {
+		r := rehearse(plan.Phase{Name: "a", End: 8 * s})
+		f := &faultRun{Fault: &chaos.Fault{ID: "f", At: 4 * s, For: 2900 * ms}, targets: []string{"web-1"}}
+		r.fleet.member(plan.Target{ID: "web-1"})
+		r.rec.scheduled, r.faults = append(r.rec.scheduled, f), append(r.faults, f)
+		r.ask(400, 0, 10*ms, 5*ms, ok)
+		r.rec.inject(f, 4*s)
+		for due := 4 * s; due < 8*s; due += 10 * ms {
+			if f.ended == nil && due >= tc.ended {
+				r.rec.revert(f, tc.ended)
+				r.rec.cut(tc.ended)
+			}
+			x := ok
+			if due < tc.fails {
+				x = failedAt("web-1", "")
+			}
+			r.ask(1, due, 0, 5*ms, x)
+		}
+		if f.ended == nil {
+			r.rec.revert(f, tc.ended)
+		}
+		r.rec.planned[0] = 800
+		got := r.judged(t, "recover(f) < 4s", "residual(f) < 4s", "error_rate <= 60%")
+		told := strings.Join(append(append([]string{}, got.Reasons...), got.Validity.Reasons...), "\n")
+		if got.Verdict != tc.verdict || !strings.Contains(told, tc.says) {
+			t.Errorf("%s: %s\n%s\nwant %s, saying %q", tc.name, got.Verdict, told, tc.verdict, tc.says)
+		}
+	}
+}
+
 // rehearsal is a player that has played a load of its own making.
 type rehearsal struct {
 	*player
@@ -274,16 +321,77 @@ func TestOverlappingFaultsShareTheirFailures(t *testing.T) {
 	if slow.charged != 23 || kill.charged != 12 {
 		t.Errorf("slow is charged with %d, kill with %d", slow.charged, kill.charged)
 	}
-	// Outside all windows 70 requests of the phase ended, 10 of them failed. In slow's window and in none later 10
-	// ended, in kill's 25.
-	if got, want := slow.expected, 10.*10/70; math.Abs(got-want) > 1e-9 {
+	// Outside all windows 70 requests of the phase ended, 10 of them failed. 23 requests count for slow, 12 for kill.
+	if got, want := slow.expected, 23.*10/70; math.Abs(got-want) > 1e-9 {
 		t.Errorf("slow: %v expected, want %v", got, want)
 	}
-	if got, want := kill.expected, 25.*10/70; math.Abs(got-want) > 1e-9 {
+	if got, want := kill.expected, 12.*10/70; math.Abs(got-want) > 1e-9 {
 		t.Errorf("kill: %v expected, want %v", got, want)
 	}
 	if lost := slow.Lost + kill.Lost; lost > 35 || math.Abs(kill.Lost-(12-kill.expected)) > 1e-9 {
 		t.Errorf("lost %v of 35 failures", lost)
+	}
+}
+
+// Where a share of the requests fails without faults, a fault within another one's window takes no more from it than it
+// was expected to be charged with: each is expected to be charged with that share of the requests that count for it.
+func TestLostOfAFaultWithinAnother(t *testing.T) {
+	touched := func(fault, target string) measure.Sample {
+		return measure.Sample{Status: 200, Fault: fault, Target: target}
+	}
+	for _, tc := range []struct {
+		name   string
+		inside func(r *rehearsal) // from 10 s to 12 s, 600 requests of which f fails 60 %, or all
+		f, g   float64
+	}{
+		{"every request fails by the outer one", func(r *rehearsal) {
+			r.ask(600, 10*s, ms, ms, failedAt("web-1", "f"))
+		}, 400, 0},
+		{"the inner one is harmless", func(r *rehearsal) {
+			r.ask(360, 10*s, ms, ms, failedAt("web-1", "f"))
+			r.ask(80, 10500*ms, ms, ms, failedAt("web-1", "g"))
+			r.ask(160, 11*s, ms, ms, touched("g", "web-1"))
+		}, 240, 0},
+		{"the inner one is harmless to other targets", func(r *rehearsal) {
+			r.ask(180, 10*s, ms, ms, failedAt("web-1", "f"))
+			r.ask(40, 10500*ms, ms, ms, failedAt("web-1", ""))
+			r.ask(80, 10600*ms, ms, ms, touched("", "web-1"))
+			r.ask(100, 11*s, ms, ms, failedAt("web-2", ""))
+			r.ask(100, 11*s, ms, ms, touched("", "web-2"))
+			r.ask(100, 11*s, ms, ms, touched("g", "web-2"))
+		}, 120, 0},
+		{"nothing is told of the others", func(r *rehearsal) { // 240 are g's, being the later one: 80 of them were to be expected
+			r.ask(360, 10*s, ms, ms, failedAt("web-1", "f"))
+			r.ask(80, 10500*ms, ms, ms, failed)
+			r.ask(160, 11*s, ms, ms, measure.Sample{Status: 200})
+		}, 240, 0},
+		{"both fail requests", func(r *rehearsal) {
+			r.ask(300, 10*s, ms, ms, failedAt("web-1", "f"))
+			r.ask(150, 10500*ms, ms, ms, failedAt("web-1", "g"))
+			r.ask(50, 11*s, ms, ms, failedAt("web-1", "g"))
+			r.ask(100, 11*s, ms, ms, touched("g", "web-1"))
+		}, 200, 100},
+	} {
+		r := rehearse(plan.Phase{Name: "a", End: 30 * s})
+		r.ask(600, 0, ms, ms, measure.Sample{Status: 200})
+		r.ask(300, s, ms, ms, failed)
+		of, inner := []string{"web-1"}, []string{"web-1"}
+		if strings.Contains(tc.name, "other targets") {
+			inner = []string{"web-2"}
+		}
+		r.fault("f", 10*s, 12*s, of...)
+		r.fault("g", 10*s, 12*s, inner...)
+		tc.inside(r)
+		r.rec.cut(12 * s)
+		r.ask(600, 20*s, ms, ms, measure.Sample{Status: 200})
+		r.ask(300, 21*s, ms, ms, failed)
+		r.rec.end(true, r.ended, r.sched)
+
+		got := r.impacts(false)
+		if math.Abs(got[0].Lost-tc.f) > 1e-9 || math.Abs(got[1].Lost-tc.g) > 1e-9 {
+			t.Errorf("%s: lost(f) = %v of %d, %v expected; lost(g) = %v of %d, %v expected; want %v and %v", tc.name,
+				got[0].Lost, got[0].charged, got[0].expected, got[1].Lost, got[1].charged, got[1].expected, tc.f, tc.g)
+		}
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
@@ -139,16 +141,7 @@ func (r *record) canFail(f *faultRun) bool {
 	if f.kind.Delays == 0 || f.failed || float64(f.kind.Delays) >= shortOfTimeout*float64(r.shortestTimeout(f)) {
 		return true
 	}
-	if f.injected == nil {
-		return false
-	}
-	_, to := f.inForce()
-	return slices.ContainsFunc(f.targets, func(id string) bool {
-		m := r.fleet.byID[id]
-		return m != nil && slices.ContainsFunc(m.changes, func(c change) bool {
-			return c.from == inServiceState && c.at >= *f.injected && c.at < to
-		})
-	})
+	return f.injected != nil && r.courseOf(f).left
 }
 
 // shortestTimeout is the shortest time after which somebody gives up a request to a fault's targets.
@@ -183,13 +176,48 @@ func (r *record) noteFailure(s *measure.Sample) {
 // span is a time from an instant to another.
 type span struct{ from, to time.Duration }
 
+// targetsCourse is what became of a fault's targets, and what that was told from.
+type targetsCourse struct {
+	quiet []span // in order of time; see quiet
+	left  bool   // one of them was taken out of service while the fault was in force
+
+	injected, over, to time.Duration
+	targets, turns     int
+}
+
+// courseOf tells what became of a fault's targets. It is asked for each row of requests and window of the objective, so that it
+// is found out again only when a target or the fault has changed. The fault was injected.
+func (r *record) courseOf(f *faultRun) *targetsCourse {
+	_, to := f.inForce()
+	now, known := targetsCourse{injected: *f.injected, over: f.over(), to: to, targets: len(f.targets), turns: r.fleet.turns}, &f.course
+	if known.injected != now.injected || known.over != now.over || known.to != now.to || known.targets != now.targets || known.turns != now.turns {
+		now.quiet, now.left = r.findQuiet(f), r.findLeft(f, to)
+		*known = now
+	}
+	return known
+}
+
+// findLeft reports whether one of a fault's targets was taken out of service from its injection on, before an instant.
+func (r *record) findLeft(f *faultRun, to time.Duration) bool {
+	return slices.ContainsFunc(f.targets, func(id string) bool {
+		m := r.fleet.byID[id]
+		return m != nil && slices.ContainsFunc(m.changes, func(c change) bool {
+			return c.from == inServiceState && c.at >= *f.injected && c.at < to
+		})
+	})
+}
+
 // quiet returns the stretches of a fault's time in which none of its targets was in service, from the objective's window
-// after its injection on. The system is the same all the while: what is due in such a stretch and is sent in it, however late,
-// misses nothing.
-func (r *record) quiet(f *faultRun) (out []span) {
+// after its injection on, in order of time. The system is the same all the while: what is due in such a stretch and is sent in
+// it, however late, misses nothing.
+func (r *record) quiet(f *faultRun) []span {
 	if f.injected == nil || len(f.targets) == 0 {
 		return nil
 	}
+	return r.courseOf(f).quiet
+}
+
+func (r *record) findQuiet(f *faultRun) (out []span) {
 	type turn struct {
 		at time.Duration
 		in int // how many more targets are in service
@@ -205,12 +233,8 @@ func (r *record) quiet(f *faultRun) (out []span) {
 			in++
 		}
 		for _, c := range m.changes {
-			switch was, is := c.from == inServiceState, c.to == inServiceState; {
-			case c.at < *f.injected || was == is:
-			case is:
-				turns = append(turns, turn{c.at, 1})
-			default:
-				turns = append(turns, turn{c.at, -1})
+			if by := c.turn(); by != 0 && c.at >= *f.injected {
+				turns = append(turns, turn{c.at, by})
 			}
 		}
 	}
@@ -237,7 +261,9 @@ func (r *record) quiet(f *faultRun) (out []span) {
 
 // quietFor reports whether a stretch lies within a quiet one of a fault.
 func (r *record) quietFor(f *faultRun, from, to time.Duration) bool {
-	return slices.ContainsFunc(r.quiet(f), func(q span) bool { return q.from <= from && to < q.to })
+	quiet := r.quiet(f)
+	i := sort.Search(len(quiet), func(i int) bool { return quiet[i].from > from }) - 1
+	return i >= 0 && to < quiet[i].to
 }
 
 // misses counts the successes of some bins that may have failed had the generator not sent them late.
@@ -344,7 +370,7 @@ func (p *player) whatMissedFaults(g *gate.Gate, worst *figures) string {
 		}
 	}
 	if n == 0 && slower > 0 {
-		return fmt.Sprintf("%d requests had taken longer that were due while fault %s was in force, and were sent only afterwards because the load generator itself stood still", slower, strings.Join(delaying, ", "))
+		return fmt.Sprintf("%s had taken longer that %s due while %s in force, and %s sent only afterwards because the load generator itself stood still", reports.Plural(int64(slower), "request"), were(slower), faultsWere(delaying), were(slower))
 	}
 	switch {
 	case !aboutAFault(g):
@@ -353,7 +379,26 @@ func (p *player) whatMissedFaults(g *gate.Gate, worst *figures) string {
 	case !own:
 		n = p.misses(func(*measure.Bin, *measure.Missed) bool { return true }).N
 	}
-	return fmt.Sprintf("%d requests had failed that were due while fault %s was in force, and were sent only afterwards or much later because the load generator itself stood still", n, strings.Join(failing, ", "))
+	return fmt.Sprintf("%s had failed that %s due while %s in force, and %s sent only afterwards or much later because the load generator itself stood still", reports.Plural(int64(n), "request"), were(n), faultsWere(failing), were(n))
+}
+
+// faultsWere is "fault a was", "faults a and b were" and so on.
+func faultsWere(ids []string) string {
+	switch len(ids) {
+	case 0:
+		return "a fault was"
+	case 1:
+		return "fault " + ids[0] + " was"
+	}
+	last := len(ids) - 1
+	return "faults " + strings.Join(ids[:last], ", ") + " and " + ids[last] + " were"
+}
+
+func were(n uint64) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
 }
 
 // aboutAFault reports whether a gate asks about a fault by its id.

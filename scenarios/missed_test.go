@@ -100,6 +100,12 @@ func TestRequestsThatMissAFaultBecauseTheGeneratorStoodStill(t *testing.T) {
 			r.fault("err", 3*s, 9*s, "web-1")
 			r.openLoop(10*s, 3*s, 9*s)
 		}, []string{"p50 < 10s"}, reports.Invalid, "0.0 % of the requests failed as measured, 0.0 % without failures that may be the generator's own doing, and 60.0 % with successes"},
+		"one request": {func(r *rehearsal) { r.errorsFor(4990*ms, 5*s) }, []string{"lost(err) < 200"}, reports.Invalid, "if 1 request had failed that was due while fault err was in force, and was sent only afterwards"},
+		"several faults": {func(r *rehearsal) {
+			r.fault("a", 3*s, 4*s, "web-1")
+			r.fault("b", 3500*ms, 5*s, "web-1")
+			r.openLoop(10*s, 3*s, 5*s)
+		}, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed that were due while faults a and b were in force, and were sent only afterwards"},
 		"without gates": {func(r *rehearsal) { r.errorsFor(3*s, 5*s) }, nil, reports.Invalid, "0 requests failed, and 200 if 200 requests had failed"},
 	} {
 		r := open(10 * s)
@@ -311,6 +317,45 @@ func TestWhatIsLateWhileTheTargetsAreOutOfServiceMissesNothing(t *testing.T) {
 			if g.Judged == tc.missed || !tc.missed && !g.Passed {
 				t.Errorf("%s, %s: passed %v, judged %v: %s", name, g.Expr, g.Passed, g.Judged, g.Why)
 			}
+		}
+	}
+}
+
+// What became of a fault's targets is asked for each row of requests and each window of the objective: it is found out anew only
+// when a target changed, or the fault did.
+func TestAskingAgainWhetherTargetsWereInServiceCostsNothing(t *testing.T) {
+	r := open(100 * s)
+	f := &faultRun{Fault: &chaos.Fault{ID: "k", At: 3 * s}, targets: []string{"web-1"}, kind: chaos.Kind{Delays: 10 * ms}}
+	r.s.Client.Timeout = 10 * s
+	changed := func(at time.Duration, from, to string) {
+		r.rec.event(&plan.Event{At: at, Kind: plan.Changed, Target: "web-1", From: from, To: to})
+	}
+	changed(0, "initial", inServiceState)
+	r.begin(f, 3*s)
+	for _, tc := range []struct {
+		change      func()
+		at          time.Duration // asked of a tenth of a second
+		quiet, left bool
+	}{
+		{func() {}, 11 * s, false, false},
+		{func() { changed(5*s, inServiceState, "unhealthy") }, 11 * s, true, true},
+		{func() {}, 4500 * ms, false, true},
+		{func() { changed(12*s, "unhealthy", inServiceState) }, 11 * s, true, true},
+		{func() {}, 12 * s, false, true},
+		{func() { changed(20*s, inServiceState, "draining") }, 30 * s, true, true},
+		{func() { r.rec.revert(f, 25*s) }, 30 * s, false, true},
+		{func() { r.rec.revert(f, 4*s) }, 11 * s, false, true}, // by the scenario it has no end
+		{func() { r.rec.strike(f, nil) }, 11 * s, false, false},
+	} {
+		tc.change()
+		ask := func() {
+			if quiet, left := r.rec.quietFor(f, tc.at, tc.at+100*ms), r.rec.canFail(f); quiet != tc.quiet || left != tc.left {
+				t.Errorf("at %v: quiet %v, left %v; want %v, %v", tc.at, quiet, left, tc.quiet, tc.left)
+			}
+		}
+		ask()
+		if n := testing.AllocsPerRun(10, ask); n > 0 {
+			t.Errorf("at %v: %v allocations each time", tc.at, n)
 		}
 	}
 }

@@ -170,7 +170,7 @@ func faultParams() []spec.Param {
 func wireFaultParams() []spec.Param {
 	return []spec.Param{
 		{Name: "for", Type: spec.Duration, Above: true, Max: 7 * 86400, Doc: "how long; until the run ends without it"},
-		{Name: "where", Type: spec.Text, Default: "wire", Enum: []string{"wire", "target"}, Doc: "on the balancer's connection to the target"},
+		{Name: "where", Type: spec.Text, Default: "wire", Enum: []string{"wire", "target"}, Doc: "on the balancer's connection to the target; target is not supported yet"},
 	}
 }
 

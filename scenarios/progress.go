@@ -2,10 +2,10 @@ package scenarios
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
-	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/scenarios/expose"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
@@ -17,7 +17,7 @@ func (p *player) progress() {
 	r.advance()
 	r.recorder.Close(now)
 	pr := Progress{
-		Now: now, Length: p.s.Length(), InFlight: p.world.InFlight(), Planned: r.expected(&p.sched),
+		Now: now, Length: p.s.Length(), InFlight: p.world.InFlight(), Planned: r.expected(),
 		P50: r.recent.Response.Quantile(.5), P99: r.recent.Response.Quantile(.99), Lag: r.recent.Lag.Quantile(.99),
 	}
 	r.recent = measure.Tally{}
@@ -37,23 +37,16 @@ func (p *player) progress() {
 	p.opts.Progress(pr)
 }
 
-// expected is how many requests the load has in all: those that were counted, and as many as the profile is expected to
+// expected is how many requests the load has in all: those that were counted, and as many as the schedule is expected to
 // have from there on. Arrivals may be random, so that the two differ.
-//
-// The next even arrival is due where half of its own count is still to come, so that only whole ones follow it; of random
-// arrivals the expected number is rounded.
-func (r *record) expected(s *profile.Schedule) (n uint64) {
+func (r *record) expected() (n uint64) {
 	for _, planned := range r.planned {
 		n += planned
 	}
 	if !r.more {
 		return n
 	}
-	later := max(s.Profile.Total()-s.Profile.Hits(r.next.Seconds()), 0)
-	if s.Arrivals == profile.Poisson {
-		later += .5
-	}
-	return n + 1 + uint64(later) // the next is known, and not yet counted
+	return n + 1 + uint64(math.Round(r.walk.Left())) // the next is known, and not yet counted
 }
 
 // figures are what the run has come to so far.

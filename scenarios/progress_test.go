@@ -15,6 +15,8 @@ func TestProgressOfEvenArrivals(t *testing.T) {
 		{"{name: a, rate: 3.3/s, for: 4s}", 13},
 		{"{name: a, rate: 3.4/s, for: 4s}", 14},
 		{"{name: a, rate: {kind: ramp, from: 1/s, to: 50/s}, for: 8s}, {name: b, rate: pause, for: 2s}", 204},
+		{"{name: a, rate: 11/s, for: 4500ms}", 49},
+		{"{name: a, rate: 7/s, for: 1500ms}, {name: b, rate: 2/s, for: 3s}", 16},
 		{"{name: a, rate: pause, for: 2s}, {name: b, rate: 10/s, for: 3s}", 30},
 	} {
 		text := fmt.Appendf(nil, "version: 1\nseed: 1\ntopology: {groups: {web: {targets: {count: 1}}}}\nload: {arrivals: even, phases: [%s]}\n", tc.phases)

@@ -41,6 +41,9 @@ type record struct {
 	unknown uint64      // requests of which nothing was known in the end
 	faults  []*faultRun // injected so far
 
+	hits  map[string]int // by target: a number that stands for the faults injected on it so far
+	hitBy [][]*faultRun  // what these numbers stand for; none is 0
+
 	scheduled []*faultRun     // by the scenario, injected or not
 	fleet     *fleet          // only read here; who changes it holds the lock
 	missable  [][]missedFault // what the numbers of Sample.Missed stand for
@@ -69,6 +72,7 @@ func newRecord(s *plan.Scenario, sched profile.Schedule, fleet *fleet, width tim
 	r := &record{
 		s: s, fleet: fleet, rows: rows, recorder: measure.NewRecorder(phases, width), planned: make([]uint64, len(phases)), never: make([]uint64, len(phases)),
 		groups: newDestinations(s), walk: sched.Walk(), traced: traced, waiting: map[uint64]*measure.Sample{}, early: map[uint64]told{},
+		hits: map[string]int{}, hitBy: make([][]*faultRun, 1),
 	}
 	for _, g := range s.Gates {
 		for i, ph := range s.Load.Phases {
@@ -109,10 +113,37 @@ func (r *record) sample(s *measure.Sample) {
 	for _, t := range r.trailing {
 		t.Add(s)
 	}
+	if s.Outcome == measure.Succeeded && len(r.faults) > 0 {
+		r.serve(s)
+	}
 	if r.traced && s.Outcome == measure.Failed && !s.Told && s.Sent > 0 && r.await(s) {
 		return
 	}
 	r.finish(s)
+}
+
+// serve counts a success by what tells for which fault a failure would be: see charge.
+func (r *record) serve(s *measure.Sample) {
+	if s.Target == "" && r.groups != nil {
+		s.Group = r.groups.of(s.Seq)
+	}
+	if hit := r.hits[s.Target]; s.Fault != "" || hit > 0 || s.Group != "" {
+		r.recorder.AddServed(s, hit)
+	}
+}
+
+// hit notes that a fault was injected on a target, or, with on false, that it was not after all.
+func (r *record) hit(f *faultRun, target string, on bool) {
+	list := slices.DeleteFunc(slices.Clone(r.hitBy[r.hits[target]]), func(x *faultRun) bool { return x == f })
+	if on {
+		list = append(list, f)
+	}
+	n := slices.IndexFunc(r.hitBy, func(known []*faultRun) bool { return slices.Equal(known, list) })
+	if n < 0 {
+		n = len(r.hitBy)
+		r.hitBy = append(r.hitBy, list)
+	}
+	r.hits[target] = n
 }
 
 // await lets a sample wait for what the balancer tells of it, unless that has come already or too many wait.
@@ -213,6 +244,9 @@ func (r *record) inject(f *faultRun, now time.Duration) time.Duration {
 	at := r.cutBins(now)
 	f.injected, f.carried, f.watch = &at, &measure.Tally{}, r.health.watch(f.At, at, f.endsWithin(r.s.Length()))
 	r.faults = append(r.faults, f)
+	for _, id := range f.targets {
+		r.hit(f, id, true)
+	}
 	return at
 }
 
@@ -220,6 +254,9 @@ func (r *record) inject(f *faultRun, now time.Duration) time.Duration {
 func (r *record) strike(f *faultRun, targets []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, id := range f.targets {
+		r.hit(f, id, slices.Contains(targets, id))
+	}
 	f.targets = targets
 }
 

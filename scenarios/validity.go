@@ -11,9 +11,10 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
-// Whether a run can be trusted is judged where its gates are judged. Each request has an upper figure, from its due
-// time to its end, and a lower one, that less the time in which the generator itself was late or stood still; the
-// truth lies between. A gate that comes out the same on both sides is right, however busy the machine was.
+// Whether a run can be trusted is judged where its gates are judged. Each request has a figure as measured, from its due
+// time to its end, and one at best, that less the time in which the generator itself was late or stood still. The truth lies
+// between, but for requests that missed a fault because they were sent late: what would have become of them is told at worst,
+// see missed.go. A gate that comes out the same on all three sides is right, however busy the machine was.
 const (
 	// cpuLimit is the share of the CPU it may use above which a generator is likely to be late.
 	cpuLimit = .8

@@ -177,6 +177,10 @@ func TestVerdictsOfDisturbedRuns(t *testing.T) {
 			r.ask(5*n, 0, 10*ms, 20*ms, ok)
 			r.ask(60, 50*s, 10*ms, 900*ms, stalled(380*ms, dropped))
 		}, []string{"p50[b] < 1s"}, reports.Invalid, "gate p50[b] < 1s can't be judged: no request succeeded as measured, and no figure without"},
+		"a latency of requests that all failed": {rehearseIn(2*s, plan.Phase{Name: "a", End: 50 * s}, plan.Phase{Name: "b", Start: 50 * s, End: 52 * s}), func(r *rehearsal) {
+			r.ask(5*n, 0, 10*ms, 20*ms, ok)
+			r.ask(60, 50*s, 10*ms, 400*ms, stalled(380*ms, failed))
+		}, []string{"p50[b] < 1s"}, reports.Invalid, "gate p50[b] < 1s can't be judged: no request succeeded as measured, and no figure without"},
 		"no request was answered": {rehearse(plan.Phase{Name: "a", End: 8 * s}, plan.Phase{Name: "b", Start: 8 * s, End: 10 * s}), func(r *rehearsal) {
 			r.ask(800, 0, 10*ms, 20*ms, ok)
 			r.ask(200, 8*s, 10*ms, 500*ms, measure.Sample{Outcome: measure.Failed, Class: measure.Timeout})

@@ -270,7 +270,23 @@ func inWordsOfFlags(err error) error {
 	}
 	var lines []string
 	for _, p := range problems.List {
-		lines = append(lines, p.Message)
+		message := p.Message
+		if p.Origin == "" && inGates(string(problems.Source.Text), p.Line) {
+			message = "--gate: " + message
+		}
+		lines = append(lines, message)
 	}
 	return fmt.Errorf("wrong flags; nothing was started\n  %s", strings.Join(lines, "\n  "))
+}
+
+// inGates reports whether a line of a scenario that decode wrote stands among its gates: keys of the scenario itself are
+// indented once.
+func inGates(scenario string, line int) bool {
+	lines := strings.Split(scenario, "\n")
+	for i := min(line, len(lines)) - 1; i >= 0; i-- {
+		if strings.HasPrefix(lines[i], `  "`) {
+			return strings.HasPrefix(lines[i], `  "gates":`)
+		}
+	}
+	return false
 }

@@ -15,7 +15,7 @@ type injectedFault struct {
 	reverted stamp
 	window   period
 	charged  int
-	ended    map[string]int // requests that ended in its window and in none of a later fault, by the phase at that time
+	counted  map[string]int // requests that count for it, by the phase in which they ended
 }
 
 // caused reports whether a request's failure is the fault's doing: it shaped the final attempt, or nothing did and
@@ -44,7 +44,7 @@ func (x *played) faults() []*injectedFault {
 		f := &injectedFault{
 			path: p, id: x.d.text(p + ".id"), targets: x.d.texts(p + ".targets"), injected: x.d.instant(p + ".injected_ms"),
 			reverted: stamp{x.d.instant(p + ".reverted_ms"), x.d.has(p + ".reverted_ms")}, window: x.d.period(p + ".window"),
-			ended: map[string]int{},
+			counted: map[string]int{},
 		}
 		if f.window.end >= x.d.instant("duration_ms") {
 			f.window.end = noEnd
@@ -64,10 +64,10 @@ func latestFault(faults []*injectedFault, cond func(*injectedFault) bool) (out *
 	return out
 }
 
-// chargedFault returns the fault that a failed or dropped request is charged to: the one that shaped its final attempt,
-// else the latest injected of those whose target it went to while their window was open, else the latest injected
-// whose window was open when it ended; nil without any.
-func chargedFault(faults []*injectedFault, r *sampleRow) *injectedFault {
+// countedFault returns the fault that a finished request counts for: the one that shaped its final attempt, else the latest
+// injected of those whose target it went to while their window was open, else the latest injected whose window was open when
+// it ended; nil without any.
+func countedFault(faults []*injectedFault, r *sampleRow) *injectedFault {
 	open := func(f *injectedFault) bool { return f.window.holds(r.done.at) }
 	if f := latestFault(faults, func(f *injectedFault) bool { return f.id == r.shapedBy }); f != nil {
 		return f
@@ -94,8 +94,8 @@ func (x *played) phaseAt() func(time.Duration) string {
 	}
 }
 
-// charge counts the failures that each fault is charged with, and returns the error rate of each phase outside all
-// faults' windows. It goes by when requests ended.
+// charge counts the requests that count for each fault, and the failed ones of them that it is charged with. It returns the
+// error rate of each phase's requests that count for no fault. It goes by when requests ended.
 func (x *played) charge(faults []*injectedFault) map[string]float64 {
 	finished, baseline, phaseAt := map[string]float64{}, map[string]float64{}, x.phaseAt()
 	for i := range x.rows {
@@ -104,19 +104,16 @@ func (x *played) charge(faults []*injectedFault) map[string]float64 {
 			continue
 		}
 		phase := phaseAt(r.done.at)
-		owner := latestFault(faults, func(f *injectedFault) bool { return f.window.holds(r.done.at) })
-		if owner != nil {
-			owner.ended[phase]++
+		failed := 0
+		if r.lost() {
+			failed = 1
+		}
+		if f := countedFault(faults, r); f != nil {
+			f.counted[phase]++
+			f.charged += failed
 		} else {
 			finished[phase]++
-		}
-		if !r.lost() {
-			continue
-		}
-		if f := chargedFault(faults, r); f != nil {
-			f.charged++
-		} else {
-			baseline[phase]++
+			baseline[phase] += float64(failed)
 		}
 	}
 	for phase, n := range finished {
@@ -139,7 +136,7 @@ func (x *played) recomputeFaults(c recomputed) {
 		c.instant(w+".start_ms", f.injected)
 		c.is(w+".name", f.id)
 		expected := 0.
-		for phase, n := range f.ended {
+		for phase, n := range f.counted {
 			expected += baseline[phase] * float64(n)
 		}
 		c.count(f.path+".charged", f.charged)
@@ -218,6 +215,13 @@ func (x *played) planned(f *injectedFault) bool {
 		}
 	}
 	return false
+}
+
+// unended reports whether the scenario has an end of the fault before the load's, and no window of the objective followed the
+// real one within the load.
+func (x *played) unended(f *injectedFault) bool {
+	whole := f.reverted.set && f.reverted.at+x.objective().window <= x.d.instant("duration_ms")
+	return x.planned(f) && len(f.targets) > 0 && !whole
 }
 
 // looked is what the objective is over the window that begins at an instant.

@@ -252,6 +252,9 @@ func (x *played) expectOfSystem(c recomputed, path, metric, id string) {
 func (x *played) expectOfFault(c recomputed, path, metric, id string) {
 	c.null(path)
 	for _, f := range x.faults() {
+		if (metric == "recover" || metric == "residual") && x.unended(f) {
+			continue
+		}
 		field := f.path + "." + metric
 		if metric != "lost" {
 			field += "_ms"

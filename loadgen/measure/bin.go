@@ -15,6 +15,7 @@ type Bin struct {
 	Due      Tally     // the requests due in it
 	Ended    Tally     // the requests that ended in it, whenever they were due; without service time, lateness and statuses
 	Failures []Failure // the failed and dropped ones of Ended, by what the balancer said of them
+	Served   []Served  // those successes of Ended that met faults, by their final attempt
 	Missed   []Missed  // successes of Due that may have missed faults
 
 	best  uint64 // successes that would have ended in it at best, without the generator's own delays
@@ -28,6 +29,14 @@ type Failure struct {
 	Group  string // without a target: the group that it was for, or empty when that is not known
 	N      uint64
 	Turned uint64 // those of N that may be the generator's own doing
+}
+
+// Served counts successes that met the same faults.
+type Served struct {
+	Fault string // id of the wire fault that shaped the final attempt, or empty
+	Hit   int    // stands for the faults that its target was hit by; 0 for none. Who knows of faults numbers them
+	Group string // without a target: the group that it was for, or empty when that is not known
+	N     uint64
 }
 
 // Missed counts the successes of a bin that may have missed the same faults; see Sample.Missed.
@@ -61,6 +70,16 @@ func (b *Bin) addFailure(f Failure) {
 	b.Failures = append(b.Failures, f)
 }
 
+func (b *Bin) addServed(s Served) {
+	for i := range b.Served {
+		if x := &b.Served[i]; x.Fault == s.Fault && x.Hit == s.Hit && x.Group == s.Group {
+			x.N += s.N
+			return
+		}
+	}
+	b.Served = append(b.Served, s)
+}
+
 func (b *Bin) addMissed(m Missed) {
 	for i := range b.Missed {
 		if x := &b.Missed[i]; x.Faults == m.Faults && x.Request == m.Request && x.Status == m.Status {
@@ -92,6 +111,9 @@ func (b *Bin) merge(o *Bin) {
 	b.best += o.best
 	for _, f := range o.Failures {
 		b.addFailure(f)
+	}
+	for _, s := range o.Served {
+		b.addServed(s)
 	}
 	for _, m := range o.Missed {
 		b.addMissed(m)

@@ -183,6 +183,12 @@ func (r *Recorder) AddFailure(s *Sample) {
 	r.bins.at(s.Done).addFailure(f)
 }
 
+// AddServed counts a succeeded sample that met faults in the bin in which it ended; hit stands for those that its target was
+// hit by.
+func (r *Recorder) AddServed(s *Sample, hit int) {
+	r.bins.at(s.Done).addServed(Served{Fault: s.Fault, Hit: hit, Group: s.Group, N: 1})
+}
+
 // inJudgedTime reports whether an instant lies in a phase that is judged.
 func (r *Recorder) inJudgedTime(t time.Duration) bool {
 	last := len(r.phases) - 1

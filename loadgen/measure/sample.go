@@ -51,7 +51,7 @@ type Sample struct {
 	Target   string // id of the target of the final attempt
 	Fault    string // id of the wire fault that shaped the final attempt
 
-	Group string // of a failed request without a target: the group that it was for, where that is known
+	Group string // of a request without a target: the group that it was for, where that is known and matters
 }
 
 // Response is what a user waits: from the due time to the end.

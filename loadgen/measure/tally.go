@@ -192,10 +192,10 @@ func (d *delayed) add(s *Sample) {
 	}
 }
 
-// Lower returns the figures as they would be at best had the generator not delayed requests itself: each
-// without the time in which the generator stood still, and each failure that may be its doing as a success, of which
-// the status is not known. The truth lies between Lower and the tally, where no fault was in force; see Worst. It is the tally itself when none was delayed, and shares its
-// histograms: it is only for reading.
+// Lower returns the figures as they would be at best had the generator not delayed requests itself: each without the time in
+// which the generator stood still, and each failure that may be its doing as a success, of which the status is not known. The
+// truth lies between Lower and the tally where no fault was in force; see Worst. It is the tally itself when none was delayed,
+// and shares its histograms: it is only for reading.
 func (t *Tally) Lower() *Tally {
 	d := t.delayed
 	if d == nil {

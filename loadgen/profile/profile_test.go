@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -83,6 +84,68 @@ func TestEvenArrivalsStayWithinHalfARequestOfTheProfile(t *testing.T) {
 			t.Fatalf("%d arrivals, expected %v", n, p.Total())
 		}
 	})
+}
+
+// What Left tells at the start, and after each arrival, is what the walk then has.
+func TestLeftIsWhatComes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var segments []Segment
+		for range rapid.IntRange(1, 5).Draw(t, "segments") {
+			length := float64(rapid.IntRange(1, 40).Draw(t, "quarters")) / 4
+			switch rate := float64(rapid.IntRange(1, 30).Draw(t, "rate")); rapid.IntRange(0, 5).Draw(t, "kind") {
+			case 0:
+				segments = append(segments, segment().Draw(t, "other"))
+			case 1:
+				segments = append(segments, Pause{length})
+			case 2:
+				var rows []row
+				for range rapid.IntRange(1, 6).Draw(t, "instants") {
+					rows = append(rows, row{at: length * float64(rapid.IntRange(0, 7).Draw(t, "eighth")) / 8})
+				}
+				slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.at, b.at) })
+				x, err := newInstants(rows, length)
+				if err != nil {
+					t.Fatal(err)
+				}
+				segments = append(segments, x)
+			default:
+				segments = append(segments, Hold{rate, length})
+			}
+		}
+		const most = 20_000
+		p := New(segments...)
+		if p.Total() > most {
+			t.Skip("too many to count each time")
+		}
+		w := Schedule{Profile: p, Arrivals: Even}.Walk()
+		left := []float64{w.Left()}
+		for _, _, ok := w.Next(); ok; _, _, ok = w.Next() {
+			left = append(left, w.Left())
+		}
+		for i, got := range left {
+			if want := float64(len(left) - 1 - i); got != want {
+				t.Fatalf("%v left after %d arrivals of %d in %+v", got, i, len(left)-1, segments)
+			}
+		}
+	})
+}
+
+// The expected number of Poisson arrivals is what the profile has, and that of recorded instants is exact.
+func TestLeftOfPoissonArrivals(t *testing.T) {
+	x, err := newInstants([]row{{at: 1}, {at: 1}, {at: 2}}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := Schedule{Profile: New(Hold{10, 5}, x, Hold{4, 10}), Arrivals: Poisson, Seed: 7}.Walk()
+	if got := w.Left(); got != 50+3+40 {
+		t.Errorf("%v at the start", got)
+	}
+	for range 2 {
+		_, due, _ := w.Next()
+		if got, want := w.Left(), 10*(5-due.Seconds())+3+40; math.Abs(got-want) > 1e-6 {
+			t.Errorf("%v left at %v, want %v", got, due, want)
+		}
+	}
 }
 
 // Kolmogorov–Smirnov on 100,000 inter-arrival times against the exponential distribution.

@@ -12,20 +12,37 @@ import (
 
 // receive reads one response, and whatever 1xx go before it. Its first bytes may be in the buffer already.
 func (c *conn) receive(head bool, deadline time.Time) error {
-	if limit := c.p.e.cfg.Stages.FirstByte; limit > 0 && len(c.buf) == 0 {
-		first := time.Now().Add(limit)
-		if first.Before(deadline) {
-			if err := c.limit(c.nc.SetReadDeadline(first)); err != nil {
-				return err
-			}
-			if err := c.read(); err != nil {
-				return err
-			}
-			if err := c.limit(c.nc.SetReadDeadline(deadline)); err != nil {
-				return err
-			}
-		}
+	if err := c.awaitFirst(deadline); err != nil {
+		return err
 	}
+	if err := c.receiveHead(head); err != nil {
+		return err
+	}
+	return c.receiveBody()
+}
+
+// awaitFirst reads the first bytes of a response within the client's limit for them, where it has one that comes before the
+// deadline.
+func (c *conn) awaitFirst(deadline time.Time) error {
+	limit := c.p.e.cfg.Stages.FirstByte
+	if limit <= 0 || len(c.buf) > 0 {
+		return nil
+	}
+	first := time.Now().Add(limit)
+	if !first.Before(deadline) {
+		return nil
+	}
+	if err := c.limit(c.nc.SetReadDeadline(first)); err != nil {
+		return err
+	}
+	if err := c.read(); err != nil {
+		return err
+	}
+	return c.limit(c.nc.SetReadDeadline(deadline))
+}
+
+// receiveHead reads heads up to the one that is not interim.
+func (c *conn) receiveHead(head bool) error {
 	var onHeader func(name, value []byte)
 	if c.jar != nil || c.p.e.cfg.Identify || c.check.WantsHeaders() {
 		onHeader = c.onHeader
@@ -44,10 +61,14 @@ func (c *conn) receive(head bool, deadline time.Time) error {
 		}
 		c.buf = c.buf[:copy(c.buf, c.buf[n:])]
 		if c.res.Status >= 200 || c.res.Status == 101 {
-			break
+			c.sample.Status = c.res.Status
+			return nil
 		}
 	}
-	c.sample.Status = c.res.Status
+}
+
+// receiveBody reads the body of the response whose head was read.
+func (c *conn) receiveBody() error {
 	c.body.Start(&c.res)
 	for {
 		var onData func([]byte)

@@ -103,7 +103,7 @@ func facts(ok, failed int) *Facts {
 	return &Facts{
 		Window: func(name, _ string) (Window, bool) { return Window{tally, 10}, name != "never" },
 		Fault: func(id string) (Fault, bool) {
-			return Fault{Recover: &d, Residual: &d, Lost: 4, Broken: id != "harmless", Before: id == "second", Empty: id == "idle"}, id != "later"
+			return Fault{Recover: &d, Residual: &d, Lost: 4, Broken: id != "harmless", Before: id == "second", Empty: id == "idle", Unended: id == "unended"}, id != "later"
 		},
 		Imbalance: func() (float64, bool) { return .1, true },
 		ScaleOut:  func(string) (time.Duration, bool) { return 0, false },
@@ -134,6 +134,9 @@ func TestJudge(t *testing.T) {
 		{"status(503) < 1%", 0, 0, false, false, true},
 		{"lost(idle) < 5", 10, 0, false, false, true},
 		{"recover(idle) < 5s", 10, 0, false, false, true},
+		{"recover(unended) < 5s", 10, 0, false, false, true},
+		{"residual(unended) < 5s", 10, 0, false, false, true},
+		{"lost(unended) < 5", 10, 0, true, true, false},
 		{"eject(later) < 5s", 10, 0, false, false, false},
 		{"p99 < 1s", 0, 0, false, false, true}, // no data is never a pass
 		{"error_rate < 1%", 0, 0, false, false, true},
@@ -208,6 +211,10 @@ func TestUnknownAnswers(t *testing.T) {
 		{"failed < 60", sum(good, missed).Worst(&misses), 60, false},
 		{"p99 < 1s", dropped.Lower(), 0, true},
 		{"p99_all < 1s", dropped.Lower(), 0, true},
+		{"p99 < 1s", turned.Lower(), 0, true},
+		{"mean < 1s", sum(dropped, turned).Lower(), 0, true},
+		{"p100 < 1s", sum(bad, turned, answers(1, measure.Sample{Done: 20 * time.Millisecond, Status: 200})).Lower(), 20.015, false},
+		{"p100_all < 1s", turned.Lower(), .001, false},
 	} {
 		g, err := Parse(tc.expr)
 		if err != nil {

@@ -41,13 +41,16 @@ type Fault struct {
 	Broken                           bool // the objective broke at all
 	Before                           bool // and was not met already over the window that ends at the injection
 	Empty                            bool // its window holds no request: nothing can be said
+	Unended                          bool // it was to end within the load, which ended sooner than a window of the objective after that
 }
 
 var (
 	errEmpty = nothing("no request in its window")
 	errNever = errors.New("it did not happen")
 
+	errUnended = nothing("the load ended before it could be known")
 	errNotSent = nothing("no request in its window was sent")
+	errNoneOwn = nothing("no request in its window succeeded, and how long one would have taken is not known")
 
 	errNoSuccess = failing("no request succeeded")
 	errNoAnswer  = failing("no request was answered")
@@ -155,11 +158,13 @@ func latencyMetric(name, doc string, of func(*measure.Hist) time.Duration) metri
 		if !ok || w.Finished() == 0 {
 			return 0, errEmpty
 		}
-		h := &w.Response
-		if strings.HasSuffix(g.Metric, "_all") { // the table's own entry has the name without it
+		h, all := &w.Response, strings.HasSuffix(g.Metric, "_all") // the table's own entry has the name without it
+		if all {
 			h = w.All()
 		}
 		switch {
+		case h.Count() > 0 && !all && w.Succeeded == w.MayBeGood: // how long failures took tells nothing of it
+			return 0, errNoneOwn
 		case h.Count() > 0:
 			return ms(of(h)), nil
 		case w.MayBeGood > 0: // what became of the others is not known
@@ -244,9 +249,23 @@ func faultMetric(name, doc string, of func(Fault) *time.Duration) metric {
 	}}
 }
 
+// recoveryMetric is a metric on when the objective held again. That is known when the window of the objective that begins at
+// the fault's end has passed.
+func recoveryMetric(name, doc string, of func(Fault) *time.Duration) metric {
+	m := faultMetric(name, doc, of)
+	value := m.value
+	m.value = func(f *Facts, g Gate) (float64, error) {
+		if ft, err := f.faultOf(g); err == nil && ft.Unended {
+			return 0, errUnended
+		}
+		return value(f, g)
+	}
+	return m
+}
+
 // recoverMetric passes with 0 when the objective never broke, and says so.
 func recoverMetric() metric {
-	m := faultMetric("recover", "from injection until the objective held again, for good if the fault ends; 0 when it never broke", func(f Fault) *time.Duration { return f.Recover })
+	m := recoveryMetric("recover", "from injection until the objective held again, for good if the fault ends; 0 when it never broke", func(f Fault) *time.Duration { return f.Recover })
 	m.note = func(f *Facts, g Gate) string {
 		if ft, err := f.faultOf(g); err == nil && !ft.Broken && ft.Recover != nil {
 			return "the objective did not break"
@@ -257,7 +276,7 @@ func recoverMetric() metric {
 }
 
 func residualMetric() metric {
-	m := faultMetric("residual", "from the fault's end until the objective held again for good", func(f Fault) *time.Duration { return f.Residual })
+	m := recoveryMetric("residual", "from the fault's end until the objective held again for good", func(f Fault) *time.Duration { return f.Residual })
 	m.note = noteBefore
 	return m
 }

@@ -46,6 +46,10 @@ func (w *World) send(r *request) {
 		w.inUse++
 	}
 	r.sent, r.Sent, r.Wait = true, w.now, w.now-r.Offered
+	if r.asks.Body != "" {
+		w.body = w.mix.Texts(w.mix.Index(r.Seq)).Body.Append(w.body[:0], r.Seq)
+		r.BytesOut = int64(len(w.body))
+	}
 	by := r.Due + w.s.Client.Timeout
 	if first := w.s.Client.Stages.FirstByte; first > 0 { // an answer comes in one piece
 		by = min(by, w.now+first)

@@ -23,6 +23,23 @@ func one(targets int, service time.Duration) *plan.Scenario {
 	return s
 }
 
+// The bodies of requests that were sent are counted as a live run counts them: as filled in, and none where there is none.
+func TestSizesOfBodies(t *testing.T) {
+	for _, tc := range []struct {
+		body string
+		want int64
+	}{{"", 0}, {"0123456789", 10}, {`{{"{{"}}id}`, 5}, {"n={{int 100 999}}", 5}} {
+		s := one(1, time.Millisecond)
+		s.Load.Set.Requests[0].Body = tc.body
+		s.Load.Phases[0].Rate.Values["rate"] = 50.
+		for _, x := range samples(t, s, nil) {
+			if x.BytesOut != tc.want {
+				t.Errorf("%q: %d bytes sent, want %d", tc.body, x.BytesOut, tc.want)
+			}
+		}
+	}
+}
+
 // The balancer's own answers have the listener's statuses.
 func TestStatusesOfTheBalancer(t *testing.T) {
 	statuses := exchange.Statuses{Connect: 521, Broken: 522, NoTarget: 523}

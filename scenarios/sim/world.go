@@ -65,6 +65,7 @@ type World struct {
 	inUse   int  // connections
 	waiting []*request
 	sink    func(*measure.Sample)
+	body    []byte // of the request that is sent, to tell its length
 }
 
 type simGroup struct {
