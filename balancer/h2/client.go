@@ -282,9 +282,6 @@ func (x *Exchange) start(whole []byte) error {
 		WroteHeaders:   func() { x.wrote.Store(true) },
 		Got1xxResponse: x.interims.add,
 	}))
-	if r.Expect { // asked for here: the stream may say so by an answer or by 100
-		h.Set("Expect", "100-continue")
-	}
 	x.started = true
 	go x.run()
 	return nil
