@@ -15,9 +15,9 @@ func BenchmarkRecord(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			r := rehearse(plan.Phase{Name: "a", End: time.Hour})
 			if faulty {
-				r.fault("slow", 0, time.Hour)
+				r.fault("slow", 0, time.Hour, "web-1")
 			}
-			x := measure.Sample{Request: "GET /", Status: 200, BytesIn: 65}
+			x := measure.Sample{Request: "GET /", Status: 200, BytesIn: 65, Target: "web-1"}
 			i := 0
 			for b.Loop() {
 				i++
@@ -32,8 +32,8 @@ func BenchmarkRecord(b *testing.B) {
 // What a stretch of time needs is allocated with its first samples; no other allocates.
 func TestRecordingDoesNotAllocateWhileAFaultLasts(t *testing.T) {
 	r := rehearse(plan.Phase{Name: "a", End: time.Hour})
-	r.fault("slow", 0, time.Hour)
-	x := measure.Sample{Request: "GET /", Status: 200}
+	r.fault("slow", 0, time.Hour, "web-1")
+	x := measure.Sample{Request: "GET /", Status: 200, Target: "web-1"}
 	ask := func() {
 		x.Seq++
 		x.Due += 10 * time.Microsecond

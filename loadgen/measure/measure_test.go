@@ -227,8 +227,9 @@ func TestBinsStayFewAndFineAfterACut(t *testing.T) {
 		}
 		r.Add(sample(at, at+ms, Succeeded))
 		r.AddFailure(sample(at, at+ms, Failed))
+		r.AddServed(sample(at, at+ms, Succeeded), int(at/time.Hour)%2)
 	}
-	fine, n := 0, uint64(0)
+	fine, n, served := 0, uint64(0), [2]uint64{}
 	for _, b := range r.Bins() {
 		if b.Start >= 10*time.Hour && b.End <= 10*time.Hour+time.Minute && b.End-b.Start == 250*ms {
 			fine++
@@ -236,6 +237,12 @@ func TestBinsStayFewAndFineAfterACut(t *testing.T) {
 		for _, f := range b.Failures {
 			n += f.N
 		}
+		for _, s := range b.Served {
+			served[s.Hit] += s.N
+		}
+	}
+	if served != [2]uint64{12 * 3600, 12 * 3600} {
+		t.Errorf("%d served", served)
 	}
 	if count := len(r.Bins()); count > 2*maxBins || fine != detailBins || n != 24*3600 {
 		t.Errorf("%d bins, %d of them fine after the cut, %d failures", count, fine, n)
