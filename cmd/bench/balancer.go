@@ -26,7 +26,7 @@ const (
 	upstreams       = 3
 	bigAnswer       = 1 << 20
 	addedRate       = 2000 // requests a second at which added latency is compared
-	idleConnections = 9000 // client connections kept open without a request; HAProxy takes two descriptors for each
+	idleConnections = 8000 // client connections kept open without a request: fewer than seven sixteenths of 20,000 descriptors; HAProxy takes two for each
 )
 
 // balancers compares balancers on the second core: what one request costs each, how fast large answers pass, the
