@@ -19,19 +19,19 @@ type turn struct {
 	what  string
 }
 
-// turns are those of a run, the earliest one first.
-func (p *player) turns() (out []turn) {
+// firstTurn is the earliest one of a run, nil when there is none: what comes after it is open, whatever else happens.
+func (p *player) firstTurn() *turn {
+	var first *turn
 	for i := range p.played.Stalls {
 		s := &p.played.Stalls[i]
-		if s.LongestStop() < leastMissed {
+		if s.LongestStop() < leastMissed || (first != nil && s.From >= first.since) {
 			continue
 		}
 		if what := p.changedBy(s); what != "" {
-			out = append(out, turn{s.From, what})
+			first = &turn{s.From, what}
 		}
 	}
-	slices.SortFunc(out, func(a, b turn) int { return int(a.since - b.since) })
-	return out
+	return first
 }
 
 // changedBy says what of the system changed while the generator stood still and its burst drained, or in the wake of that, when requests of
@@ -78,13 +78,15 @@ func (p *player) byFault(m *memberState, at time.Duration) bool {
 // otherCourse says why a gate is not judged although it comes out the same on all sides: the system may have taken another course by the
 // generator's doing, before what the gate looks at was over. It is empty when the gate is judged.
 func (p *player) otherCourse(g *gate.Gate, f *figures) string {
-	until := p.lookedAtUntil(g, f)
-	for _, t := range p.turns() {
-		if t.since < until {
-			return fmt.Sprintf("the load generator stood still at %.2f s, and %s: without that the system may have taken another course", t.since.Seconds(), t.what)
-		}
+	if f.turned == nil || f.turned.since >= p.lookedAtUntil(g, f) {
+		return ""
 	}
-	return ""
+	return f.turned.String()
+}
+
+// String says what happened, and why that matters.
+func (t *turn) String() string {
+	return fmt.Sprintf("the load generator stood still at %.2f s, and %s: without that the system may have taken another course", t.since.Seconds(), t.what)
 }
 
 // lookedAtUntil is the end of the time that a gate looks at.

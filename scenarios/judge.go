@@ -19,6 +19,7 @@ type figures struct {
 	judged  *measure.Tally
 	impacts []impact
 	on      int
+	turned  *turn // the first change that the generator itself may have caused; nil when there is none. Only as measured
 }
 
 // side returns a tally as this side sees it; of tells which of the bins' successes that may have missed faults belong to it.

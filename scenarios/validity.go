@@ -138,8 +138,8 @@ func (p *player) distrustFigures(r *reports.Result, all *sides) {
 	if b := r.Validity.Bracket; b != nil && p.apart(r, b.UpperMS, b.LowerMS) {
 		p.doubt("the generator itself was late or stood still: p%.5g is %s as measured, and %s without that time", b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
 	}
-	if turns := p.turns(); len(turns) > 0 {
-		p.doubt("the load generator stood still at %.2f s, and %s: without that the system may have taken another course", turns[0].since.Seconds(), turns[0].what)
+	if t := measured.turned; t != nil {
+		p.doubt("%s", t)
 	}
 	p.distrustPhases(r)
 	up, low := measured.judged, lower.judged
