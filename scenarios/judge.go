@@ -15,11 +15,11 @@ import (
 // figures are what gates are judged on, on one side: as measured; at best, without what the generator itself delayed; or at
 // worst, had each request failed that missed a fault because the generator was late.
 type figures struct {
-	p       *player
-	judged  *measure.Tally
-	impacts []impact
-	on      int
-	turned  *turn // the first change that the generator itself may have caused; nil when there is none. Only as measured
+	p           *player
+	judged      *measure.Tally
+	impacts     []impact
+	on          int
+	otherCourse *courseChange // the first change that the generator itself may have caused; nil when there is none. Only as measured
 }
 
 // side returns a tally as this side sees it; of tells which of the bins' successes that may have missed faults belong to it.

@@ -30,7 +30,7 @@ func (p *player) result() *reports.Result {
 		r.Objective.Latency = append(r.Objective.Latency, reports.Limit{Percentile: q.Q * 100, LimitMS: reports.MS(q.Limit)})
 	}
 	judged := p.periods(r)
-	measured := &figures{p: p, judged: judged, impacts: p.impacts(false), turned: p.firstTurn()}
+	measured := &figures{p: p, judged: judged, impacts: p.impacts(false), otherCourse: p.firstCourseChange()}
 	all := sides{measured, measured, measured}
 	if p.rec.recorder.Delayed() || len(p.played.Stalls) > 0 {
 		all[atBest] = &figures{p: p, judged: judged.Lower(), impacts: p.impacts(true), on: atBest}

@@ -138,7 +138,7 @@ func (p *player) distrustFigures(r *reports.Result, all *sides) {
 	if b := r.Validity.Bracket; b != nil && p.apart(r, b.UpperMS, b.LowerMS) {
 		p.doubt("the generator itself was late or stood still: p%.5g is %s as measured, and %s without that time", b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
 	}
-	if t := measured.turned; t != nil {
+	if t := measured.otherCourse; t != nil {
 		p.doubt("%s", t)
 	}
 	p.distrustPhases(r)

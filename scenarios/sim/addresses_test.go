@@ -32,18 +32,8 @@ func TestClientAddressesSpread(t *testing.T) {
 				s.Load.Phases = tc.phases
 			}
 			by := map[string]int{}
-			w, err := Open(s, Options{Discard: func(uint64) bool { return false }, Events: func(plan.Event) {}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			sched, err := s.Schedule()
-			if err != nil {
-				t.Fatal(err)
-			}
 			total := 0
-			if _, err := w.Play(t.Context(), sched, func(m *measure.Sample) { by[m.Target]++; total++ }); err != nil {
-				t.Fatal(err)
-			}
+			played(t, s, func(m *measure.Sample) { by[m.Target]++; total++ })
 			if len(by) < tc.least || len(by) > tc.most {
 				t.Fatalf("requests by target: %v", by)
 			}

@@ -60,18 +60,8 @@ func TestUsersPauseAfterFailures(t *testing.T) {
 		s := scenario(tc.targets, 8, -1, constant(10*time.Millisecond), "round_robin", 1, time.Second)
 		s.Load.Phases = []plan.Phase{{Name: "users", End: time.Second, Users: 1, Think: tc.think}}
 		s.Client.FailPause = tc.failPause
-		w, err := Open(s, Options{Discard: func(uint64) bool { return false }, Events: func(plan.Event) {}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		sched, err := s.Schedule()
-		if err != nil {
-			t.Fatal(err)
-		}
 		n := 0
-		if _, err := w.Play(t.Context(), sched, func(*measure.Sample) { n++ }); err != nil {
-			t.Fatal(err)
-		}
+		w := played(t, s, func(*measure.Sample) { n++ })
 		if n != tc.want || w.Now() > 2*time.Second {
 			t.Errorf("%s: %d requests until %v, want %d", tc.name, n, w.Now(), tc.want)
 		}

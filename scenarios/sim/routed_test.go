@@ -7,7 +7,6 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
-	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
 // A rule meets the headers that the generator adds, as in a live run.
@@ -34,18 +33,8 @@ func TestRulesMeetTheHeadersThatTheGeneratorAdds(t *testing.T) {
 			{Headers: []route.Pair{{Name: tc.header, Value: tc.pattern}}, Respond: &route.Respond{Status: 299}},
 			{Respond: &route.Respond{Status: 200}},
 		}
-		w, err := Open(s, Options{Discard: func(uint64) bool { return false }, Events: func(plan.Event) {}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		sched, err := s.Schedule()
-		if err != nil {
-			t.Fatal(err)
-		}
 		statuses := map[int]int{}
-		if _, err := w.Play(t.Context(), sched, func(m *measure.Sample) { statuses[m.Status]++ }); err != nil {
-			t.Fatal(err)
-		}
+		played(t, s, func(m *measure.Sample) { statuses[m.Status]++ })
 		if want := map[bool]int{true: 299, false: 200}[tc.match]; len(statuses) != 1 || statuses[want] == 0 {
 			t.Errorf("%s: %s with %s and a body of %q, identify %v: statuses %v, want %d only", tc.header, tc.pattern, tc.method, tc.body, tc.identify, statuses, want)
 		}

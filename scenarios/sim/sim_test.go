@@ -46,6 +46,23 @@ func exponential(mean time.Duration) spec.Choice {
 	return spec.Choice{Kind: "exponential", Values: spec.Values{"mean": mean}}
 }
 
+// played plays a scenario and hands each sample out.
+func played(t testing.TB, s *plan.Scenario, each func(*measure.Sample)) *World {
+	t.Helper()
+	w, err := Open(s, Options{Discard: func(uint64) bool { return false }, Events: func(plan.Event) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sched, err := s.Schedule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Play(t.Context(), sched, each); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // play plays a scenario to its end; during is called at a time of the run with the world.
 func play(t testing.TB, s *plan.Scenario, at time.Duration, during func(*World)) (*measure.Tally, []plan.Event) {
 	t.Helper()

@@ -26,18 +26,8 @@ func TestUsersStick(t *testing.T) {
 		s.Load.Phases = []plan.Phase{{Name: "users", End: 3 * time.Second, Users: 1, Think: 90 * time.Millisecond}}
 		s.Client.Cookies = tc.cookies
 		s.Topology.Groups[0].Sticky = &group.Sticky{Cookie: "lb", For: time.Hour, Secret: "s", Application: tc.application}
-		w, err := Open(s, Options{Discard: func(uint64) bool { return false }, Events: func(plan.Event) {}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		sched, err := s.Schedule()
-		if err != nil {
-			t.Fatal(err)
-		}
 		by := map[string]int{}
-		if _, err := w.Play(t.Context(), sched, func(m *measure.Sample) { by[m.Target]++ }); err != nil {
-			t.Fatal(err)
-		}
+		played(t, s, func(m *measure.Sample) { by[m.Target]++ })
 		if !maps.Equal(by, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.name, by, tc.want)
 		}

@@ -13,22 +13,22 @@ import (
 // off, and the two sides of each figure bound the truth. One that changes for it, such as when the burst fills queues so that a healthy
 // target is ejected, or when it makes scaling add servers, takes another course, of which no figure afterwards bounds anything.
 
-// turn is a change of the system that the load generator itself may have caused, or moved in time.
-type turn struct {
+// courseChange is a change of the system that the load generator itself may have caused, or moved in time.
+type courseChange struct {
 	since time.Duration // when the generator began to stand still
 	what  string
 }
 
-// firstTurn is the earliest one of a run, nil when there is none: what comes after it is open, whatever else happens.
-func (p *player) firstTurn() *turn {
-	var first *turn
+// firstCourseChange is the earliest one of a run, nil when there is none: what comes after it is open, whatever else happens.
+func (p *player) firstCourseChange() *courseChange {
+	var first *courseChange
 	for i := range p.played.Stalls {
 		s := &p.played.Stalls[i]
 		if s.LongestStop() < leastMissed || (first != nil && s.From >= first.since) {
 			continue
 		}
 		if what := p.changedBy(s); what != "" {
-			first = &turn{s.From, what}
+			first = &courseChange{s.From, what}
 		}
 	}
 	return first
@@ -78,15 +78,15 @@ func (p *player) byFault(m *memberState, at time.Duration) bool {
 // otherCourse says why a gate is not judged although it comes out the same on all sides: the system may have taken another course by the
 // generator's doing, before what the gate looks at was over. It is empty when the gate is judged.
 func (p *player) otherCourse(g *gate.Gate, f *figures) string {
-	if f.turned == nil || f.turned.since >= p.lookedAtUntil(g, f) {
+	if f.otherCourse == nil || f.otherCourse.since >= p.lookedAtUntil(g, f) {
 		return ""
 	}
-	return f.turned.String()
+	return f.otherCourse.String()
 }
 
 // String says what happened, and why that matters.
-func (t *turn) String() string {
-	return fmt.Sprintf("the load generator stood still at %.2f s, and %s: without that the system may have taken another course", t.since.Seconds(), t.what)
+func (c *courseChange) String() string {
+	return fmt.Sprintf("the load generator stood still at %.2f s, and %s: without that the system may have taken another course", c.since.Seconds(), c.what)
 }
 
 // lookedAtUntil is the end of the time that a gate looks at.
