@@ -27,8 +27,8 @@ func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) (t *Tar
 			break
 		}
 	}
-	if g.Config().Retry != nil && r.Attempt == 0 {
-		g.budget.request(g.Config().Retry)
+	if retry := g.Config().Retry; retry != nil && r.Attempt == 0 {
+		g.budget.Earn(retry.Budget)
 	}
 	if discard {
 		t.discarded.Add(1)
@@ -97,7 +97,7 @@ func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Durat
 // retry: an answer that is a failure is better than none.
 func (g *Group) MayRetry(now time.Duration, r *pick.Request, t *Target, o Outcome, repeatable bool) bool {
 	c := g.Config().Retry
-	return c != nil && r.Attempt < c.Attempts && c.allows(o, repeatable) && g.ready.Load().other(r, t) && g.budget.spend(now, c)
+	return c != nil && r.Attempt < c.Attempts && c.allows(o, repeatable) && g.ready.Load().other(r, t) && g.budget.Spend(now, c.Floor)
 }
 
 // Candidate is a ready target as a strategy sees it.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/scenarios/budget"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
 
@@ -97,7 +98,7 @@ type Group struct {
 	keys     draw.Stream   // for requests without a key
 	spill    draw.Stream   // of requests that leave their zone
 	sweep    time.Duration // when success rates are compared next
-	budget   budget        // of retries
+	budget   budget.Budget // of retries
 	open     bool          // too few are healthy: all take traffic
 	targets  []*Target
 	ready    atomic.Pointer[ready]

@@ -1,9 +1,6 @@
 package group
 
 import (
-	"sync/atomic"
-	"time"
-
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
@@ -57,48 +54,4 @@ func (r *Retry) allows(o Outcome, repeatable bool) bool {
 		return repeatable && r.On == On5xx
 	}
 	return false
-}
-
-// budget counts what requests have earned and what retries have spent. Its word is shared by all goroutines.
-type budget struct {
-	earned atomic.Int64  // in thousandths of a retry
-	second atomic.Uint64 // the present second, and how much of the floor it has used
-}
-
-const (
-	retryUnit = 1000
-	maxEarned = 100 * retryUnit // no more is saved up in good times: an outage must not meet a store of retries
-)
-
-// request pays in for a request.
-func (b *budget) request(r *Retry) {
-	if b.earned.Load() < maxEarned {
-		b.earned.Add(int64(r.Budget * retryUnit))
-	}
-}
-
-// spend reports whether a retry may be made now, and counts it.
-func (b *budget) spend(now time.Duration, r *Retry) bool {
-	for {
-		old := b.earned.Load()
-		if old < retryUnit {
-			break
-		}
-		if b.earned.CompareAndSwap(old, old-retryUnit) {
-			return true
-		}
-	}
-	for {
-		old := b.second.Load()
-		second, used := uint32(old>>32), uint32(old)
-		if present := uint32(now / time.Second); second != present {
-			second, used = present, 0
-		}
-		if float64(used) >= r.Floor {
-			return false
-		}
-		if b.second.CompareAndSwap(old, uint64(second)<<32|uint64(used+1)) {
-			return true
-		}
-	}
 }

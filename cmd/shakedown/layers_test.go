@@ -26,7 +26,7 @@ var layers = map[int][]string{
 	1: {"loadgen", "loadgen/client", "loadgen/wire", "loadgen/vegeta", "loadgen/monitor", "loadgen/pace", "loadgen/socket", "balancer", "balancer/proxy", "balancer/backend", "balancer/control", "balancer/serve", "balancer/admin", "balancer/takeover", "balancer/certs", "balancer/h2", "balancer/memnet", "chaos/inject"},
 	0: {
 		"loadgen/profile", "loadgen/measure", "loadgen/mix", "loadgen/attempt", "balancer/config", "balancer/http1", "balancer/proxyheader", "balancer/ratelimit", "balancer/route", "balancer/group", "balancer/pick", "balancer/health",
-		"balancer/autoscale", "balancer/exchange", "balancer/backend/model", "chaos", "scenarios/spec", "scenarios/draw", "scenarios/mask",
+		"balancer/autoscale", "balancer/exchange", "balancer/backend/model", "chaos", "scenarios/spec", "scenarios/budget", "scenarios/draw", "scenarios/mask",
 	},
 }
 
