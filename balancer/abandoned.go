@@ -17,9 +17,9 @@ type Abandoned struct {
 	Lost uint64           `json:"lost,omitempty"` // requests beyond those that a report has room for
 }
 
-// AbandonedEntry is one request: its number, how many attempts were made, and the places in IDs, counted from 1, of the
+// AbandonedEntry is one request: its number, which retry of its client's it was, how many attempts were made, and the places in IDs, counted from 1, of the
 // final one's target and of the fault that shaped it; 0 for none.
-type AbandonedEntry [4]uint64
+type AbandonedEntry [5]uint64
 
 // Each calls f with each request.
 func (a *Abandoned) Each(f func(proxy.Abandoned)) {
@@ -30,7 +30,7 @@ func (a *Abandoned) Each(f func(proxy.Abandoned)) {
 		return a.IDs[place-1]
 	}
 	for _, e := range a.List {
-		f(proxy.Abandoned{Seq: e[0], Attempts: int(e[1]), Target: id(e[2]), Fault: id(e[3])})
+		f(proxy.Abandoned{Seq: e[0], Retry: int(e[1]), Attempts: int(e[2]), Target: id(e[3]), Fault: id(e[4])})
 	}
 }
 
@@ -48,7 +48,7 @@ func (l *abandonedLog) add(a proxy.Abandoned) {
 		l.pending.Lost++
 		return
 	}
-	l.pending.List = append(l.pending.List, AbandonedEntry{a.Seq, uint64(a.Attempts), l.place(a.Target), l.place(a.Fault)})
+	l.pending.List = append(l.pending.List, AbandonedEntry{a.Seq, uint64(a.Retry), uint64(a.Attempts), l.place(a.Target), l.place(a.Fault)})
 }
 
 // place is where an id stands in the report, counted from 1; 0 for an empty one. The lock is held.

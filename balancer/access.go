@@ -44,6 +44,6 @@ func (l *Log) access(seed draw.Seed) func(seq uint64, a *proxy.Access) {
 // decision tells how a target was chosen.
 func (l *Log) decision(d *exchange.Decision) {
 	l.To.LogAttrs(context.Background(), slog.LevelInfo, "decision",
-		slog.Uint64("seq", d.Seq), slog.Int("attempt", d.Attempt), slog.String("group", d.Group), slog.String("choice", d.Choice),
+		slog.Uint64("seq", d.Seq), slog.Int("retry", d.Retry), slog.Int("attempt", d.Attempt), slog.String("group", d.Group), slog.String("choice", d.Choice),
 		slog.String("reason", d.Reason), slog.Bool("waited", d.Waited), slog.Any("candidates", d.Candidates), slog.Any("tried", d.Tried))
 }

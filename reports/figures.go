@@ -54,12 +54,13 @@ func PeriodOf(name string, start, end time.Duration, t *measure.Tally, planned u
 		Name: name, StartMS: MS(start), EndMS: MS(end),
 		Totals: Totals{
 			Planned: planned, Sent: t.Sent(), Succeeded: t.Succeeded, Failed: t.Failed, Dropped: t.Dropped, Cancelled: t.Cancelled,
-			Retries: t.Retries, Reconnects: t.Reconnects,
+			Attempts: t.Attempts, Retries: t.Retries, Reconnects: t.Reconnects,
 		},
 		Rates:      RatesOf(t, planned, end-start),
 		Latency:    Latency{FiguresOf(&t.Response), FiguresOf(&t.Service), FiguresOf(all)},
 		Lag:        LagOf(&t.Lag),
-		Errors:     ErrorsOf(t),
+		Errors:     classes(t.Errors),
+		Retried:    classes(t.Retried),
 		Histograms: Histograms{t.Response, t.Service, *all},
 	}
 	for _, h := range []*measure.Hist{&p.Histograms.Response, &p.Histograms.Service, &p.Histograms.All} {
@@ -86,7 +87,7 @@ func WindowOf(name string, b *measure.Bin) Period {
 	p.Rates.Succeeded = float64(b.Ended.Succeeded) / (b.End - b.Start).Seconds()
 	p.Ended = &Ended{
 		Succeeded: b.Ended.Succeeded, Failed: b.Ended.Failed, Dropped: b.Ended.Dropped,
-		Response: FiguresOf(&b.Ended.Response), Errors: ErrorsOf(&b.Ended), Histogram: b.Ended.Response,
+		Response: FiguresOf(&b.Ended.Response), Errors: classes(b.Ended.Errors), Histogram: b.Ended.Response,
 	}
 	return p
 }
@@ -103,10 +104,10 @@ func StatusesOf(t *measure.Tally) map[string]uint64 {
 // BytesOf is the sizes of bodies.
 func BytesOf(t *measure.Tally) Bytes { return Bytes{In: t.BytesIn, Out: t.BytesOut} }
 
-// ErrorsOf is the failures by class.
-func ErrorsOf(t *measure.Tally) map[string]uint64 {
+// classes is counts by class of failure.
+func classes(counts map[measure.Class]uint64) map[string]uint64 {
 	m := map[string]uint64{}
-	for c, n := range t.Errors {
+	for c, n := range counts {
 		m[string(c)] = n
 	}
 	return m

@@ -48,9 +48,10 @@ type Result struct {
 	Totals     Totals            `json:"totals"`
 	Rates      Rates             `json:"rates"`
 	Latency    Latency           `json:"latency"`
-	Parts      *Parts            `json:"parts,omitempty"` // absent in results that know nothing of them
-	Errors     map[string]uint64 `json:"errors"`          // by class
-	Statuses   map[string]uint64 `json:"statuses"`        // answers by HTTP status
+	Parts      *Parts            `json:"parts,omitempty"`   // absent in results that know nothing of them
+	Errors     map[string]uint64 `json:"errors"`            // by class
+	Retried    map[string]uint64 `json:"retried,omitempty"` // failures of attempts that the client followed by another one, by class
+	Statuses   map[string]uint64 `json:"statuses"`          // answers by HTTP status
 	Bytes      Bytes             `json:"bytes"`
 	Examples   map[string]string `json:"error_examples"`
 	Histograms Histograms        `json:"histograms"`
@@ -136,7 +137,8 @@ type Totals struct {
 	Failed    uint64 `json:"failed"`
 	Dropped   uint64 `json:"dropped"`
 	Cancelled uint64 `json:"cancelled"`
-	Retries   uint64 `json:"retries"` // by the balancer
+	Attempts  uint64 `json:"attempts"` // by the client, at requests that were sent: as many as these without retries of its own
+	Retries   uint64 `json:"retries"`  // by the balancer
 
 	Reconnects uint64 `json:"reconnects"` // requests sent again by the generator, because the server closed the connection just as they were sent
 }
@@ -209,6 +211,7 @@ type Period struct {
 	Parts      *Parts            `json:"parts,omitempty"` // of a phase
 	Lag        Lag               `json:"lag_ms"`
 	Errors     map[string]uint64 `json:"errors,omitempty"`
+	Retried    map[string]uint64 `json:"retried,omitempty"`
 	Histograms Histograms        `json:"histograms"`
 	Ended      *Ended            `json:"ended,omitempty"` // of a window
 }

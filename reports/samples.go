@@ -11,7 +11,7 @@ import (
 
 // samplesHeader is the first line of the format "samples"; the README tells what each column means.
 const samplesHeader = "seq,request,phase,discarded,due_ms,offered_ms,sent_ms,first_ms,done_ms,wait_ms,connect_ms,tls_ms," +
-	"outcome,class,status,bytes_in,bytes_out,reconnects,attempts,target,shaped_by,stalled_ms,detail\n"
+	"outcome,class,status,bytes_in,bytes_out,reconnects,client_attempts,retried,attempts,target,shaped_by,stalled_ms,detail\n"
 
 // samplesBuffer is the size of a buffer of rows, and samplesBuffers how many there are: so much waits in memory when
 // the disk is slower than the load for a while. Beyond it, Add waits for the disk.
@@ -103,12 +103,25 @@ func appendSample(b []byte, x *SampleRow) []byte {
 	b = strconv.AppendInt(append(b, ','), x.BytesIn, 10)
 	b = strconv.AppendInt(append(b, ','), x.BytesOut, 10)
 	b = strconv.AppendInt(append(b, ','), int64(x.Reconnect), 10)
+	b = appendPositive(append(b, ','), x.ClientAttempts)
+	b = appendClasses(append(b, ','), x.Retried)
 	b = appendPositive(append(b, ','), x.Attempts)
 	b = appendText(append(b, ','), x.Target)
 	b = appendText(append(b, ','), x.Fault)
 	b = appendMS(append(b, ','), x.Stalled)
 	b = appendText(append(b, ','), x.Detail)
 	return append(b, '\n')
+}
+
+// appendClasses appends classes of failures, with spaces between them.
+func appendClasses(b []byte, list []measure.Class) []byte {
+	for i, c := range list {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = append(b, c...)
+	}
+	return b
 }
 
 // appendStamp appends a time that is set, and nothing for one that is not.

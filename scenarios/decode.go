@@ -94,6 +94,7 @@ func (d *decoder) scenario(root *yaml.Node, src Source, s *plan.Scenario, out *R
 
 	d.objective(b.value("objective"), s, out.sub("objective"))
 	d.system(b, s, out)
+	d.profile = nil // it is the balancer's, not its clients'
 	network := d.block(b.value("network"), "network", out.sub("network"))
 	s.RTT = network.values(networkParams()).Duration("rtt")
 	network.close()

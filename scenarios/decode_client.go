@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -86,6 +87,13 @@ func (d *decoder) client(n *yaml.Node, s *plan.Scenario, out *Resolved) {
 	if s.Topology != nil && v.Has("unix_socket") {
 		d.fail(b.value("unix_socket"), "unix_socket needs a target: the balancer of a topology listens on TCP")
 	}
+	d.optional(b, out, "retry", "client retry", attempt.RetryParams(), func(v spec.Values) error {
+		s.Client.Retry = attempt.NewRetry(v, s.Seed)
+		if t := s.Client.Retry.Timeout; t > timeout {
+			return fmt.Errorf("timeout %v of an attempt is more than that of the whole, %v", t, timeout)
+		}
+		return nil
+	})
 	d.clientAddresses(b, s)
 	d.engine(b, s)
 	b.close()

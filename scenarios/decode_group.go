@@ -57,27 +57,29 @@ func (d *decoder) groupHealth(b *block, g *plan.Group, out *Resolved) {
 
 // groupPolicies reads the blocks that are off unless they are there.
 func (d *decoder) groupPolicies(b *block, g *plan.Group, out *Resolved) {
-	optional := func(name, defaults string, params []spec.Param, use func(spec.Values) error) {
-		n, on := d.toggle(b, name, false, out)
-		if !on {
-			return
-		}
-		ob := d.block(n, name, out.sub(name))
-		before := len(d.problems)
-		v := ob.values(d.defaults(defaults, params))
-		ob.close()
-		if len(d.problems) == before {
-			if err := use(v); err != nil {
-				d.fail(n, "%s: %v", name, err)
-			}
+	d.optional(b, out, "outliers", "outliers", health.OutlierParams(), func(v spec.Values) error { g.Outliers = health.NewOutliers(v); return nil })
+	d.optional(b, out, "retry", "retry", group.RetryParams(), func(v spec.Values) error { g.Retry = group.NewRetry(v); return nil })
+	d.optional(b, out, "fail_open", "fail_open", group.FailOpenParams(), func(v spec.Values) error { g.FailOpen = group.NewFailOpen(v); return nil })
+	d.optional(b, out, "limits", "group limits", group.LimitsParams(), func(v spec.Values) error { g.Limits = group.NewLimits(v); return nil })
+	d.optional(b, out, "zones", "zones", group.ZonesParams(), func(v spec.Values) error { g.Zones = group.NewZones(v); return nil })
+	d.optional(b, out, "sticky", "sticky", group.StickyParams(), func(v spec.Values) (err error) { g.Sticky, err = group.NewSticky(v); return err })
+}
+
+// optional reads a block that is switched off where it is not there, and uses its values when they hold no mistake.
+func (d *decoder) optional(b *block, out *Resolved, name, defaults string, params []spec.Param, use func(spec.Values) error) {
+	n, on := d.toggle(b, name, false, out)
+	if !on {
+		return
+	}
+	ob := d.block(n, name, out.sub(name))
+	before := len(d.problems)
+	v := ob.values(d.defaults(defaults, params))
+	ob.close()
+	if len(d.problems) == before {
+		if err := use(v); err != nil {
+			d.fail(n, "%s: %v", name, err)
 		}
 	}
-	optional("outliers", "outliers", health.OutlierParams(), func(v spec.Values) error { g.Outliers = health.NewOutliers(v); return nil })
-	optional("retry", "retry", group.RetryParams(), func(v spec.Values) error { g.Retry = group.NewRetry(v); return nil })
-	optional("fail_open", "fail_open", group.FailOpenParams(), func(v spec.Values) error { g.FailOpen = group.NewFailOpen(v); return nil })
-	optional("limits", "group limits", group.LimitsParams(), func(v spec.Values) error { g.Limits = group.NewLimits(v); return nil })
-	optional("zones", "zones", group.ZonesParams(), func(v spec.Values) error { g.Zones = group.NewZones(v); return nil })
-	optional("sticky", "sticky", group.StickyParams(), func(v spec.Values) (err error) { g.Sticky, err = group.NewSticky(v); return err })
 }
 
 // toggle finds a block that may be left out or switched off: `name: off`. n is nil when all of it is default: it is not

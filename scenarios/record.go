@@ -148,7 +148,7 @@ func (r *record) hit(f *faultRun, target string, on bool) {
 
 // await lets a sample wait for what the balancer tells of it, unless that has come already or too many wait.
 func (r *record) await(s *measure.Sample) bool {
-	if x, ok := r.early[s.Seq]; ok {
+	if x, ok := r.early[s.Seq]; ok && x.Retry == s.ClientAttempts-1 {
 		delete(r.early, s.Seq)
 		s.Target, s.Fault, s.Attempts = x.Target, x.Fault, x.Attempts
 		return false
@@ -158,6 +158,7 @@ func (r *record) await(s *measure.Sample) bool {
 		return false
 	}
 	kept := *s
+	kept.Retried = slices.Clone(s.Retried)
 	r.waiting[s.Seq] = &kept
 	r.order = append(r.order, s.Seq)
 	return true
@@ -189,7 +190,7 @@ func (r *record) tell(at time.Duration, list []plan.AbandonedRequest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, x := range list {
-		if s := r.waiting[x.Seq]; s != nil {
+		if s := r.waiting[x.Seq]; s != nil && x.Retry == s.ClientAttempts-1 {
 			delete(r.waiting, x.Seq)
 			s.Target, s.Fault, s.Attempts = x.Target, x.Fault, x.Attempts
 			r.finish(s)
@@ -205,7 +206,7 @@ func (r *record) expire(ended time.Duration) {
 	defer r.mu.Unlock()
 	for seq, x := range r.early {
 		if x.at <= ended {
-			delete(r.early, seq) // the client had its answer after all
+			delete(r.early, seq) // the client had its answer after all, or has tried again
 		}
 	}
 	for len(r.order) > 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/ratelimit"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
@@ -76,7 +77,10 @@ func scenarioReference() []Section {
 			entry("network", "between client and balancer", networkParams()),
 			entry("abort", "a list of rules that end a run early", abortParams()),
 		}},
-		{"client", "client", spec.Table{entry("client", "how requests are made", clientBasics(), clientParams(defaultTimeout, ""))}},
+		{"client", "client", spec.Table{
+			entry("client", "how requests are made", clientBasics(), clientParams(defaultTimeout, ""), []spec.Param{read("retry", spec.Block, "a request that failed is tried again; off by default")}),
+			entry("retry", "tries a request again, by the client", attempt.RetryParams()),
+		}},
 	}
 }
 

@@ -64,7 +64,7 @@ func (p *player) periods(r *reports.Result) *measure.Tally {
 	}
 	length, asPlanned := p.judgedTime()
 	whole := p.period("", 0, asPlanned, length, judged, planned, due)
-	r.Totals, r.Rates, r.Latency, r.Errors, r.Histograms = whole.Totals, whole.Rates, whole.Latency, whole.Errors, whole.Histograms
+	r.Totals, r.Rates, r.Latency, r.Errors, r.Retried, r.Histograms = whole.Totals, whole.Rates, whole.Latency, whole.Errors, whole.Retried, whole.Histograms
 	r.Parts = reports.PartsOf(parts)
 	r.JudgedMS = reports.MS(length)
 	r.Statuses, r.Bytes = reports.StatusesOf(judged), reports.BytesOf(judged)

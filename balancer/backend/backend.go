@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -134,8 +133,8 @@ func (b *Backend) queue(c *serve.Conn, ticket uint64, granted chan struct{}) boo
 
 // identity is the request's sequence number; without one, its place in this backend's own sequence.
 func identity(c *serve.Conn, ticket uint64) uint64 {
-	if seq, err := strconv.ParseUint(string(c.Field(mix.SeqName)), 10, 64); err == nil {
-		return seq
+	if seq, retry, ok := mix.ParseSeq(c.Field(mix.SeqName)); ok {
+		return draw.Attempt(seq, retry)
 	}
 	return ticket
 }

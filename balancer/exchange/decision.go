@@ -9,6 +9,7 @@ import (
 // Decision is how a target was chosen for an attempt.
 type Decision struct {
 	Seq        uint64
+	Retry      int // of its client's
 	Attempt    int
 	Group      string
 	Candidates []group.Candidate // that were ready, with their loads, just before
@@ -21,7 +22,7 @@ type Decision struct {
 // view notes what a decision is made on.
 func (x *Exchange) view(now time.Duration) *Decision {
 	g := x.pool.Members()
-	return &Decision{Seq: x.r.Seq, Attempt: x.pick.Attempt, Group: g.Name(), Candidates: g.Candidates(now), Tried: append([]string{}, x.pick.Tried...)}
+	return &Decision{Seq: x.r.Seq, Retry: x.r.Retry, Attempt: x.pick.Attempt, Group: g.Name(), Candidates: g.Candidates(now), Tried: append([]string{}, x.pick.Tried...)}
 }
 
 // decided tells of a decision, when it is to be told: for a target, nil for none.

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
 
 // Setup is what the exchanges of a listener have in common. All of it is required, but for Decision and Sampled.
@@ -52,11 +53,12 @@ const DefaultResponse = 60 * time.Second
 // Request is what an exchange must know of a request.
 type Request struct {
 	Ask        *route.Request
-	Seq        uint64
-	Discard    bool // it belongs to a phase that is left out of the totals
-	Idempotent bool // it may take effect twice (RFC 9110, 9.2.2)
-	Expect     bool // the client holds the body back until it is told to go on
-	Upgrade    bool // the client asks for another protocol
+	Seq        uint64 // its number, which the draws are made of
+	Retry      int    // which retry of its client's it is: 0 for the first attempt; its draws are others
+	Discard    bool   // it belongs to a phase that is left out of the totals
+	Idempotent bool   // it may take effect twice (RFC 9110, 9.2.2)
+	Expect     bool   // the client holds the body back until it is told to go on
+	Upgrade    bool   // the client asks for another protocol
 	// Length is how many bytes of a body the client has announced; -1 when it has not said how many.
 	Length int64
 }
@@ -135,8 +137,8 @@ func (x *Exchange) Trace() Trace { return x.trace }
 
 // Begin takes a request in.
 func (x *Exchange) Begin(now time.Duration, s *Setup, r *Request) Step {
-	*x = Exchange{s: s, r: *r, pick: pick.Request{Seq: r.Seq, Tried: x.pick.Tried[:0]}}
-	x.rule, x.pool = s.Match(r.Ask, r.Seq)
+	*x = Exchange{s: s, r: *r, pick: pick.Request{Seq: draw.Attempt(r.Seq, r.Retry), Tried: x.pick.Tried[:0]}}
+	x.rule, x.pool = s.Match(r.Ask, x.pick.Seq)
 	if x.rule == nil {
 		return x.unrouted(NoRule, "no rule matches")
 	}
@@ -159,7 +161,7 @@ func (x *Exchange) Begin(now time.Duration, s *Setup, r *Request) Step {
 	x.end = now + x.timeouts.Exchange
 	if k, ok := g.Key(); ok {
 		if x.pick.Key, ok = r.Ask.Key(k); !ok {
-			x.pick.Key = g.AnyKey(r.Seq)
+			x.pick.Key = g.AnyKey(x.pick.Seq)
 		}
 	}
 	x.readCookie(g)
@@ -267,7 +269,7 @@ func (x *Exchange) begin(now time.Duration, t *group.Target) Step {
 	if x.pick.Attempt > 0 && !x.r.Discard {
 		x.s.Count.Retries.Add(1)
 	}
-	x.touch = chaos.Exchange{Target: t.ID, Seq: x.r.Seq, Attempt: x.pick.Attempt}
+	x.touch = chaos.Exchange{Target: t.ID, Seq: x.pick.Seq, Attempt: x.pick.Attempt}
 	e := x.s.Touch(&x.touch)
 	x.status, x.trace = e.Status, Trace{x.pick.Attempt + 1, t.ID, e.Fault}
 	if e.Delay > 0 {

@@ -73,8 +73,8 @@ func (x *driver) serve() {
 	if r.Length != 0 { // whoever changes the protocol would take the body for the other one's (RFC 9110, 7.8: it may be ignored)
 		r.Upgrade = nil
 	}
-	seq, given := x.identity()
-	x.r.Seq = seq
+	seq, retry, given := x.identity()
+	x.r.Seq, x.r.Retry = seq, retry
 	x.traced, x.reported = given && x.f.hooks.Trace != nil, false
 	x.answered, x.upload, x.told, x.attempt, x.end = false, nil, "", 0, time.Time{}
 	x.taking.reset()

@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"math"
-
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
@@ -11,29 +9,16 @@ import (
 // ownNumbers is the first of the numbers that a front gives to requests that have none: beyond those of a generator.
 const ownNumbers = 1 << 63
 
-// identity is the request's sequence number, of which every draw about the request is made: the client's when it is
-// believed, in which case given is true, or a number of our own. A client that is believed chooses its target by it, and
+// identity is the request's sequence number and which of its client's retries it is, of which every draw about the request is made:
+// the client's when it is believed, in which case given is true, or a number of our own. A client that is believed chooses its target by it, and
 // which faults and logs it meets: only a generator is.
-func (x *driver) identity() (seq uint64, given bool) {
+func (x *driver) identity() (seq uint64, retry int, given bool) {
 	if x.f.hooks.TrustSeq {
-		if seq, ok := parseNumber(x.c.Field(mix.SeqName)); ok {
-			return seq, true
+		if seq, retry, ok := mix.ParseSeq(x.c.Field(mix.SeqName)); ok {
+			return seq, retry, true
 		}
 	}
-	return ownNumbers | x.f.seq.Add(1), false
-}
-
-// parseNumber reads a number in decimal digits and nothing else; ok is false for anything that is none, or that is too
-// large. An error of package strconv would be allocated for each request without a number.
-func parseNumber(text []byte) (n uint64, ok bool) {
-	for _, c := range text {
-		digit := uint64(c - '0')
-		if c < '0' || c > '9' || n > (math.MaxUint64-digit)/10 {
-			return 0, false
-		}
-		n = 10*n + digit
-	}
-	return n, len(text) > 0
+	return ownNumbers | x.f.seq.Add(1), 0, false
 }
 
 // forged reports whether a header of a request is one that only a generator, a balancer of ours or a backend may set, and

@@ -40,17 +40,3 @@ func TestPlainReasons(t *testing.T) {
 		}
 	}
 }
-
-// Numbers are read digit by digit, up to the largest.
-func TestParseNumber(t *testing.T) {
-	for text, want := range map[string]uint64{"0": 0, "007": 7, "1234567890": 1234567890, "18446744073709551615": 1<<64 - 1} {
-		if n, ok := parseNumber([]byte(text)); !ok || n != want {
-			t.Errorf("%s: %d, %v", text, n, ok)
-		}
-	}
-	for _, text := range []string{"", "18446744073709551616", "99999999999999999999", "1x", "-1", "+1", " 1", "1 ", "0x1", "1_0"} {
-		if n, ok := parseNumber([]byte(text)); ok {
-			t.Errorf("%q: %d", text, n)
-		}
-	}
-}

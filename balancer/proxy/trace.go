@@ -6,6 +6,7 @@ import "github.com/seed-8025779b/shakedown/loadgen/mix"
 // because the balancer broke the answer off.
 type Abandoned struct {
 	Seq      uint64
+	Retry    int    // which retry of its client's it was
 	Attempts int    // that the balancer made
 	Target   string // id of the final one's target; empty when no target was asked
 	Fault    string // id of the wire fault that shaped the final one; empty when none did
@@ -47,6 +48,6 @@ func (x *driver) reportAbandoned() {
 	if x.traced && !x.reported {
 		x.reported = true
 		t := x.m.Trace()
-		x.f.hooks.Trace(Abandoned{x.r.Seq, t.Attempts, t.Target, t.Fault})
+		x.f.hooks.Trace(Abandoned{x.r.Seq, x.r.Retry, t.Attempts, t.Target, t.Fault})
 	}
 }

@@ -97,12 +97,16 @@ func (x *played) expectTotals(c recomputed, path string, rows []sampleRow) {
 		c.count(path+".cancelled", cut)
 		c.count(path+".planned", len(rows))
 	}
-	reconnects, retries := 0, 0
+	reconnects, attempts, retries := 0, 0, 0
 	for i := range rows {
 		reconnects += rows[i].reconnects
+		if !rows[i].cut {
+			attempts += rows[i].clientAttempts
+		}
 		retries += max(0, rows[i].attempts-1)
 	}
 	c.count(path+".reconnects", reconnects)
+	c.count(path+".attempts", attempts)
 	c.count(path+".retries", retries)
 }
 
@@ -120,6 +124,17 @@ func (x *played) expectFigures(c recomputed, path string, rows []sampleRow, leng
 	c.figures(path+"latency.service", durations(rows, hasSucceeded, (*sampleRow).service))
 	c.figures(path+"latency.response_all", durations(rows, (*sampleRow).finished, (*sampleRow).response))
 	expectErrors(c, path+"errors", rows)
+	retried := map[string]int{}
+	for i := range rows {
+		if !rows[i].cut {
+			for _, class := range rows[i].retried {
+				retried[class]++
+			}
+		}
+	}
+	for class, n := range retried {
+		c.count(path+"retried."+class, n)
+	}
 }
 
 // expectLag expects the generator's lateness, of every request that it released and that has an outcome which counts.

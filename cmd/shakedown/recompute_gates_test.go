@@ -17,7 +17,7 @@ func (x *played) recomputeTargets(c recomputed) {
 		switch {
 		case r.target == "" || r.attempts == 0:
 			discarded[never]++ // it gave up before the balancer told of it, or was cut off by the end of the run
-		case r.attempts > 1 || r.reconnects > 0:
+		case r.attempts > 1 || r.reconnects > 0 || r.clientAttempts > 1:
 			discarded[never]++
 		case r.discarded:
 			discarded[r.target]++
@@ -171,6 +171,19 @@ func observation(metric, id string, w judgedWindow) expectation {
 		c.count(path, countRows(w.rows, func(r *sampleRow) bool { return r.dropped }))
 	case metric == "failed":
 		c.count(path, countRows(w.rows, func(r *sampleRow) bool { return r.failed }))
+	case metric == "resent" || metric == "amplification":
+		resent, attempts, sent := 0, 0, countRows(w.rows, func(r *sampleRow) bool { return r.succeeded || r.failed })
+		for i := range w.rows {
+			resent += w.rows[i].reconnects
+			if attempts += w.rows[i].clientAttempts; w.rows[i].turned && w.rows[i].clientAttempts == 0 {
+				attempts++
+			}
+		}
+		if metric == "resent" {
+			c.ratio(path, 100*float64(resent)/float64(max(1, sent)))
+		} else {
+			c.ratio(path, float64(attempts)/float64(max(1, sent)))
+		}
 	case metric == "rate":
 		c.perSecond(path, countRows(w.rows, func(r *sampleRow) bool { return r.succeeded && w.within(r) }), w.length)
 	case metric == "status":

@@ -27,6 +27,8 @@ type sampleRow struct {
 	status                     int // 0 when absent
 	bytesIn, bytesOut          int64
 	reconnects, attempts       int
+	clientAttempts             int
+	retried                    []string // classes of failures
 	target, shapedBy           string
 	stalled                    time.Duration
 	detail                     string
@@ -118,6 +120,7 @@ func (x *rowReader) row() (sampleRow, error) {
 		wait: x.stamp("wait_ms"), connect: x.stamp("connect_ms"), tls: x.stamp("tls_ms"),
 		class: x.text("class"), status: int(x.integer("status", true)),
 		bytesIn: x.integer("bytes_in", false), bytesOut: x.integer("bytes_out", false),
+		clientAttempts: int(x.integer("client_attempts", true)), retried: strings.Fields(x.text("retried")),
 		reconnects: int(x.integer("reconnects", false)), attempts: int(x.integer("attempts", true)),
 		target: x.text("target"), shapedBy: x.text("shaped_by"), stalled: x.stamp("stalled_ms").at, detail: x.text("detail"),
 	}

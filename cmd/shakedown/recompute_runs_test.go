@@ -58,6 +58,42 @@ gates:
   - imbalance < 2
 `
 
+// triedScenario has clients that try again: what times out, is refused or is answered an error, with a budget that runs out.
+const triedScenario = `
+version: 1
+name: tried
+seed: 11
+objective: {p99: 500ms, error_rate: 10%, window: 500ms}
+topology:
+  groups:
+    web:
+      strategy: round_robin
+      retry: off
+      outliers: off
+      health: {interval: 200ms, timeout: 150ms, healthy: 1, unhealthy: 2}
+      targets: {count: 3}
+      service: {time: {kind: exponential, mean: 15ms}, concurrency: 8, queue: 64}
+client: {timeout: 1s, retry: {attempts: 2, timeout: 200ms, backoff: 20ms, budget: 60%}}
+load:
+  requests: [{get: /, weight: 3}, {post: /orders, body: abc}]
+  phases:
+    - {name: warm-up, rate: 100/s, for: 500ms, discard: true}
+    - {name: main, rate: 200/s, for: 2s}
+    - {name: after, rate: 150/s, for: 1s}
+faults:
+  - {id: slow, at: main+200ms, for: 800ms, kind: latency, delay: 300ms, share: 50%, probes: false, target: {group: web, id: web-1}}
+  - {id: gone, at: main+600ms, kind: kill, target: {group: web, id: web-2}, restart_after: 600ms}
+  - {id: bad, at: main+1300ms, for: 500ms, kind: error, status: 503, share: 60%, probes: false, target: {group: web, all: true}}
+validity: {lag: 10s}
+gates:
+  - p99 < 900ms
+  - error_rate < 20%
+  - amplification < 2
+  - amplification[bad] < 3
+  - resent < 5%
+  - lost(bad) < 500
+`
+
 // fewScenario has more requests than its six connections carry to a slow backend: they wait, time out and are dropped.
 const fewScenario = `
 version: 1
@@ -296,6 +332,8 @@ func rehearsals() []rehearsal {
 		{"simulated long run", sim(longScenario), []string{"faults[0].charged", "faults[1].recover_ms"}},
 		{"simulated again", sim(againScenario), []string{"faults[0].recover_ms", "faults[0].charged", "faults[1].recover_ms"}},
 		{"simulated backlog", sim(backlogScenario), []string{"faults[0].recover_ms", "faults[0].residual_ms"}},
+		{"simulated client retries", sim(triedScenario), []string{"retried.first_byte_timeout", "retried.status_5xx", "errors.status_5xx"}},
+		{"live client retries", live(triedScenario, nil), []string{"retried.first_byte_timeout", "retried.status_5xx", "errors.status_5xx"}},
 		{"live overlap", live(overlapScenario, nil), []string{"faults[0].charged", "faults[1].charged", "faults[2].charged", "parts.connect.count"}},
 		{"live closed loop", file("closed.yaml"), []string{"totals.succeeded"}},
 		{"live few connections", live(fewScenario, nil), []string{"totals.dropped", "totals.failed", "parts.wait.count"}},

@@ -27,6 +27,7 @@ type Config struct {
 	HTTP2       bool // by ALPN with https, by prior knowledge with http
 	Redirects   int  // how many are followed; 0: an answer that redirects is the answer
 	Connect     Connect
+	Retry       *Retry // nil: a request that failed has failed
 }
 
 // DefaultMinAttemptShare is the share of the timeout that Config.MinAttempt is when nobody sets it: an exchange

@@ -30,6 +30,11 @@ const (
 	Reading
 )
 
+// IsClose reports whether the server closed or reset the connection.
+func IsClose(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
 // Classify returns the class of failure of the error that ended a sample, and a sentence about it for a person.
 // That of a timeout names the limit.
 func Classify(err error, stage Stage, s *measure.Sample, c *attempt.Config) (measure.Class, string) {
@@ -96,8 +101,12 @@ func timeout(stage Stage, s *measure.Sample, c *attempt.Config) (measure.Class, 
 		{measure.FirstByteTimeout, "no answer", c.Stages.FirstByte, " of when it was sent"},
 		{measure.Timeout, "no complete answer", 0, ""},
 	}[stage]
-	if x.limit == 0 || s.Response() >= c.Timeout {
+	r := c.Retry
+	switch own := r != nil && r.Timeout > 0; {
+	case s.Response() >= c.Timeout, x.limit == 0 && !own:
 		x.limit, x.since = c.Timeout, " of when it was due"
+	case own && (x.limit == 0 || r.Timeout < x.limit):
+		x.limit, x.since = r.Timeout, " of when its attempt began"
 	}
 	return x.class, x.what + " within " + x.limit.String() + x.since
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
 )
@@ -25,7 +26,7 @@ type User interface {
 //
 // Sequence numbers are taken when a request is offered, one after the other: the samples of a stretch have
 // those from its first on, without a gap, also when the context ends it.
-func PlayUsers(ctx context.Context, clock pace.Clock, s profile.Closed, failPause time.Duration, newUser func() User) {
+func PlayUsers(ctx context.Context, clock pace.Clock, s profile.Closed, c *attempt.Config, newUser func() User) {
 	if clock.Sleep(ctx, s.From) != nil {
 		return
 	}
@@ -36,15 +37,10 @@ func PlayUsers(ctx context.Context, clock pace.Clock, s profile.Closed, failPaus
 		users.Go(func() {
 			defer u.Leave()
 			for now := clock.Now(); now < s.To && ctx.Err() == nil; now = clock.Now() {
-				pause := s.Think
-				if u.Request(s.FirstSeq+offered.Add(1)-1, now) {
-					pause += failPause
-				}
-				if pause == 0 {
-					continue
-				}
-				next := clock.Now() + pause
-				if next >= s.To || clock.Sleep(ctx, next) != nil {
+				failed := u.Request(s.FirstSeq+offered.Add(1)-1, now)
+				ended := clock.Now()
+				next, ok := c.NextRequest(ended, s.Think, s.To, failed)
+				if !ok || (next > ended && clock.Sleep(ctx, next) != nil) {
 					return
 				}
 			}

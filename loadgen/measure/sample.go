@@ -26,6 +26,9 @@ type Sample struct {
 	Handshake time.Duration // how long TLS took on it
 	Reconnect int           // how often it was sent again on a new connection, because the server had closed the idle one
 
+	ClientAttempts int     // how many attempts the client made, each with a connection: 0 for a request that never had one. The stamps are of the last
+	Retried        []Class // how those before the last one failed, in order; a sink that keeps the sample copies it
+
 	// Stalled is how much of the time from Due to Done the generator itself may have taken, because it was late or
 	// stood still: the true response time lies between Done − Due and that less Stalled. What is tolerated counts
 	// as 0. The engine leaves it to the monitor; see StallLedger.Stalled.

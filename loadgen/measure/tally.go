@@ -9,12 +9,14 @@ type Tally struct {
 	Offered    uint64 // handed over in time to be of use, whatever became of them; see Sample.TooLate
 	Within     uint64 // successes that ended within the marginal's own time; see AddEnd
 	best       uint64 // the same on the lower side
-	Reconnects uint64
+	Reconnects uint64 // requests that were sent again because the server closed the connection just as they were sent
+	Attempts   uint64 // by the client
 	Retries    uint64 // by the balancer, as far as it told
 	BytesIn    int64
 	BytesOut   int64
 	Errors     map[Class]uint64
-	Statuses   statuses // answers by HTTP status, in the order in which they first came
+	Retried    map[Class]uint64 // failures of attempts that the client followed by another one
+	Statuses   statuses         // answers by HTTP status, in the order in which they first came
 
 	// Answers whose status nobody knows: of failures that Lower counts as successes, and of successes that Worst counts as
 	// failures.
@@ -87,6 +89,14 @@ func (t *Tally) Sent() uint64 { return t.Succeeded + t.Failed }
 // Finished is how many requests have an outcome that gates judge.
 func (t *Tally) Finished() uint64 { return t.Succeeded + t.Failed + t.Dropped }
 
+// Amplification is how many attempts the client made for each request that was sent: 1 without retries, and of no request.
+func (t *Tally) Amplification() float64 {
+	if t.Sent() == 0 {
+		return 1
+	}
+	return float64(t.Attempts) / float64(t.Sent())
+}
+
 // ErrorRate is (failed + dropped) / finished; 0 when nothing finished.
 func (t *Tally) ErrorRate() float64 {
 	return Share(t.Failed+t.Dropped, t.Finished())
@@ -132,17 +142,21 @@ func (t *Tally) Add(s *Sample) {
 		}
 	case Failed:
 		t.Failed++
-		t.addError(s.Class, 1)
+		count(&t.Errors, s.Class, 1)
 		t.Bad.Record(s.Response())
 	case Dropped:
 		t.Dropped++
-		t.addError(NoConnection, 1)
+		count(&t.Errors, NoConnection, 1)
 		t.Bad.Record(s.Response())
 	}
 	if s.Status != 0 && !t.brief {
 		t.Statuses.add(s.Status, 1)
 	}
 	t.Reconnects += uint64(s.Reconnect)
+	t.Attempts += uint64(s.ClientAttempts)
+	for _, c := range s.Retried {
+		count(&t.Retried, c, 1)
+	}
 	t.Retries += uint64(max(s.Attempts-1, 0))
 	t.BytesIn += s.BytesIn
 	t.BytesOut += s.BytesOut
@@ -205,6 +219,7 @@ func (t *Tally) Lower() *Tally {
 	l.Succeeded += d.failed + d.dropped
 	l.Failed -= d.failed
 	l.Dropped -= d.dropped
+	l.Attempts += d.dropped // each would have been at least one
 	l.Within = t.best
 	l.Response, l.Bad, l.Statuses, l.delayed = d.response, d.bad, t.Statuses.less(d.statuses), nil
 	l.MayBeGood = d.failed + d.dropped
@@ -239,11 +254,12 @@ func (t *Tally) Worst(m *Misses) *Tally {
 	return &w
 }
 
-func (t *Tally) addError(c Class, n uint64) {
-	if t.Errors == nil {
-		t.Errors = map[Class]uint64{}
+// count counts failures of a class.
+func count(m *map[Class]uint64, c Class, n uint64) {
+	if *m == nil {
+		*m = map[Class]uint64{}
 	}
-	t.Errors[c] += n
+	(*m)[c] += n
 }
 
 // Merge adds another tally exactly.
@@ -258,11 +274,15 @@ func (t *Tally) Merge(o *Tally) {
 	t.Offered += o.Offered
 	t.setEnd(end{t.Within + o.Within, t.best + o.best})
 	t.Reconnects += o.Reconnects
+	t.Attempts += o.Attempts
 	t.Retries += o.Retries
 	t.BytesIn += o.BytesIn
 	t.BytesOut += o.BytesOut
 	for c, n := range o.Errors {
-		t.addError(c, n)
+		count(&t.Errors, c, n)
+	}
+	for c, n := range o.Retried {
+		count(&t.Retried, c, n)
 	}
 	for _, x := range o.Statuses {
 		t.Statuses.add(x.Status, x.N)

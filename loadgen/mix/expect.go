@@ -65,15 +65,22 @@ func (c *Check) Data(p []byte) {
 	}
 }
 
+// StatusFailure says what is wrong with a status, "" when nothing is, and whether a certain one is expected. A nil Expect expects none.
+func (e *Expect) StatusFailure(status int) (text string, statusExpected bool) {
+	switch {
+	case e == nil || e.Status == 0:
+		return "", false
+	case status != e.Status:
+		return "status " + strconv.Itoa(status) + ", expected " + strconv.Itoa(e.Status), true
+	}
+	return "", true
+}
+
 // Failure says what is wrong with the answer, or "" when it is as expected. statusExpected is false
 // when nothing was expected of its status: then the usual rule for statuses holds too.
 func (c *Check) Failure(status int) (text string, statusExpected bool) {
-	if c.e == nil {
-		return "", false
-	}
-	statusExpected = c.e.Status != 0
-	if statusExpected && status != c.e.Status {
-		return "status " + strconv.Itoa(status) + ", expected " + strconv.Itoa(c.e.Status), true
+	if text, statusExpected = c.e.StatusFailure(status); text != "" || c.e == nil {
+		return text, statusExpected
 	}
 	if !statusExpected && status >= 400 {
 		return "", false // an error page is a failure of its status, not of what it says

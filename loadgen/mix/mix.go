@@ -15,7 +15,7 @@ import (
 )
 
 // SeqHeader carries a request's sequence number, its identity, from the generator to the balancer and on
-// to the backend. It is sent to systems that shakedown started itself.
+// to the backend. It is sent to systems that shakedown started itself. AppendSeq describes its value.
 const SeqHeader = "Shakedown-Seq"
 
 // SeqName is SeqHeader in lower case, as it is looked for.

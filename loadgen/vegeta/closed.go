@@ -3,6 +3,7 @@ package vegeta
 import (
 	"time"
 
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 )
@@ -18,10 +19,9 @@ func (t *transport) user() client.User { return user{t, t.connection()} }
 // Request implements client.User.
 func (u user) Request(seq uint64, due time.Duration) (failed bool) {
 	u.t.e.inFlight.Add(1)
-	s := u.t.begin(seq, due, due)
-	u.t.exchange(u.c, s)
-	u.t.finishSample(s)
-	return s.Outcome != measure.Succeeded
+	call := &attempt.Call{}
+	u.t.carryOut(call, u.c, u.t.begin(call, seq, due, due))
+	return call.Outcome != measure.Succeeded
 }
 
 // Leave implements client.User.

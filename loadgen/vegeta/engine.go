@@ -116,7 +116,7 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 	}
 	var stretches sync.WaitGroup
 	for _, stretch := range s.Closed {
-		stretches.Go(func() { client.PlayUsers(ctx, clock, stretch, e.cfg.FailPause, t.user) })
+		stretches.Go(func() { client.PlayUsers(ctx, clock, stretch, &e.cfg, t.user) })
 	}
 	for r := range a.Attack(targeter, &pacer{t, s.Walk(), waiter}, 0, "") {
 		_ = r // its sample was delivered by the transport, which knows more

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
-	"strconv"
 	"strings"
 	"time"
 
@@ -89,7 +88,7 @@ func (t *transport) request(ctx context.Context, r *mix.Request, s *measure.Samp
 		req.Header.Add(name, value)
 	}
 	if t.e.cfg.Identify {
-		req.Header.Set(mix.SeqHeader, strconv.FormatUint(s.Seq, 10))
+		req.Header.Set(mix.SeqHeader, string(mix.AppendSeq(nil, s.Seq, s.ClientAttempts-1)))
 	}
 	followRepeatRule(req)
 	return req, nil

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
@@ -23,13 +25,15 @@ type transport struct {
 	sink  func(*measure.Sample)
 	queue *queue
 
+	client attempt.Client
+
 	mu     sync.Mutex
 	due    map[uint64]time.Duration // of the requests released and not yet taken up
 	opened []*connection
 }
 
 func newTransport(ctx context.Context, e *Engine, clock pace.Clock, sink func(*measure.Sample)) *transport {
-	t := &transport{e: e, ctx: ctx, clock: clock, sink: sink, due: map[uint64]time.Duration{}}
+	t := &transport{e: e, ctx: ctx, clock: clock, sink: sink, client: attempt.Client{Config: &e.cfg, Tolerated: LagLimit}, due: map[uint64]time.Duration{}}
 	t.queue = newQueue(e.cfg.Connections, e.cfg.Spread(), t.connection)
 	return t
 }
@@ -71,9 +75,11 @@ func (t *transport) take(seq uint64) time.Duration {
 // cancelLeft ends the request that vegeta was stopped at: it was released, and no worker took it.
 func (t *transport) cancelLeft() {
 	for seq, due := range t.due {
-		s := t.begin(seq, due, t.clock.Now())
-		s.Done, s.Outcome = s.Offered, measure.Cancelled
-		t.finishSample(s)
+		call := &attempt.Call{}
+		t.begin(call, seq, due, t.clock.Now())
+		call.Done = call.Offered
+		call.Cancel()
+		t.finishSample(call)
 	}
 }
 
@@ -85,88 +91,94 @@ func (t *transport) RoundTrip(in *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, errors.New("request without vegeta's sequence number")
 	}
-	s := t.begin(seq, t.take(seq), offered)
-	if c := t.wait(s); c != nil {
-		t.exchange(c, s)
-		t.queue.release(c)
-	}
-	t.finishSample(s)
+	call := &attempt.Call{}
+	t.carryOut(call, nil, t.begin(call, seq, t.take(seq), offered))
 	return &http.Response{StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, Request: in}, nil
 }
 
-// begin makes the sample of a request.
-func (t *transport) begin(seq uint64, due, offered time.Duration) *measure.Sample {
-	return &measure.Sample{Seq: seq, Request: t.e.cfg.Mix.At(seq).Name, Due: due, Offered: offered}
+// begin begins with a request.
+func (t *transport) begin(call *attempt.Call, seq uint64, due, offered time.Duration) attempt.Step {
+	r := t.e.cfg.Mix.At(seq)
+	return call.Begin(&t.client, seq, r.Name, http1.Idempotent(r.Method), due, offered)
 }
 
-// wait returns a connection for a request. When none becomes free in time, or the request was offered too late, the
-// sample has ended, and there is none.
-func (t *transport) wait(s *measure.Sample) *connection {
-	if t.e.cfg.TooLate(s.Due, s.Offered, LagLimit) {
-		t.e.cfg.Drop(s, LagLimit)
-		return nil
+// carryOut carries out one request until its sample is complete, on a user's own connection or on any that is free.
+func (t *transport) carryOut(call *attempt.Call, own *connection, step attempt.Step) {
+	c := own
+	for step.Do != attempt.End && t.ctx.Err() == nil {
+		switch step.Do {
+		case attempt.Wait:
+			e := attempt.Event{Kind: attempt.Connected}
+			if own == nil {
+				if c, e = t.wait(call, step.Until); t.ctx.Err() != nil {
+					break // else it would count as dropped
+				}
+			}
+			step = call.Next(t.clock.Now(), e)
+			if step.Do != attempt.Send && own == nil && c != nil { // it came too late
+				t.queue.release(c)
+			}
+		case attempt.Send:
+			step = t.exchange(c, call, step.Until)
+			if own == nil {
+				t.queue.release(c)
+			}
+		case attempt.Pause:
+			if t.clock.Sleep(t.ctx, step.Until) == nil {
+				step = call.Next(t.clock.Now(), attempt.Event{Kind: attempt.Resumed})
+			}
+		}
 	}
-	last := t.e.cfg.LastStart(s.Due)
-	ctx, cancel := context.WithDeadline(t.ctx, time.Now().Add(last-t.clock.Now()))
+	t.finishSample(call)
+}
+
+// wait waits until an instant for a connection to become free; it is nil when none did.
+func (t *transport) wait(call *attempt.Call, until time.Duration) (*connection, attempt.Event) {
+	ctx, cancel := context.WithDeadline(t.ctx, time.Now().Add(until-t.clock.Now()))
 	defer cancel()
-	c, waited := t.queue.acquire(ctx, s.Due)
-	if !waited {
-		return c
+	c, waited := t.queue.acquire(ctx, call.Due)
+	if c == nil {
+		return nil, attempt.Event{Kind: attempt.Expired}
 	}
-	now := t.clock.Now()
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		s.Done, s.Outcome = now, measure.Cancelled
-	case c == nil || now >= last:
-		t.e.cfg.Drop(s, LagLimit)
-	default:
-		s.Wait = now - s.Offered
-		return c
-	}
-	if c != nil {
-		t.queue.release(c)
-	}
-	return nil
+	return c, attempt.Event{Kind: attempt.Connected, Waited: waited}
 }
 
 // finishSample hands the sample over. What had not succeeded when the play was cancelled is neither success nor
 // failure; a request that was dropped had ended before.
-func (t *transport) finishSample(s *measure.Sample) {
-	if s.Outcome == measure.Failed && t.ctx.Err() != nil {
-		s.Outcome, s.Class, s.Detail = measure.Cancelled, "", ""
+func (t *transport) finishSample(call *attempt.Call) {
+	if ended := call.Done > 0; !ended || (call.Outcome == measure.Failed && t.ctx.Err() != nil) {
+		call.Done = max(call.Done, t.clock.Now())
+		call.Cancel()
 	}
-	t.sink(s)
+	t.sink(&call.Sample)
 	t.e.inFlight.Add(-1)
 }
 
-// exchange sends the request, and reads its answer to the end.
-func (t *transport) exchange(c *connection, s *measure.Sample) {
-	ctx, cancel := context.WithDeadline(t.ctx, time.Now().Add(s.Due+t.e.cfg.Timeout-t.clock.Now()))
+// exchange sends the request, and reads its answer to the end. It returns what is to be done next.
+func (t *transport) exchange(c *connection, call *attempt.Call, until time.Duration) attempt.Step {
+	ctx, cancel := context.WithDeadline(t.ctx, time.Now().Add(until-t.clock.Now()))
 	defer cancel()
+	s := &call.Sample
 	r := t.e.cfg.Mix.At(s.Seq)
 	x := stamps{clock: t.clock, cfg: &t.e.cfg}
 	var check mix.Check
 	check.Reset(r.Expect)
 	err := t.do(ctx, c, r, s, &check, &x)
-	s.Done = t.clock.Now()
+	now := t.clock.Now()
+	s.Done = now
 	stage := x.into(s, t.e.base.Scheme == "https")
-	if s.Sent == 0 {
-		s.BytesOut = 0
+	if err == nil {
+		failure, expected := check.Failure(s.Status)
+		return call.Next(now, attempt.Event{Kind: attempt.Answered, Failure: failure, Expected: expected})
 	}
+	e := attempt.Event{Kind: attempt.Failed, Unsent: s.Sent == 0}
 	var redirects tooManyRedirects
-	failure, expected := check.Failure(s.Status)
-	class := measure.ClassOfStatus(s.Status)
-	switch {
-	case errors.As(err, &redirects):
-		s.Outcome, s.Class, s.Detail = measure.Failed, measure.Redirects, redirects.Error()
-	case err != nil:
-		s.Outcome = measure.Failed
-		s.Class, s.Detail = client.Classify(err, stage, s, &t.e.cfg)
-	case failure != "":
-		s.Outcome, s.Class, s.Detail = measure.Failed, measure.Expectation, failure
-	case class != "" && !expected:
-		s.Outcome, s.Class, s.Detail = measure.Failed, class, "status "+strconv.Itoa(s.Status)
+	if errors.As(err, &redirects) {
+		e.Class, e.Detail = measure.Redirects, redirects.Error()
+	} else {
+		e.Class, e.Detail = client.Classify(err, stage, s, &t.e.cfg)
 	}
+	return call.Next(now, e)
 }
 
 // tooManyRedirects is the error of an exchange that was redirected more often than is followed: this often.

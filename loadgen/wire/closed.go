@@ -12,6 +12,7 @@ type user struct{ c *conn }
 
 func (p *play) user() client.User {
 	c := p.connection()
+	c.own = true
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.users = append(p.users, c)
@@ -22,7 +23,7 @@ func (p *play) user() client.User {
 func (u user) Request(seq uint64, due time.Duration) (failed bool) {
 	u.c.p.e.inFlight.Add(1)
 	u.c.carryOut(job{seq: seq, due: due, offered: due})
-	return u.c.sample.Outcome != measure.Succeeded
+	return u.c.call.Outcome != measure.Succeeded
 }
 
 // Leave implements client.User.

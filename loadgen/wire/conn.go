@@ -2,11 +2,11 @@ package wire
 
 import (
 	"net"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
@@ -25,7 +25,7 @@ type conn struct {
 	out         []byte
 	filled      []byte // a body with its template filled in
 	buf         []byte
-	sample      measure.Sample // reused: a sink does not keep it
+	call        attempt.Call // its sample is reused: a sink does not keep it
 	res         http1.Response
 	body        http1.Body
 	check       mix.Check
@@ -34,7 +34,9 @@ type conn struct {
 	more        [1]byte       // what holdsMore and the look read
 	connect     time.Duration // how long this connection took to make
 	served      int           // exchanges on it, since it was made
+	own         bool          // it is a user's own
 	mayHaveSent bool          // a byte of the request may have left
+	reused      bool          // the present exchange is on a connection that was used before
 
 	onHeader func(name, value []byte) // header and check.Data, bound once
 	onData   func([]byte)
@@ -61,16 +63,11 @@ func (p *play) connection() *conn {
 func (c *conn) header(name, value []byte) {
 	c.check.Header(name, value)
 	if c.p.e.cfg.Identify && http1.Is(name, mix.AttemptName) {
-		c.p.e.ids.ReadAttempt(value, &c.sample)
+		c.p.e.ids.ReadAttempt(value, &c.call.Sample)
 	}
 	if c.jar != nil {
 		c.jar.header(name, value)
 	}
-}
-
-// forgetAttempts empties what a header of an answer that does not count has set.
-func (c *conn) forgetAttempts() {
-	c.sample.Told, c.sample.Attempts, c.sample.Target, c.sample.Fault = false, 0, "", ""
 }
 
 // run carries out requests until there are none.
@@ -81,10 +78,6 @@ func (c *conn) run() {
 			// It did not wait for a connection: what has passed since it was due is the generator's lateness,
 			// the waking of this goroutine included.
 			j.offered = c.p.clock.Now()
-			if c.p.e.cfg.TooLate(j.due, j.offered, LagLimit) {
-				c.drop(j)
-				continue
-			}
 		}
 		c.carryOut(j)
 	}
@@ -111,69 +104,78 @@ func (c *conn) close() {
 	}
 }
 
-// begin makes the sample of a request.
-func (c *conn) begin(j job) *prepared {
-	i := c.p.e.cfg.Mix.Index(j.seq)
-	r := &c.p.e.prepared[i]
-	c.sample = measure.Sample{Seq: j.seq, Request: r.name, Due: j.due, Offered: j.offered, Wait: j.wait}
-	return r
+// take begins with a request, or goes on with one that is tried again.
+func (c *conn) take(j *job) (*prepared, attempt.Step) {
+	p := c.p
+	if j.again != nil {
+		c.call, *j.again = *j.again, c.call // the memory for its retries is kept on both sides
+		p.calls.Put(j.again)
+		r := &p.e.prepared[p.e.cfg.Mix.Index(c.call.Seq)]
+		if c.stopped() {
+			return r, attempt.Step{Do: attempt.End}
+		}
+		return r, attempt.Step{Do: attempt.Wait}
+	}
+	r := &p.e.prepared[p.e.cfg.Mix.Index(j.seq)]
+	return r, c.call.Begin(&p.client, j.seq, r.name, r.idempotent, j.due, j.offered)
 }
 
-// drop ends a request that found no free connection in time, or was offered too late.
-func (c *conn) drop(j job) {
-	c.begin(j)
-	c.p.e.cfg.Drop(&c.sample, LagLimit)
-	c.finishSample()
+// carryOut carries out one request, for which the connection is free, until its sample is complete or it pauses.
+func (c *conn) carryOut(j job) {
+	r, step := c.take(&j)
+	for {
+		switch step.Do {
+		case attempt.Wait:
+			step = c.call.Next(c.p.clock.Now(), attempt.Event{Kind: attempt.Connected, Waited: j.waited})
+		case attempt.Send, attempt.Resend:
+			step = c.exchange(r, step)
+		case attempt.Pause:
+			if !c.own {
+				c.p.pause(&c.call, step.Until)
+				return
+			}
+			if c.p.clock.Sleep(c.p.ctx, step.Until) != nil {
+				step = attempt.Step{Do: attempt.End} // it was cancelled
+				continue
+			}
+			step = c.call.Next(c.p.clock.Now(), attempt.Event{Kind: attempt.Resumed})
+		case attempt.End:
+			c.finishSample()
+			return
+		}
+	}
 }
+
+// exchange sends a request once, and reads its answer. It returns what is to be done next.
+func (c *conn) exchange(r *prepared, step attempt.Step) attempt.Step {
+	err := c.roundTrip(r, step)
+	now := c.p.clock.Now()
+	if err == nil {
+		failure, expected := c.check.Failure(c.call.Status)
+		return c.call.Next(now, attempt.Event{Kind: attempt.Answered, Failure: failure, Expected: expected})
+	}
+	connect := c.connect
+	c.close()
+	if c.call.Status == 0 {
+		c.call.ForgetTold() // of a head that did not end
+	}
+	e := attempt.Event{Kind: attempt.Failed, Unsent: !c.mayHaveSent, Closed: c.reused && !c.stopped() && client.IsClose(err), Connect: connect}
+	c.call.Done = now
+	e.Class, e.Detail = client.Classify(err, c.stage, &c.call.Sample, &c.p.e.cfg)
+	return c.call.Next(now, e)
+}
+
+// stopped reports whether the play was cancelled. The context may have made a request fail before the play is told that it has ended.
+func (c *conn) stopped() bool { return c.p.cancelled.Load() || c.p.ctx.Err() != nil }
 
 // finishSample hands the sample over. What had not ended when the play was cancelled is neither success nor
-// failure; a request that was dropped had ended at the instant it was dropped at. The context may have made a
-// request fail before the play is told that it has ended.
+// failure; a request that was dropped had ended at the instant it was dropped at.
 func (c *conn) finishSample() {
-	s, at := &c.sample, time.Duration(c.p.cancelledAt.Load())
+	s, at := &c.call.Sample, time.Duration(c.p.cancelledAt.Load())
 	ended := s.Outcome == measure.Succeeded || (s.Outcome == measure.Dropped && (at == 0 || s.Done <= at))
-	if !ended && (c.p.cancelled.Load() || c.p.ctx.Err() != nil) {
-		s.Outcome, s.Class, s.Detail = measure.Cancelled, "", ""
+	if !ended && c.stopped() {
+		c.call.Cancel()
 	}
 	c.p.sink(s)
 	c.p.e.inFlight.Add(-1)
-}
-
-// carryOut sends one request, reads its answer, and finishes its sample.
-func (c *conn) carryOut(j job) {
-	r := c.begin(j)
-	s := &c.sample
-	err := c.roundTrip(r, j)
-	s.Done = c.p.clock.Now()
-	if s.Sent == 0 {
-		s.BytesOut = 0
-	}
-	if err != nil {
-		c.close()
-		if s.Status == 0 {
-			c.forgetAttempts() // of a head that did not end
-		}
-		s.Outcome = measure.Failed
-		s.Class, s.Detail = client.Classify(err, c.stage, s, &c.p.e.cfg)
-	} else if failure, expected := c.check.Failure(s.Status); failure != "" {
-		s.Outcome, s.Class, s.Detail = measure.Failed, measure.Expectation, failure
-	} else if class := measure.ClassOfStatus(s.Status); class != "" && !expected {
-		s.Outcome, s.Class, s.Detail = measure.Failed, class, statusDetail(s.Status)
-	}
-	c.finishSample()
-}
-
-// statusDetail does not allocate for the statuses that a failing system answers by the thousand.
-func statusDetail(status int) string {
-	switch status {
-	case 500:
-		return "status 500"
-	case 502:
-		return "status 502"
-	case 503:
-		return "status 503"
-	case 504:
-		return "status 504"
-	}
-	return "status " + strconv.Itoa(status)
 }

@@ -25,7 +25,7 @@ func (c *conn) dial(deadline time.Time) error {
 	}
 	connected := clock.Now()
 	c.connect = connected - began
-	c.sample.Connect = c.connect
+	c.call.Connect = c.connect
 	if e.tls != nil {
 		c.stage = client.Securing
 		ctx, cancel := c.within(deadline, e.cfg.Stages.TLS)
@@ -36,7 +36,7 @@ func (c *conn) dial(deadline time.Time) error {
 			nc.Close()
 			return err
 		}
-		c.sample.Handshake = clock.Now() - connected
+		c.call.Handshake = clock.Now() - connected
 		if c.watch, err = socket.New(nc); err != nil {
 			nc.Close()
 			return err

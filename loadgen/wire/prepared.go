@@ -93,8 +93,8 @@ func (p *prepared) appendHead(dst []byte, seq uint64, body int) []byte {
 }
 
 // write makes a request's bytes in the connection's buffers: out is what is to be sent.
-func (c *conn) write(p *prepared, seq uint64) {
-	body := p.body
+func (c *conn) write(p *prepared) {
+	body, seq := p.body, c.call.Seq
 	if p.plain {
 		c.out = append(c.out[:0], p.head...)
 	} else {
@@ -107,10 +107,10 @@ func (c *conn) write(p *prepared, seq uint64) {
 	}
 	if c.p.e.cfg.Identify {
 		c.out = append(c.out, mix.SeqHeader+": "...)
-		c.out = strconv.AppendUint(c.out, seq, 10)
+		c.out = mix.AppendSeq(c.out, seq, c.call.ClientAttempts-1)
 		c.out = append(c.out, "\r\n"...)
 	}
 	c.out = append(c.out, "\r\n"...)
-	c.sample.BytesOut = int64(len(body))
+	c.call.BytesOut = int64(len(body))
 	c.out = append(c.out, body...)
 }

@@ -48,7 +48,7 @@ func (c *conn) receiveHead(head bool) error {
 		onHeader = c.onHeader
 	}
 	for {
-		c.forgetAttempts() // of an interim answer, or of a part of this head
+		c.call.ForgetTold() // of an interim answer, or of a part of this head
 		n, err := http1.ParseResponse(c.buf, head, &c.res, onHeader)
 		if err != nil {
 			return err
@@ -61,7 +61,7 @@ func (c *conn) receiveHead(head bool) error {
 		}
 		c.buf = c.buf[:copy(c.buf, c.buf[n:])]
 		if c.res.Status >= 200 || c.res.Status == 101 {
-			c.sample.Status = c.res.Status
+			c.call.Status = c.res.Status
 			return nil
 		}
 	}
@@ -76,7 +76,7 @@ func (c *conn) receiveBody() error {
 			onData = c.onData
 		}
 		n, data, err := c.body.Feed(c.buf, onData)
-		c.sample.BytesIn += data
+		c.call.BytesIn += data
 		if err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (c *conn) read() error {
 // received takes in the bytes that were read behind the buffer's end.
 func (c *conn) received(n int) {
 	if c.stage == client.Waiting {
-		c.sample.First, c.stage = c.p.clock.Now(), client.Reading
+		c.call.First, c.stage = c.p.clock.Now(), client.Reading
 	}
 	c.buf = c.buf[:len(c.buf)+n]
 }

@@ -68,7 +68,7 @@ func (c *conn) sendStep(descriptor uintptr) bool {
 		s.err = errStale
 		return true
 	}
-	c.sample.Sent = c.p.clock.Now()
+	c.call.Sent = c.p.clock.Now()
 	n, err := uninterrupted(syscall.Write, fd, c.out)
 	s.written = max(n, 0)
 	if err != nil && err != syscall.EAGAIN {

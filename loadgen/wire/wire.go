@@ -104,7 +104,8 @@ func (e *Engine) InFlight() int64 { return e.inFlight.Load() }
 type job struct {
 	seq          uint64
 	due, offered time.Duration // offered: 0 while it has not had to wait
-	wait         time.Duration // for a free connection
+	waited       bool          // for a free connection
+	again        *attempt.Call // that goes on after a pause; nil for a new request
 }
 
 // play is one playing of a schedule.
@@ -116,6 +117,9 @@ type play struct {
 	conns sync.WaitGroup
 	made  atomic.Int64 // connections
 
+	client attempt.Client
+	calls  sync.Pool // of *attempt.Call, for those that pause
+
 	cancelled   atomic.Bool
 	cancelledAt atomic.Int64 // by the clock; set before cancelled
 
@@ -123,13 +127,17 @@ type play struct {
 	all     []*conn
 	idle    []*conn // see takeIdle
 	waiting ring
-	closing bool    // nothing more will be offered
+	paused  map[*attempt.Call]*time.Timer
+	closing bool    // nothing new will be offered
 	users   []*conn // of closed-loop stretches
 }
 
 // Play implements loadgen.Engine.
 func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock, sink func(*measure.Sample)) error {
-	p := &play{e: e, ctx: ctx, clock: clock, sink: sink}
+	p := &play{
+		e: e, ctx: ctx, clock: clock, sink: sink, client: attempt.Client{Config: &e.cfg, Tolerated: LagLimit},
+		calls: sync.Pool{New: func() any { return new(attempt.Call) }}, paused: map[*attempt.Call]*time.Timer{},
+	}
 	waiter, err := pace.NewWaiter(clock)
 	if err != nil {
 		return err
@@ -141,7 +149,7 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 	})
 	defer stop()
 	for _, stretch := range s.Closed {
-		p.conns.Go(func() { client.PlayUsers(ctx, clock, stretch, e.cfg.FailPause, p.user) })
+		p.conns.Go(func() { client.PlayUsers(ctx, clock, stretch, &e.cfg, p.user) })
 	}
 	for w := s.Walk(); ; {
 		seq, due, ok := w.Next()
@@ -155,26 +163,29 @@ func (e *Engine) Play(ctx context.Context, s profile.Schedule, clock pace.Clock,
 	return nil
 }
 
-// offer hands a request to an idle connection, to a new one, or to the queue.
+// offer takes in a request of the schedule.
 func (p *play) offer(j job) {
 	p.e.inFlight.Add(1)
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hand(j)
+}
+
+// hand hands a request to an idle connection, to a new one, or to the queue. The lock is held.
+func (p *play) hand(j job) {
 	if c := p.takeIdle(j.seq); c != nil {
-		p.mu.Unlock()
-		c.wake <- j
+		c.wake <- j // it has room: an idle connection has nothing in it
 		return
 	}
 	if len(p.all) < p.e.cfg.Connections {
 		c := p.connection()
 		c.first, c.wake = j, make(chan job, 1)
 		p.all = append(p.all, c)
-		p.mu.Unlock()
 		p.conns.Go(c.run)
 		return
 	}
 	j.offered = p.clock.Now()
 	p.waiting.push(j)
-	p.mu.Unlock()
 }
 
 // takeIdle returns an idle connection for a request, nil when a new one is to be made or there is none: the last one
@@ -194,37 +205,39 @@ func (p *play) takeIdle(seq uint64) *conn {
 	return c
 }
 
-// next returns the connection's next request; false when there will be none. A request whose time has run
-// out in the queue is dropped here: connections become free at least as often as requests time out.
+// next returns the connection's next request; false when there will be none. The time of one that comes from the queue may have
+// run out: connections become free at least as often as requests time out.
 func (p *play) next(c *conn) (job, bool) {
-	for {
-		p.mu.Lock()
-		j, ok := p.waiting.pop()
-		if !ok {
-			if p.closing {
-				p.mu.Unlock()
-				return job{}, false
-			}
-			p.idle = append(p.idle, c)
-			p.mu.Unlock()
-			j, ok = <-c.wake
-			return j, ok
-		}
+	p.mu.Lock()
+	j, ok := p.waiting.pop()
+	switch {
+	case ok:
 		p.mu.Unlock()
-		now := p.clock.Now()
-		if now < p.e.cfg.LastStart(j.due) {
-			j.wait = now - j.offered
-			return j, true
-		}
-		c.drop(j)
+		j.waited = true
+		return j, true
+	case p.closing && len(p.paused) == 0:
+		p.mu.Unlock()
+		return job{}, false
 	}
+	p.idle = append(p.idle, c)
+	p.mu.Unlock()
+	j, ok = <-c.wake
+	return j, ok
 }
 
-// finish lets the connections end once the queue is empty.
+// finish lets the connections end once nothing waits or pauses.
 func (p *play) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closing = true
+	p.release()
+}
+
+// release lets idle connections end when nothing more will need them. The lock is held.
+func (p *play) release() {
+	if !p.closing || len(p.paused) > 0 {
+		return
+	}
 	for _, c := range p.idle {
 		close(c.wake)
 	}
@@ -242,5 +255,8 @@ func (p *play) cancel() {
 	}
 	for _, c := range p.users {
 		c.interrupt()
+	}
+	for call := range p.paused {
+		p.resumeLocked(call)
 	}
 }

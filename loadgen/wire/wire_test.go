@@ -152,7 +152,8 @@ func TestRequestsAsTheyAreSent(t *testing.T) {
 		4: "PUT /base/a%20b/4 HTTP/1.1\r\nHost: 127.0.0.1:1\r\nUser-Agent: shakedown\r\nx-id: a b\r\nx-id: z\r\nContent-Length: 5\r\nShakedown-Seq: 4\r\n\r\n<a b>",
 		5: "GET /base/?k=v HTTP/1.1\r\nHost: 127.0.0.1:1\r\nUser-Agent: shakedown\r\nShakedown-Seq: 5\r\n\r\n",
 	} {
-		c.write(&e.prepared[m.Index(seq)], seq)
+		c.call.Seq, c.call.ClientAttempts = seq, 1
+		c.write(&e.prepared[m.Index(seq)])
 		if got := string(c.out); got != want {
 			t.Errorf("%q", got)
 		}

@@ -92,6 +92,8 @@ func metrics() []metric {
 		requestMetric("error_rate", "(failed + dropped) / (planned − cancelled)", Percent, func(w Window) float64 { return measure.Percent(w.Failed+w.Dropped, w.Finished()) }),
 		requestMetric("dropped", "requests that found no free connection in time", Count, func(w Window) float64 { return float64(w.Dropped + w.MayBeBad) }),
 		requestMetric("failed", "requests that failed, refused connections included; those never sent for want of a free connection are dropped", Count, func(w Window) float64 { return float64(w.Failed) }),
+		requestMetric("resent", "requests that the load generator sent again on a new connection, because the server closed the one that they were just sent on; of those sent", Percent, func(w Window) float64 { return measure.Percent(w.Reconnects, w.Sent()) }),
+		requestMetric("amplification", "attempts of the client for each request that was sent; 1 without retries", Count, func(w Window) float64 { return w.Amplification() }),
 		rateMetric(),
 		statusMetric(),
 		{Entry: spec.Entry{Name: "imbalance", Doc: imbalanceRule}, value: func(f *Facts, _ Gate) (float64, error) {

@@ -63,6 +63,15 @@ func (s Stream) Intn(n int, seq uint64, attempt int) int {
 	return int(s.Float(seq, attempt) * float64(n))
 }
 
+// Attempt returns the identity of a client's attempt at a request: the request's own number for the first, counted from 0, and
+// a number of its own for each further one, so that a retry does not repeat the draws of what it follows.
+func Attempt(seq uint64, attempt int) uint64 {
+	if attempt == 0 {
+		return seq
+	}
+	return Mix(Mix(seq+golden) + golden*uint64(attempt))
+}
+
 // Name folds a name into a sequence number, for draws about a thing that has an id instead of a number.
 func Name(id string) uint64 { return uint64(Seed(0).Stream(id)) }
 

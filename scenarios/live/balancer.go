@@ -190,7 +190,7 @@ func (w *World) abandoned(at time.Duration, a *balancer.Abandoned) {
 	}
 	e := plan.Event{Kind: plan.Abandoned}
 	a.Each(func(x proxy.Abandoned) {
-		e.Abandoned = append(e.Abandoned, plan.AbandonedRequest{Seq: x.Seq, Target: x.Target, Fault: x.Fault, Attempts: x.Attempts})
+		e.Abandoned = append(e.Abandoned, plan.AbandonedRequest{Seq: x.Seq, Retry: x.Retry, Target: x.Target, Fault: x.Fault, Attempts: x.Attempts})
 	})
 	w.emitAt(at, e)
 	if a.Lost > 0 {

@@ -67,6 +67,7 @@ type Event struct {
 // AbandonedRequest is what a balancer knows of a request whose client cannot have read its answer.
 type AbandonedRequest struct {
 	Seq      uint64
+	Retry    int    // which retry of its client's it was
 	Target   string // id of the target of the final attempt; empty when no target was asked
 	Fault    string // id of the wire fault that shaped the final attempt; empty when none did
 	Attempts int    // how many attempts the balancer made

@@ -1,13 +1,14 @@
 package sim
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/scenarios/draw"
 )
 
 func (w *World) nextArrival() {
@@ -15,89 +16,85 @@ func (w *World) nextArrival() {
 	var due time.Duration
 	seq, due, w.more = w.walk.Next()
 	if w.more {
-		r := &request{Sample: measure.Sample{Seq: seq, Due: due, Offered: due}}
-		w.q.push(item{at: due, kind: arrive, r: r})
+		w.q.push(item{at: due, kind: arrive, r: newRequest(seq, due)})
 	}
 }
 
-// arrive offers a request: it takes a connection or waits for one, in order of due time.
+func newRequest(seq uint64, due time.Duration) *request {
+	r := &request{Call: &attempt.Call{}}
+	r.Seq, r.Due = seq, due
+	return r
+}
+
+// arrive offers a request.
 func (w *World) arrive(r *request) {
 	if r.user == nil {
 		w.nextArrival()
 	}
 	w.open++
 	r.asks = w.mix.At(r.Seq)
-	r.Request = r.asks.Name
-	if r.user != nil || w.inUse < w.s.Client.Connections { // a user has a connection of its own
-		w.send(r)
-		return
+	w.act(r, r.Begin(&w.client, r.Seq, r.asks.Name, http1.Idempotent(r.asks.Method), r.Due, w.now))
+}
+
+// act does what the client's side of a request wants to be done.
+func (w *World) act(r *request, step attempt.Step) {
+	switch step.Do {
+	case attempt.Wait:
+		if r.user != nil || w.inUse < w.s.Client.Connections { // a user has a connection of its own
+			w.act(r, r.Next(w.now, attempt.Event{Kind: attempt.Connected}))
+			return
+		}
+		w.waiting = append(w.waiting, r)
+		w.q.push(item{at: max(step.Until, w.now), kind: drop, r: r})
+	case attempt.Send:
+		w.send(r, step.Until)
+	case attempt.Pause:
+		again := &request{Call: r.Call, asks: r.asks, user: r.user}
+		w.q.push(item{at: step.Until, kind: resume, r: again})
+		r.done = true
+	case attempt.End:
+		w.deliver(r)
 	}
-	w.waiting = append(w.waiting, r)
-	w.q.push(item{at: max(w.lastStart(r), w.now), kind: drop, r: r})
 }
 
-// lastStart is the instant from which it is of no use to send a request that waits for a connection.
-func (w *World) lastStart(r *request) time.Duration {
-	return w.s.Client.LastStart(r.Due)
-}
-
-func (w *World) send(r *request) {
+func (w *World) send(r *request, until time.Duration) {
 	if r.user == nil {
 		w.inUse++
 	}
-	r.sent, r.Sent, r.Wait = true, w.now, w.now-r.Offered
+	r.retry = r.ClientAttempts - 1
+	r.id = draw.Attempt(r.Seq, r.retry)
+	r.sent, r.Sent = true, w.now
 	if r.asks.Body != "" {
 		w.body = w.mix.Texts(w.mix.Index(r.Seq)).Body.Append(w.body[:0], r.Seq)
 		r.BytesOut = int64(len(w.body))
 	}
-	by := r.Due + w.s.Client.Timeout
-	if first := w.s.Client.Stages.FirstByte; first > 0 { // an answer comes in one piece
-		by = min(by, w.now+first)
-	}
-	r.gives = max(by, w.now)
+	r.gives = max(w.s.Client.Stages.FirstByteBy(w.now, until), w.now) // an answer comes in one piece
 	w.q.push(item{at: r.gives, kind: deadline, r: r})
 	w.q.push(item{at: w.now + w.s.RTT/2, kind: atBalancer, r: r})
 }
 
-// drop ends a request that is still without a connection when too little of its time is left for an attempt.
+// drop ends a wait for a connection when too little of the request's time is left for an attempt.
 func (w *World) drop(r *request) {
 	if r.sent || r.done {
 		return
 	}
-	r.Done, r.Wait = w.now, w.now-r.Offered
-	r.Outcome, r.Class = measure.Dropped, measure.NoConnection
-	r.Detail = fmt.Sprintf("waited %v for one of %d connections to become free", r.Wait.Round(time.Millisecond), w.s.Client.Connections)
 	if i := slices.Index(w.waiting, r); i == 0 { // the usual case: they came in the order in which they are dropped
 		w.waiting = w.waiting[1:]
 	} else if i > 0 {
 		w.waiting = slices.Delete(w.waiting, i, i+1)
 	}
-	w.deliver(r)
+	w.act(r, r.Next(w.now, attempt.Event{Kind: attempt.Expired}))
 }
 
+// finish is the arrival of the answer at the client.
 func (w *World) finish(r *request) {
 	if r.done {
 		return
 	}
-	r.First, r.Done = w.now, w.now
-	w.judge(r)
-	w.deliver(r)
+	r.First, r.Status = w.now, r.status
+	failure, expected := r.asks.Expect.StatusFailure(r.Status)
+	w.act(r, r.Next(w.now, attempt.Event{Kind: attempt.Answered, Failure: failure, Expected: expected}))
 	w.disconnect(r)
-}
-
-// judge says whether an answer is a failure: when it is not the status that the request expects or, where it expects
-// none, by its status.
-func (w *World) judge(r *request) {
-	e := r.asks.Expect
-	switch {
-	case e != nil && e.Status == r.Status:
-	case e != nil && e.Status != 0:
-		r.Outcome, r.Class, r.Detail = measure.Failed, measure.Expectation, fmt.Sprintf("status %d, expected %d", r.Status, e.Status)
-	default:
-		if r.Class = measure.ClassOfStatus(r.Status); r.Class != "" {
-			r.Outcome, r.Detail = measure.Failed, "status "+strconv.Itoa(r.Status)
-		}
-	}
 }
 
 // giveUp is the client's timeout.
@@ -105,9 +102,7 @@ func (w *World) giveUp(r *request) {
 	if r.done {
 		return
 	}
-	r.Done = w.now
-	r.Outcome, r.Class, r.Detail, r.Status = measure.Failed, measure.FirstByteTimeout, "no answer before the timeout", 0
-	w.deliver(r)
+	w.act(r, r.Next(w.now, attempt.Event{Kind: attempt.Failed, Class: measure.FirstByteTimeout, Detail: "no answer before the timeout"}))
 	if r.x != nil {
 		w.noticeLeft(r)
 	}
@@ -149,12 +144,8 @@ func (w *World) disconnect(r *request) {
 	w.inUse--
 	for len(w.waiting) > 0 && w.inUse < w.s.Client.Connections {
 		next := w.waiting[0]
-		if w.now >= w.lastStart(next) {
-			w.drop(next)
-			continue
-		}
 		w.waiting = w.waiting[1:]
-		w.send(next)
+		w.act(next, next.Next(w.now, attempt.Event{Kind: attempt.Connected, Waited: true}))
 	}
 }
 
@@ -172,7 +163,7 @@ func (w *World) cancel() {
 	for _, it := range w.q.items {
 		if it.r != nil && !it.r.done && it.kind != arrive {
 			it.r.done = true
-			it.r.Outcome, it.r.Class = measure.Cancelled, ""
+			it.r.Cancel()
 			w.sink(&it.r.Sample)
 		}
 	}

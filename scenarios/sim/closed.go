@@ -32,12 +32,9 @@ func (w *World) beginClosed(c profile.Closed) {
 // does not think past the end of its stretch.
 func (w *World) pause(r *request) {
 	u := r.user
-	pause := u.think
-	if r.Outcome != measure.Succeeded {
-		pause += w.s.Client.FailPause
-	}
-	next := max(w.now+pause, r.Due+leastTurn)
-	if next >= u.until {
+	next, ok := w.s.Client.NextRequest(w.now, u.think, u.until, r.Outcome != measure.Succeeded)
+	next = max(next, r.Due+leastTurn)
+	if !ok || next >= u.until {
 		w.users--
 		return
 	}
@@ -46,7 +43,8 @@ func (w *World) pause(r *request) {
 
 // use sends a user's next request.
 func (w *World) use(u *user) {
-	r := &request{Sample: measure.Sample{Seq: *u.seq, Due: w.now, Offered: w.now}, user: u}
+	r := newRequest(*u.seq, w.now)
+	r.user = u
 	*u.seq++
 	w.arrive(r)
 }

@@ -25,6 +25,7 @@ const (
 	finish   // the answer has reached the client
 	deadline // the client gives up
 	drop     // no connection became free in time to be of use
+	resume   // the client tries again
 )
 
 // queue is a binary heap of items by time, then by order. Items are values: a push allocates nothing but

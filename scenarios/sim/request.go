@@ -11,35 +11,38 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
-	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
 
 // request is one request on its way.
 type request struct {
-	measure.Sample
-	asks   *mix.Request
-	x      *exchange.Exchange // under way at the balancer; nil before and after
-	step   int                // of it, counted
-	since  time.Duration      // when that began
-	visit  *visit             // at a target; nil while it is at none
-	to     *simTarget         // that it is connected to
-	first  visit              // the memory of the first one
-	asked  time.Duration      // when that began
-	spent  time.Duration      // in all, waiting for targets
-	reused bool               // the connection to it was used before
-	sent   bool
-	gives  time.Duration // when its client gives up
-	done   bool          // the client has its outcome
-	waiter *group.Waiter // in its group's queue, the last time
-	user   *user
+	*attempt.Call // the client's side of it, of which this is one attempt
+	asks          *mix.Request
+	retry         int                // which retry of its client's it is
+	id            uint64             // of this attempt, for draws and servers
+	status        int                // of the balancer's answer
+	x             *exchange.Exchange // under way at the balancer; nil before and after
+	step          int                // of it, counted
+	since         time.Duration      // when that began
+	visit         *visit             // at a target; nil while it is at none
+	to            *simTarget         // that it is connected to
+	first         visit              // the memory of the first one
+	asked         time.Duration      // when that began
+	spent         time.Duration      // in all, waiting for targets
+	reused        bool               // the connection to it was used before
+	sent          bool
+	gives         time.Duration // when its client gives up
+	done          bool          // the client has the outcome of this attempt
+	waiter        *group.Waiter // in its group's queue, the last time
+	user          *user
 }
 
 // visit is a request at a target, queued or served. It may outlast the attempt that it is for: a server goes on.
 type visit struct {
 	r   *request // nil once the balancer waits for its end no longer
 	t   *simTarget
-	seq uint64
+	id  uint64        // of the attempt
 	cut bool          // its target's process has ended
 	at  time.Duration // when it began
 }
@@ -74,6 +77,8 @@ func (w *World) handle(it *item) {
 		w.giveUp(it.r)
 	case drop:
 		w.drop(it.r)
+	case resume:
+		w.act(it.r, it.r.Next(w.now, attempt.Event{Kind: attempt.Resumed}))
 	}
 }
 
@@ -86,7 +91,7 @@ func (w *World) begin(r *request) {
 		r.x = &exchange.Exchange{}
 	}
 	w.perform(r, r.x.Begin(w.now, &w.setup, &exchange.Request{
-		Ask: w.routed(r), Seq: r.Seq, Discard: w.opts.Discard(r.Seq), Idempotent: http1.Idempotent(r.asks.Method),
+		Ask: w.routed(r), Seq: r.Seq, Retry: r.retry, Discard: w.opts.Discard(r.Seq), Idempotent: http1.Idempotent(r.asks.Method),
 	}))
 }
 
@@ -199,8 +204,8 @@ func (w *World) converse(r *request, idle time.Duration) {
 		v = &visit{}
 	}
 	t := r.to
-	*v = visit{r: r, t: t, seq: r.Seq, at: w.now}
-	admission := t.m.Arrive(w.now, r.Seq)
+	*v = visit{r: r, t: t, id: r.id, at: w.now}
+	admission := t.m.Arrive(w.now, r.id)
 	if admission == model.Rejected {
 		w.answered(r, statusUnavailable)
 		return
@@ -248,19 +253,19 @@ func (w *World) abandon(r *request) {
 		return
 	}
 	r.visit, v.r = nil, nil
-	if !v.t.m.Waits(v.seq) {
+	if !v.t.m.Waits(v.id) {
 		return
 	}
 	looks := (w.now-v.at)/model.LookEvery + 1
 	w.At(v.at+looks*model.LookEvery, func() {
-		if !v.cut && v.t.m.Leave(v.seq) {
+		if !v.cut && v.t.m.Leave(v.id) {
 			v.t.running = slices.DeleteFunc(v.t.running, func(o *visit) bool { return o == v })
 		}
 	})
 }
 
 func (w *World) serve(v *visit) {
-	w.q.push(item{at: w.now + model.ServiceTime(w.s.Seed, v.t.group.times, v.seq), kind: serviced, v: v})
+	w.q.push(item{at: w.now + model.ServiceTime(w.s.Seed, v.t.group.times, v.id), kind: serviced, v: v})
 }
 
 // serviced is the end of a request's service; the next one in the queue takes its slot.
@@ -271,7 +276,7 @@ func (w *World) serviced(v *visit) {
 	t.served++
 	if next, ok := t.m.Finish(w.now); ok {
 		for _, q := range t.running {
-			if q.seq == next {
+			if q.id == next {
 				w.serve(q)
 				break
 			}
@@ -329,6 +334,6 @@ func (w *World) answer(r *request, status int) {
 	if r.done {
 		return
 	}
-	r.Status = status
+	r.status = status
 	w.q.push(item{at: w.now + w.s.RTT/2, kind: finish, r: r})
 }

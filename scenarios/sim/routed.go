@@ -18,7 +18,7 @@ func (w *World) source(r *request) string {
 	if spread == 0 {
 		return plan.Loopback
 	}
-	n := w.sources.Intn(spread, r.Seq, 0)
+	n := w.sources.Intn(spread, r.Seq, r.retry)
 	if r.user != nil {
 		n = r.user.number
 	}

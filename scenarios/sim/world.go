@@ -22,6 +22,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -62,7 +63,8 @@ type World struct {
 	users   int  // of closed loops, at it or still to come
 	begun   int  // users that have begun
 	open    int  // requests without an outcome
-	inUse   int  // connections
+	client  attempt.Client
+	inUse   int // connections
 	waiting []*request
 	sink    func(*measure.Sample)
 	body    []byte // of the request that is sent, to tell its length
@@ -97,6 +99,9 @@ type simTarget struct {
 // The statuses that a sample backend answers with.
 const statusOK, statusUnavailable = 200, 503
 
+// neverLate is a delay of the generator that a simulated one does not have.
+const neverLate = time.Hour
+
 // beforeLoad is when a simulated topology is started: early enough for every first probe.
 const beforeLoad = -time.Second
 
@@ -123,6 +128,7 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 	if w.rules, err = s.Topology.Listeners[0].Rules.Compile(s.Seed); err != nil {
 		return nil, err
 	}
+	w.client = attempt.Client{Config: &s.Client.Config, Tolerated: neverLate}
 	w.sources = s.Seed.Stream("client addresses")
 	w.split = s.Seed.Stream("split")
 	w.setup = exchange.Setup{Match: w.match, Touch: w.touch, Wall: w.wall, Status: &s.Topology.Listeners[0].Options.Status, Count: &w.count}
