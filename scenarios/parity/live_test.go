@@ -19,9 +19,12 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
 	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/balancer/memnet"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/chaos/inject"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/pace"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
@@ -38,7 +41,7 @@ func playLive(t *testing.T, r *row) (list []decision) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := r.plan(t)
-		w := &liveWorld{t: t, s: s, network: memnet.New(), targets: map[string]*liveTarget{}, faults: inject.NewWire(s.Seed), clock: pace.StartClock()}
+		w := &liveWorld{t: t, s: s, network: memnet.New(), targets: map[string]*liveTarget{}, faults: inject.NewWire(s.Seed), clock: pace.StartClock(), client: attempt.Client{Config: &s.Client.Config}}
 		ctx, cancel := context.WithCancel(t.Context())
 		w.start(ctx)
 		for _, h := range r.happens {
@@ -61,6 +64,7 @@ type liveWorld struct {
 	s        *plan.Scenario
 	network  *memnet.Network
 	clock    pace.Clock
+	client   attempt.Client
 	balancer *balancer.Balancer
 	faults   *inject.Wire
 	targets  map[string]*liveTarget
@@ -80,8 +84,8 @@ func (w *liveWorld) sleep(at time.Duration) { time.Sleep(at - w.now()) }
 
 func (w *liveWorld) decided(seq uint64, log string) { w.note(decision{w.now(), seq, log, false}) }
 
-func (w *liveWorld) answered(seq uint64, status int) {
-	w.note(decision{w.now(), seq, answer(status), true})
+func (w *liveWorld) answered(s *measure.Sample) {
+	w.note(decision{s.Done, s.Seq, answer(s), true})
 }
 
 func (w *liveWorld) note(d decision) {
@@ -125,7 +129,7 @@ func (w *liveWorld) start(ctx context.Context) {
 		Clock: &w.clock, Dial: w.dial,
 		Touch: func(x *chaos.Exchange) chaos.Effect {
 			if !x.Probe {
-				w.decided(x.Seq, attempt(x))
+				w.decided(x.Seq, attemptAt(x))
 			}
 			return w.faults.Touch(x)
 		},
@@ -247,14 +251,37 @@ func (w *liveWorld) load() {
 	w.running.Wait()
 }
 
-// ask sends one request and notes its answer.
+// ask carries out one request, each attempt on a connection of its own, and notes its answer.
 func (w *liveWorld) ask(m *mix.Mix, seq uint64) {
+	r, call := m.At(seq), &attempt.Call{}
+	step := call.Begin(&w.client, seq, r.Name, http1.Idempotent(r.Method), w.now(), w.now())
+	for step.Do != attempt.End {
+		switch step.Do {
+		case attempt.Wait:
+			step = call.Next(w.now(), attempt.Event{Kind: attempt.Connected})
+		case attempt.Send:
+			e := w.attempt(m, call, step.Until)
+			step = call.Next(w.now(), e)
+		case attempt.Pause:
+			w.sleep(step.Until)
+			step = call.Next(w.now(), attempt.Event{Kind: attempt.Resumed})
+		default:
+			w.t.Errorf("request %d: step %d", seq, step.Do)
+			return
+		}
+	}
+	w.answered(&call.Sample)
+}
+
+// attempt sends a request once, and returns what became of it.
+func (w *liveWorld) attempt(m *mix.Mix, call *attempt.Call, until time.Duration) attempt.Event {
 	c, err := w.dial(w.t.Context(), front)
 	if err != nil {
 		w.t.Error(err)
-		return
+		return attempt.Event{Kind: attempt.Failed, Class: measure.Refused, Unsent: true}
 	}
 	defer c.Close()
+	seq := call.Seq
 	x := m.Texts(m.Index(seq))
 	host, headers := "a", ""
 	for _, h := range x.Headers {
@@ -266,17 +293,18 @@ func (w *liveWorld) ask(m *mix.Mix, seq uint64) {
 	}
 	body := x.Body.String(seq)
 	method := m.At(seq).Method
-	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: %s\r\n%s: %d\r\n%sContent-Length: %d\r\n\r\n%s", method, m.Path(seq), host, mix.SeqHeader, seq, headers, len(body), body)
-	_ = c.SetDeadline(time.Now().Add(w.s.Client.Timeout)) // a connection in memory takes it
+	call.Sent = w.now()
+	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\n%sContent-Length: %d\r\n\r\n%s", method, m.Path(seq), host, mix.SeqHeader, mix.AppendSeq(nil, seq, call.ClientAttempts-1), headers, len(body), body)
+	_ = c.SetDeadline(time.Now().Add(until - w.now())) // a connection in memory takes it
 	res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		w.answered(seq, 0)
-		return
+		return attempt.Event{Kind: attempt.Failed, Class: measure.FirstByteTimeout}
 	}
 	if err != nil {
 		w.t.Errorf("request %d: %v", seq, err)
-		return
+		return attempt.Event{Kind: attempt.Failed, Class: measure.Other}
 	}
 	res.Body.Close()
-	w.answered(seq, res.StatusCode)
+	call.First, call.Status = w.now(), res.StatusCode
+	return attempt.Event{Kind: attempt.Answered}
 }

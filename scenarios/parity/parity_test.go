@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/scenarios"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
@@ -59,13 +60,17 @@ func (d decision) String() string {
 }
 
 // The decisions as logs have them.
-func attempt(x *chaos.Exchange) string { return fmt.Sprintf("attempt %d at %s", x.Attempt+1, x.Target) }
+func attemptAt(x *chaos.Exchange) string { return fmt.Sprintf("attempt %d at %s", x.Attempt+1, x.Target) }
 
-func answer(status int) string {
-	if status == 0 {
-		return "gave up"
+func answer(s *measure.Sample) string {
+	text := "gave up"
+	if s.Status != 0 {
+		text = fmt.Sprintf("answered %d", s.Status)
 	}
-	return fmt.Sprintf("answered %d", status)
+	if s.ClientAttempts > 1 {
+		text += fmt.Sprintf(" at last, after %v", s.Retried)
+	}
+	return text
 }
 
 func change(target, from, to string) string {

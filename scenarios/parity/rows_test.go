@@ -204,6 +204,7 @@ func rows() (list []row) {
 	)
 	list = append(list, stickyRows()...)
 	list = append(list, retryRows()...)
+	list = append(list, clientRetryRows()...)
 	for _, profile := range []string{"alb", "haproxy", "envoy", "nginx"} {
 		list = append(list,
 			row{name: profile + ": refused", pins: "the profile's statuses, retries and ejections", top: "balancer: {profile: " + profile + "}", group: "health: off", happens: []happen{kill(12*ms, "web-1")}},
@@ -216,7 +217,7 @@ func rows() (list []row) {
 	for _, status := range []int{404, 500, 502, 503, 504} {
 		list = append(list,
 			row{
-				name: "injected " + answer(status), pins: "a fault's status is an answer", happens: answering(status),
+				name: "injected " + strconv.Itoa(status), pins: "a fault's status is an answer", happens: answering(status),
 				group: plain + ", outliers: {consecutive: 2, eject_for: 41ms}, retry: {attempts: 1, on: 5xx, budget: 100%}",
 			},
 		)

@@ -21,7 +21,7 @@ func simulate(t *testing.T, r *row) (list []decision) {
 				list = append(list, decision{e.At, ofGroup, change(e.Target, e.From, e.To), false})
 			}
 		},
-		Attempt: func(x chaos.Exchange) { list = append(list, decision{w.Now(), x.Seq, attempt(&x), false}) },
+		Attempt: func(x chaos.Exchange) { list = append(list, decision{w.Now(), x.Seq, attemptAt(&x), false}) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func simulate(t *testing.T, r *row) (list []decision) {
 			}
 		})
 	}
-	answered := func(m *measure.Sample) { list = append(list, decision{m.Done, m.Seq, answer(m.Status), true}) }
+	answered := func(m *measure.Sample) { list = append(list, decision{m.Done, m.Seq, answer(m), true}) }
 	if _, err := w.Play(t.Context(), sched, answered); err != nil {
 		t.Fatal(err)
 	}
