@@ -59,6 +59,9 @@ func cancelledPlaysLoseNoSample(t *testing.T, engine string) {
 		if rapid.Bool().Draw(t, "a limit for the first byte") {
 			c.Stages.FirstByte = c.Timeout / 2
 		}
+		if rapid.Bool().Draw(t, "retries") {
+			c.Retry = &attempt.Retry{Attempts: 2, On: attempt.On5xx, Backoff: time.Duration(rapid.IntRange(0, 5).Draw(t, "backoff")) * time.Millisecond, Max: time.Second, Budget: -1}
+		}
 		s := profile.Schedule{Profile: profile.New(profile.Hold{PerSecond: 3000, Seconds: .02}), Arrivals: profile.Poisson}
 		if rapid.Bool().Draw(t, "closed") {
 			s.Closed = []profile.Closed{{From: time.Millisecond, To: 20 * time.Millisecond, Users: 3, Think: time.Duration(rapid.IntRange(0, 1000).Draw(t, "think")) * time.Microsecond, FirstSeq: closedFrom}}

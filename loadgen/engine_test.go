@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,6 +46,7 @@ func playSchedule(t *testing.T, ctx context.Context, engine string, c attempt.Co
 		mu.Lock()
 		defer mu.Unlock()
 		kept := *s // the engine may use its own again
+		kept.Retried = slices.Clone(s.Retried)
 		out = append(out, &kept)
 	})
 	if err != nil || e.InFlight() != 0 {

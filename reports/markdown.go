@@ -26,6 +26,9 @@ func WriteMarkdown(w io.Writer, r *Result) error {
 	if t.Reconnects > 0 {
 		figures = append(figures, []string{"sent again on a new connection", fmt.Sprint(t.Reconnects), "", ""})
 	}
+	if t.Attempts > t.Sent {
+		figures = append(figures, []string{"attempts of the client", fmt.Sprint(t.Attempts), "", ""})
+	}
 	markdownTable(&b, []string{"requests", "", "response time", ""}, figures)
 	var rows [][]string
 	for i := range r.Phases {

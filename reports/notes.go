@@ -2,6 +2,8 @@ package reports
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -36,4 +38,17 @@ func (r *Result) reconnectNote() string {
 	}
 	return fmt.Sprintf("%d of the %d requests that were sent (%s) had to be sent again, because the server closed the connection just as they were sent: a client that does not send again sees errors",
 		t.Reconnects, t.Sent, percent(float64(t.Reconnects)/float64(t.Sent)))
+}
+
+// attemptsText says how often the client tried, and after which failures again; "" when it tried each request once.
+func (r *Result) attemptsText() string {
+	t := &r.Totals
+	if len(r.Retried) == 0 || t.Sent == 0 {
+		return ""
+	}
+	var after []string
+	for _, c := range slices.Sorted(maps.Keys(r.Retried)) {
+		after = append(after, fmt.Sprintf("%d %s", r.Retried[c], c))
+	}
+	return fmt.Sprintf("%d, %.2f for each request; again after %s", t.Attempts, float64(t.Attempts)/float64(t.Sent), strings.Join(after, ", "))
 }

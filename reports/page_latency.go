@@ -40,6 +40,9 @@ func trafficTable(r *Result) *html.Table {
 			row("Connections made", count(uint64(n)))
 		}
 	}
+	if text := r.attemptsText(); text != "" {
+		row("Attempts of the client", text)
+	}
 	if n := r.Totals.Reconnects; n > 0 {
 		row("Sent again by the load generator, because the server closed the connection just then", count(n))
 	}

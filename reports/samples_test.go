@@ -20,7 +20,7 @@ func sampleRow() *SampleRow {
 		Sample: &measure.Sample{
 			Seq: 7, Request: "GET /a,b", Due: 1, Offered: 1_000_001, Sent: 2_500_000, First: 123_456_789, Done: time.Hour,
 			Wait: 1_400_000, Connect: 300_000, Handshake: 200_000, Reconnect: 1, Outcome: measure.Failed, Class: measure.Status5xx, Status: 502,
-			Detail: "it \"broke\",\nand how", BytesIn: 12, BytesOut: 34, Attempts: 2, Target: "web-1", Fault: "slow", Stalled: 42 * time.Millisecond,
+			Detail: "it \"broke\",\nand how", BytesIn: 12, BytesOut: 34, ClientAttempts: 2, Retried: []measure.Class{measure.Reset, measure.FirstByteTimeout}, Attempts: 2, Target: "web-1", Fault: "slow", Stalled: 42 * time.Millisecond,
 		},
 		Phase: "main", Discarded: true,
 	}
@@ -44,11 +44,11 @@ func TestSamplesReadBack(t *testing.T) {
 		strings.Split(strings.TrimSpace(samplesHeader), ","),
 		{
 			"7", "GET /a,b", "main", "true", "0.000001", "1.000001", "2.500000", "123.456789", "3600000.000000", "1.400000", "0.300000", "0.200000",
-			"failed", "status_5xx", "502", "12", "34", "1", "2", "web-1", "slow", "42.000000", "it \"broke\",\nand how",
+			"failed", "status_5xx", "502", "12", "34", "1", "2", "reset first_byte_timeout", "2", "web-1", "slow", "42.000000", "it \"broke\",\nand how",
 		},
-		{"8", " spaces ", "main", "false", "1000.000000", "", "", "", "", "", "", "", "cancelled", "", "", "0", "0", "0", "", "", "", "0.000000", ""},
-		{"9", "GET /", "main", "false", "1000.000000", "1000.000000", "", "", "3000.000000", "", "", "", "dropped", "no_connection", "", "0", "0", "0", "", "", "", "0.000000", ""},
-		{"10", "GET /", "main", "false", "0.000000", "0.000000", "0.000000", "0.000001", "0.000001", "", "", "", "succeeded", "", "200", "0", "0", "0", "", "", "", "0.000000", ""},
+		{"8", " spaces ", "main", "false", "1000.000000", "", "", "", "", "", "", "", "cancelled", "", "", "0", "0", "0", "", "", "", "", "", "0.000000", ""},
+		{"9", "GET /", "main", "false", "1000.000000", "1000.000000", "", "", "3000.000000", "", "", "", "dropped", "no_connection", "", "0", "0", "0", "", "", "", "", "", "0.000000", ""},
+		{"10", "GET /", "main", "false", "0.000000", "0.000000", "0.000000", "0.000001", "0.000001", "", "", "", "succeeded", "", "200", "0", "0", "0", "", "", "", "", "", "0.000000", ""},
 	}
 	for i := range want {
 		if i >= len(rows) || !slices.Equal(rows[i], want[i]) {

@@ -69,9 +69,14 @@ func summaryFigures(b *strings.Builder, r *Result) {
 	}
 	lines := [][2]string{
 		{"requests", requests + ", " + r.measuredFor()},
+	}
+	if text := r.attemptsText(); text != "" {
+		lines = append(lines, [2]string{"attempts", text})
+	}
+	lines = append(lines, [][2]string{
 		{"rate", fmt.Sprintf("%s succeeded of %s planned", r.rate(r.Rates.Succeeded), r.rate(r.Rates.Planned))},
 		{"response time", l.line() + r.suffix()},
-	}
+	}...)
 	if s := r.statusText(); s != "" {
 		lines = append(lines, [2]string{"statuses", s})
 	}

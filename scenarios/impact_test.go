@@ -403,7 +403,7 @@ func TestFailuresWaitForWhatTheBalancerTells(t *testing.T) {
 	var rows []reports.SampleRow
 	r.rec.rows = func(x *reports.SampleRow) { rows = append(rows, *x) }
 	r.fault("slow", 10*s, 12*s, "web-1")
-	lost := measure.Sample{Outcome: measure.Failed, Class: measure.Timeout}
+	lost := measure.Sample{Outcome: measure.Failed, Class: measure.Timeout, ClientAttempts: 1}
 	r.ask(3, 9500*ms, ms, 900*ms, lost)
 	if len(rows) != 0 {
 		t.Fatalf("%d rows before anything is known", len(rows))
@@ -413,7 +413,10 @@ func TestFailuresWaitForWhatTheBalancerTells(t *testing.T) {
 		t.Fatalf("what the balancer has told, that no target was tried, waits: %d rows", len(rows))
 	}
 	rows = nil
-	r.event(plan.Event{At: 11 * s, Kind: plan.Abandoned, Abandoned: []plan.AbandonedRequest{{Seq: 1, Target: "web-1", Fault: "slow", Attempts: 2}}})
+	r.event(plan.Event{At: 11 * s, Kind: plan.Abandoned, Abandoned: []plan.AbandonedRequest{
+		{Seq: 1, Retry: 1, Target: "web-2", Attempts: 1}, // of another attempt of its client's
+		{Seq: 1, Target: "web-1", Fault: "slow", Attempts: 2},
+	}})
 	r.event(plan.Event{At: 11 * s, Kind: plan.Measured, Stats: &plan.Stats{}})
 	if len(rows) != 1 || rows[0].Target != "web-1" || rows[0].Fault != "slow" || rows[0].Attempts != 2 {
 		t.Fatalf("%+v", rows)

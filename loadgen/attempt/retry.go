@@ -42,7 +42,7 @@ const (
 )
 
 // unlimited is the budget of a client that has none.
-const unlimited = -1
+const unlimited = -1.0
 
 // RetryParams describes a client's retries as a scenario writes them. Attempts, backoff, its limit and its jitter are those of the
 // standard mode of AWS's SDKs, the budget is Envoy's and Finagle's.

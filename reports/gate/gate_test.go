@@ -51,7 +51,7 @@ func TestParse(t *testing.T) {
 		"p101 < 1s":            "unknown metric",
 		"p05 < 1s":             "unknown metric",
 		"p99.9999 < 1s":        "unknown metric",
-		"rps > 5/s":            "there are mean, max, error_rate, dropped, failed, rate, status",
+		"rps > 5/s":            "there are mean, max, error_rate, dropped, failed, resent, amplification, rate, status",
 		"status < 1%":          "status(503)",
 		"status(20) < 1%":      "status(503)",
 		"status(600) < 1%":     "status(503)",

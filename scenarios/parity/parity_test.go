@@ -60,7 +60,9 @@ func (d decision) String() string {
 }
 
 // The decisions as logs have them.
-func attemptAt(x *chaos.Exchange) string { return fmt.Sprintf("attempt %d at %s", x.Attempt+1, x.Target) }
+func attemptAt(x *chaos.Exchange) string {
+	return fmt.Sprintf("attempt %d at %s", x.Attempt+1, x.Target)
+}
 
 func answer(s *measure.Sample) string {
 	text := "gave up"

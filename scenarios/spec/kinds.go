@@ -10,13 +10,23 @@ type Values map[string]any
 
 // The getters return the zero value for an absent parameter.
 
-func (v Values) Duration(name string) time.Duration { d, _ := v[name].(time.Duration); return d }
-func (v Values) Float(name string) float64          { f, _ := v[name].(float64); return f }
-func (v Values) Int(name string) int                { i, _ := v[name].(int); return i }
-func (v Values) Text(name string) string            { s, _ := v[name].(string); return s }
-func (v Values) Bool(name string) bool              { b, _ := v[name].(bool); return b }
-func (v Values) List(name string) []string          { l, _ := v[name].([]string); return l }
-func (v Values) File(name string) Content           { c, _ := v[name].(Content); return c }
+func (v Values) Duration(name string) time.Duration { return as[time.Duration](v, name) }
+func (v Values) Float(name string) float64          { return as[float64](v, name) }
+func (v Values) Int(name string) int                { return as[int](v, name) }
+func (v Values) Text(name string) string            { return as[string](v, name) }
+func (v Values) Bool(name string) bool              { return as[bool](v, name) }
+func (v Values) List(name string) []string          { return as[[]string](v, name) }
+func (v Values) File(name string) Content           { return as[Content](v, name) }
+
+// as returns a value, and T's zero value for one that is not there. One of another type is a mistake in a table of parameters.
+func as[T any](v Values, name string) T {
+	x, there := v[name]
+	t, ok := x.(T)
+	if there && !ok {
+		panic(fmt.Sprintf("parameter %s is a %T, and is read as a %T", name, x, t))
+	}
+	return t
+}
 
 // Content is a file that was read: policies never open one.
 type Content struct{ Name, Text string }
