@@ -23,7 +23,7 @@ func TestRetriesHaveDrawsOfTheirOwn(t *testing.T) {
 		fault := &chaos.Fault{ID: "half", Choice: spec.Choice{Kind: "error", Values: spec.Values{"status": 503, "share": .5, "probes": false}}}
 		n, failed, tries := 0, 0, 0
 		for _, x := range samples(t, s, func(w *World) {
-			if err := w.Do(plan.WireOn{Fault: fault, Targets: []string{"web-1"}}); err != nil {
+			if err := w.Do(plan.Apply{Fault: fault, Victims: []string{"web-1"}}); err != nil {
 				t.Fatal(err)
 			}
 		}) {
