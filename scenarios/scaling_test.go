@@ -395,7 +395,7 @@ func judgedScaling(t *testing.T, p *player, expr string) *reports.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.s.Gates = []gate.Gate{g}
+	p.s.Gates = []plan.Gate{plan.Gate(g)}
 	for w := p.sched.Walk(); ; {
 		seq, due, more := w.Next()
 		if !more {
