@@ -12,10 +12,13 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/group"
 	"github.com/seed-8025779b/shakedown/balancer/health"
+	"github.com/seed-8025779b/shakedown/balancer/pick"
+	"github.com/seed-8025779b/shakedown/balancer/ratelimit"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -368,4 +371,39 @@ func TestReloadMendsACheck(t *testing.T) {
 	more()
 	stop()
 	await(t, "b to be gone", func() bool { return r.statesOf("web") == "a healthy" })
+}
+
+// A connection that is idle does not hold the configuration that its latest request has met: a limit's table has a megabyte.
+func TestIdleConnectionsHoldNoOldConfiguration(t *testing.T) {
+	x := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(x.Close)
+	limited := func(rate float64) config.Config {
+		cfg := only(nil, config.Target{ID: "a", Address: x.Listener.Addr().String()})
+		cfg.Listeners[0].Rules = route.Table{{Forward: "web", Limit: &ratelimit.Config{Rate: rate, Burst: 1, By: pick.Key{From: ratelimit.Everybody}}}}
+		return cfg
+	}
+	r := start(t, limited(1e-6), nil)
+	c, answers := r.dial(t)
+	for n, statuses := range [][]int{{200}, {200, 429}} { // the last is of a request that the limit refuses
+		for _, status := range statuses {
+			if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != status {
+				t.Fatal(res.StatusCode, err)
+			}
+		}
+		old := weak.Make(&r.routing[0].Load().Rules[0])
+		if err := r.Reload(limited(1e-6 * float64(n+2))); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the old rules to be let go of", func() bool {
+			runtime.GC()
+			return old.Value() == nil
+		})
+	}
 }

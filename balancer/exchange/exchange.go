@@ -135,6 +135,12 @@ func (x *Exchange) Pick() *pick.Request { return &x.pick }
 // Trace is what is to be told of the attempts so far.
 func (x *Exchange) Trace() Trace { return x.trace }
 
+// Forget lets go of the rule and the pool: whoever keeps the exchange for another request must not keep the configuration that this
+// one has met. It is called when the exchange is over, and nothing more is asked about it.
+func (x *Exchange) Forget() {
+	x.rule, x.pool, x.sticky, x.target, x.decision = nil, nil, nil, nil, nil
+}
+
 // Begin takes a request in.
 func (x *Exchange) Begin(now time.Duration, s *Setup, r *Request) Step {
 	*x = Exchange{s: s, r: *r, pick: pick.Request{Seq: draw.Attempt(r.Seq, r.Retry), Tried: x.pick.Tried[:0]}}

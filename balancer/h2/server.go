@@ -296,9 +296,9 @@ func (x *serverStream) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	x.by.Lock()
-	if !x.inForce.Equal(x.readBy) {
+	if !x.inForce.Equal(x.readBy) && !x.Gone() {
 		x.inForce = x.readBy
-		_ = x.control.SetReadDeadline(x.readBy) // a stream that has ended tells at the read
+		_ = x.control.SetReadDeadline(x.readBy) // a stream that has ended meanwhile tells at the read
 	}
 	x.by.Unlock()
 	return x.body.Read(p)
@@ -337,7 +337,8 @@ func (x *serverStream) SetDeadline(t time.Time) error {
 // Close implements net.Conn: the stream ends when its handler returns.
 func (x *serverStream) Close() error { return nil }
 
-// Gone reports whether the client has given the stream up.
+// Gone reports whether the client has given the stream up. Such a stream must get no deadline: net/http would keep it, with all that
+// it has buffered, until the deadline passes.
 func (x *serverStream) Gone() bool { return x.r.Context().Err() != nil }
 
 // whole reports whether the answer was written to its end.
@@ -453,8 +454,8 @@ func (x *serverStream) end() {
 	if x.closing != nil {
 		x.closing.Stop()
 	}
-	if x.stall > 0 {
-		_ = x.control.SetWriteDeadline(time.Now().Add(x.stall)) // a stream that has ended needs none
+	if x.stall > 0 && !x.Gone() {
+		_ = x.control.SetWriteDeadline(time.Now().Add(x.stall)) // it fails for no stream of net/http's
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -159,4 +160,73 @@ func TestDeadlinesOfStreams(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A stream that its client has reset is let go of once its handler has returned, with what was buffered for it: deadlines that are set
+// after the reset must not hold it until they pass.
+func TestResetStreamsAreLetGo(t *testing.T) {
+	const streams = 200
+	piece := make([]byte, pieceSize)
+	for _, x := range []struct {
+		name   string
+		handle func(s *serverStream)
+	}{
+		{"the answer's deadline", func(s *serverStream) { s.SetStall(time.Hour) }},
+		{"the body's deadline", func(s *serverStream) {
+			_ = s.SetReadDeadline(time.Now().Add(time.Hour))
+			p := make([]byte, 1<<10)
+			for range 2 { // the head, and the first piece of the body
+				_, _ = s.Read(p)
+			}
+		}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				s := NewServer(24*time.Hour, 0)
+				ended := make(chan struct{}, streams)
+				served := make(chan struct{})
+				go func() {
+					defer close(served)
+					s.Serve(far, func(nc net.Conn) {
+						stream := nc.(*serverStream)
+						<-stream.r.Context().Done()
+						x.handle(stream)
+						ended <- struct{}{}
+					})
+				}()
+				go func() { _, _ = io.Copy(io.Discard, near) }() // until it is closed
+				f := http2.NewFramer(near, nil)
+				_, err := io.WriteString(near, http2.ClientPreface)
+				if err := errors.Join(err, f.WriteSettings()); err != nil {
+					t.Fatal(err)
+				}
+				before := live()
+				for id := uint32(1); id < 2*streams; id += 2 {
+					head := http2.HeadersFrameParam{StreamID: id, BlockFragment: []byte("\x83\x86\x84\x41\x01a"), EndHeaders: true}
+					if err := errors.Join(f.WriteHeaders(head), f.WriteData(id, false, piece), f.WriteData(id, false, piece), f.WriteRSTStream(id, http2.ErrCodeCancel)); err != nil {
+						t.Fatal(err)
+					}
+					<-ended
+					synctest.Wait()
+				}
+				if held := live() - before; held > streams*len(piece)/4 {
+					t.Errorf("%d streams of twice %d bytes hold %d", streams, len(piece), held)
+				}
+				near.Close()
+				<-served
+				s.Shutdown(t.Context())
+			})
+		})
+	}
+}
+
+// live is how many bytes of the heap are in use, without what pools keep.
+func live() int {
+	for range 2 { // what a pool lets go of is free the second time
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

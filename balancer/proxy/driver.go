@@ -174,8 +174,10 @@ func (x *driver) leave() {
 	}
 }
 
-// forget lets go of what was read, and of what is too large to be kept: the connection may be idle for long.
+// forget lets go of what was read, of what is too large to be kept, and of the configuration: the connection may be idle for long.
 func (x *driver) forget() {
+	x.m.Forget()
+	x.rule, x.pool, x.up, x.target = nil, nil, nil, nil
 	if cap(x.request) > maxKept {
 		x.request, x.hosted = nil, nil
 	}
