@@ -130,7 +130,11 @@ func parseBinary(b []byte) (h Header, err error) {
 func Append(out []byte, version int, h Header) []byte {
 	source := netip.AddrPortFrom(h.Source.Addr().Unmap(), h.Source.Port())
 	destination := netip.AddrPortFrom(h.Destination.Addr().Unmap(), h.Destination.Port())
-	known := source.IsValid() && source.Addr().Is4() == destination.Addr().Is4()
+	known := source.IsValid() && destination.IsValid()
+	if known && source.Addr().Is4() != destination.Addr().Is4() { // a header has addresses of one family
+		source = netip.AddrPortFrom(netip.AddrFrom16(source.Addr().As16()), source.Port())
+		destination = netip.AddrPortFrom(netip.AddrFrom16(destination.Addr().As16()), destination.Port())
+	}
 	if version == 2 {
 		return appendBinary(out, known, source, destination)
 	}

@@ -81,6 +81,7 @@ const (
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n"))
 	f.Add(Append(nil, 2, Header{netip.MustParseAddrPort("[::1]:1"), netip.MustParseAddrPort("[::2]:2")}))
+	f.Add(append([]byte(signature), "!!\x00\x24\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x01\x02\x03\x0400000000000000\x00\x07\x00\x09"...)) // a mapped source, and a destination that is none
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) < First {
 			return
