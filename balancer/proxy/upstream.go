@@ -237,6 +237,8 @@ func (u *upstream) dial(ctx context.Context, client *serve.Peer, c *conn) error 
 	c.nc = c.socket
 	if err = u.introduce(ctx, client, c, by); err != nil {
 		c.socket.Close()
+	} else if u.h2 != nil {
+		_ = c.socket.SetReadDeadline(by) // of the target's settings, which a connection is made with; one that is closed tells at the read
 	}
 	return err
 }
