@@ -177,7 +177,7 @@ func TestAbandonedRequestsAreReported(t *testing.T) {
 		return true
 	})
 	got := r.abandoned.take()
-	want := &Abandoned{IDs: []string{"silent", "slow"}, List: []AbandonedEntry{{1, 1, 1, 0}, {2, 1, 1, 2}, {4, 1, 1, 0}}}
+	want := &Abandoned{IDs: []string{"silent", "slow"}, List: []AbandonedEntry{{1, 0, 1, 1, 0}, {2, 0, 1, 1, 2}, {4, 0, 1, 1, 0}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
