@@ -71,6 +71,10 @@ type Event struct {
 	Ending Ending // as the driver sees it; endingOf looks closer
 	Reason string
 
+	// Of a Head, and of an attempt that Failed on a connection: for how long the client was waited for, to send pieces of its body that
+	// have come. The wait for one that has not come is not in it: the target may have answered without it.
+	Body time.Duration
+
 	// Of an attempt that Failed on a connection:
 	Reused      bool          // the connection had had an exchange before
 	Closed      bool          // the target's side has ended it

@@ -76,7 +76,15 @@ func (g *Group) Key() (k pick.Key, ok bool) {
 // AnyKey is the key of a request that does not have what keys are taken from: a draw.
 func (g *Group) AnyKey(seq uint64) uint64 { return g.keys.Uint64(seq, 0) }
 
-// Release takes the attempt, which took so long, off the target's count. It reports whether the owner has to be told
+// Responded tells that the head of an answer has come which is no failure, and how long the target took to it.
+func (g *Group) Responded(now time.Duration, t *Target, took time.Duration) {
+	if o := g.settings.Load().times; o != nil {
+		o.Answered(now, &t.load, took)
+	}
+}
+
+// Release takes the attempt off the target's count; took is the time that the target took to the head of its answer, or to its failure
+// when none came. It reports whether the owner has to be told
 // with Answered: rarely, so that the data plane seldom meets the owner's lock. The last attempt at a target that is gone
 // is always to be told: only then is nothing under way there any more.
 func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Duration) (tell bool) {
