@@ -187,7 +187,7 @@ func TestLimitsAndQueue(t *testing.T) {
 		ask()
 	}
 	await(t, "two in the queue", func() bool { return r.Stats().Waiting["web"] == 2 })
-	if code, body := get(t, r.url); code != 503 || !strings.Contains(body, "so has the queue") {
+	if code, body := get(t, r.url); code != 503 || !strings.Contains(body, "neither has the queue") {
 		t.Errorf("one too many: %d %s", code, body)
 	}
 	close(release)

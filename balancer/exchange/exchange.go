@@ -229,24 +229,28 @@ func (x *Exchange) refused(c Cause, reason string) Step {
 	return x.answer(c, reason)
 }
 
-// choose finds a target for an attempt. When those that are ready are full, the request waits for one with room.
+// choose finds a target for an attempt. When those that are ready are full, the request waits for one with room, behind those that wait
+// already. Without a ready target that was not tried it does not wait, whoever does; but see group.Limits.First.
 func (x *Exchange) choose(now time.Duration) Step {
 	if x.s.Decision != nil && x.s.Sampled(x.r.Seq) {
 		x.decision = x.view(now)
 	}
-	full := x.pool.Queued()
-	if !full {
+	g := x.pool.Members()
+	var waits bool
+	if x.pool.Queued() {
+		waits = g.Waits(&x.pick)
+	} else {
 		var t *group.Target
-		if t, full = x.pool.Members().Choose(now, &x.pick, x.r.Discard); t != nil {
+		if t, waits = g.Choose(now, &x.pick, x.r.Discard); t != nil {
 			x.decided(t, false)
 			return x.begin(now, t)
 		}
 	}
-	switch limits := x.pool.Members().Config().Limits; {
-	case full && limits != nil: // else they were in force a moment ago
+	switch limits := g.Config().Limits; {
+	case waits && limits != nil: // else they were in force a moment ago
 		x.queued = true
 		return Step{Do: Queue, Until: x.before(now + limits.Wait)}
-	case full:
+	case waits:
 		return x.full()
 	}
 	x.decided(nil, false)
@@ -256,7 +260,7 @@ func (x *Exchange) choose(now time.Duration) Step {
 // full is the answer when neither a target nor the queue has room.
 func (x *Exchange) full() Step {
 	x.decided(nil, true)
-	return x.none(QueueFull, "every target has as many requests as it may, and so has the queue")
+	return x.none(QueueFull, "no target has room for another request, and neither has the queue")
 }
 
 // none is the answer when there is no target for an attempt: to the first one for a cause, after others as the last of them

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/route"
 	"github.com/seed-8025779b/shakedown/chaos"
@@ -285,6 +286,70 @@ func TestStrategiesLearnTheTargetsTime(t *testing.T) {
 		}
 		if !slices.Equal(log, tc.want) {
 			t.Errorf("%s: %q, want %q", tc.name, log, tc.want)
+		}
+	}
+}
+
+// Whether a request waits is decided by the targets, not by whether others wait.
+func TestWhoWaits(t *testing.T) {
+	const checks = true
+	drained := func(g *group.Group, a, b *group.Target) {
+		g.Drain(0, a)
+		g.Drain(0, b)
+	}
+	maintained := func(g *group.Group, a, b *group.Target) {
+		g.SetMaintenance(0, a, true)
+		g.SetMaintenance(0, b, true)
+	}
+	fails := func(g *group.Group, a, _ *group.Target) {
+		g.Probed(0, a, true, "")
+		g.Probed(0, a, false, "")
+	}
+	for _, tc := range []struct {
+		name  string
+		first bool
+		check bool                                     // the group has checks
+		does  func(g *group.Group, a, b *group.Target) // to its targets, which have as many requests as they may
+		waits bool
+	}{
+		{"full", false, !checks, func(*group.Group, *group.Target, *group.Target) {}, true},
+		{"one left, full", false, !checks, func(g *group.Group, a, _ *group.Target) { g.Drain(0, a) }, true},
+		{"none left", false, !checks, drained, false},
+		{"maintenance", false, !checks, maintained, false},
+		{"none left, to wait for the first", true, !checks, drained, true},
+		{"maintenance, to wait for the first", true, !checks, func(g *group.Group, a, b *group.Target) {
+			g.Drain(0, a)
+			g.SetMaintenance(0, b, true)
+		}, false},
+		{"not checked yet, to wait for the first", true, checks, func(*group.Group, *group.Target, *group.Target) {}, true},
+		{"unhealthy, to wait for the first", true, checks, fails, false},
+		{"unhealthy, then removed, to wait for the first", true, checks, func(g *group.Group, a, b *group.Target) {
+			fails(g, a, b)
+			g.Drain(0, a)
+		}, true},
+	} {
+		for _, queued := range []bool{false, true} {
+			cfg := group.Config{Limits: &group.Limits{Requests: 1, Queue: 9, Wait: 10 * ms, First: tc.first}, Drain: time.Second}
+			cfg.Strategy = func(draw.Stream) pick.Strategy { return learner{new([]string)} }
+			if tc.check {
+				cfg.Health = &health.Config{Healthy: 1, Unhealthy: 1}
+			}
+			p := &pool{g: group.New("web", cfg), queued: queued, log: new([]string)}
+			a, _ := p.g.Add(0, group.Member{ID: "a"})
+			b, _ := p.g.Add(0, group.Member{ID: "b"})
+			for !tc.check {
+				if x, _ := p.g.Choose(0, &pick.Request{}, false); x == nil {
+					break
+				}
+			}
+			tc.does(p.g, a, b)
+			s := setup(t, route.Rule{Forward: "web"}, p, chaos.Effect{})
+			var x Exchange
+			x.Begin(0, s, &Request{Ask: anyRequest()})
+			want := map[bool]string{true: "queue until 10ms", false: "answer 503 no_target"}[tc.waits]
+			if got := x.Next(0, Event{Kind: Spooled}).words(); got != want {
+				t.Errorf("%s, others wait %v: %s, want %s", tc.name, queued, got, want)
+			}
 		}
 	}
 }

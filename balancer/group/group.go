@@ -294,11 +294,14 @@ func (g *Group) move(now time.Duration, t *Target, to State, reason string) []Ef
 	out := []Effect{{now, t.ID, Changed, from, to, reason, time.Duration(t.lastRouted.Load())}}
 	switch {
 	case to == Gone: // it takes no traffic since it drains
-	case to == Healthy, from == Healthy, g.Config().FailOpen != nil:
+	case to == Healthy, from == Healthy, to.known() != from.known(), g.Config().FailOpen != nil:
 		out = append(out, g.publishLater(now)...)
 	}
 	return out
 }
+
+// known reports whether a target of that state is neither new nor leaving.
+func (s State) known() bool { return s != Initial && s != Draining && s != Gone }
 
 // listen decides whether the owner needs to hear of every answer of a target: only while one of them
 // could change something.

@@ -13,6 +13,7 @@ type ready struct {
 	set     pick.Set
 	targets []*Target // parallel to set.Members
 	near    *near     // nil when no zone is preferred
+	none    bool      // every target is still to come or leaves: there is none but such as were not seen to be healthy yet and such as drain
 	tags    map[pick.Tag]int
 }
 
@@ -65,7 +66,7 @@ func (g *Group) publish(now time.Duration) (out []Effect) {
 		out = append(out, e)
 	}
 	x := g.settings.Load()
-	r := &ready{chooser: x.strategy}
+	r := &ready{chooser: x.strategy, none: !slices.ContainsFunc(g.targets, func(t *Target) bool { return t.state.known() })}
 	if x.cfg.SlowStart > 0 {
 		r.chooser = pick.SlowStart{Strategy: x.strategy, Over: x.cfg.SlowStart, Stream: x.cfg.Seed.Stream("slow start:" + g.name)}
 	}
