@@ -137,7 +137,7 @@ func (b *Balancer) settings(gc *config.Group) (group.Config, error) {
 		return group.Config{}, fmt.Errorf("group %s: strategy: %w", gc.Name, err)
 	}
 	return group.Config{
-		Strategy: strategy, Health: gc.Health, Outliers: gc.Outliers, Retry: gc.Retry, FailOpen: gc.FailOpen, SlowStart: gc.SlowStart, Drain: gc.Drain,
+		Strategy: strategy, StrategyName: choice.Kind, Health: gc.Health, Outliers: gc.Outliers, Retry: gc.Retry, FailOpen: gc.FailOpen, SlowStart: gc.SlowStart, Drain: gc.Drain,
 		Limits: gc.Limits, Zones: gc.Zones, Sticky: gc.Sticky, Seed: b.cfg.Seed,
 	}, nil
 }

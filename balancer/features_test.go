@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/pick"
 	"github.com/seed-8025779b/shakedown/balancer/ratelimit"
 	"github.com/seed-8025779b/shakedown/loadgen/socket"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
 // A client sticks to its target, over a restart of the balancer too; a forged cookie is ignored.
@@ -185,7 +187,7 @@ func TestLimitsAndQueue(t *testing.T) {
 		ask()
 	}
 	await(t, "two in the queue", func() bool { return r.Stats().Waiting["web"] == 2 })
-	if code, body := get(t, r.url); code != 503 || !strings.Contains(body, "so has the queue") {
+	if code, body := get(t, r.url); code != 503 || !strings.Contains(body, "neither has the queue") {
 		t.Errorf("one too many: %d %s", code, body)
 	}
 	close(release)
@@ -408,6 +410,34 @@ func TestDecisionLog(t *testing.T) {
 	if len(got) != 2 || got[0].Choice != "dead" || got[0].Reason != "round_robin" || len(got[0].Candidates) != 2 ||
 		got[1].Choice != "web-1" || got[1].Reason != "the only one left" || got[1].Attempt != 1 || len(got[1].Tried) != 1 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The decision log names the strategy that is in force, after a reload too.
+func TestDecisionLogAfterReload(t *testing.T) {
+	var text bytes.Buffer
+	var mu sync.Mutex
+	cfg := settings(server(t, "x"), server(t, "y"))
+	r := startWith(t, cfg, Options{Decisions: &Log{To: slog.New(slog.NewJSONHandler(locked{&mu, &text}, nil)), Share: 1}})
+	get(t, r.url)
+	next := cfg
+	next.Groups = slices.Clone(cfg.Groups)
+	next.Groups[0].Strategy = spec.Written{Kind: "least_requests"}
+	if err := r.Reload(next); err != nil {
+		t.Fatal(err)
+	}
+	get(t, r.url)
+	r.stop()
+	var reasons []string
+	for lines := json.NewDecoder(&text); lines.More(); {
+		var d struct{ Reason string }
+		if err := lines.Decode(&d); err != nil {
+			t.Fatal(err)
+		}
+		reasons = append(reasons, d.Reason)
+	}
+	if want := []string{"round_robin", "least_requests"}; !slices.Equal(reasons, want) {
+		t.Errorf("%q, want %q", reasons, want)
 	}
 }
 

@@ -30,7 +30,7 @@ type owner struct {
 
 func newOwner(b *Balancer, cfg config.Group, g *group.Group) *owner {
 	o := &owner{b: b, cfg: cfg, g: g, probers: map[*group.Target]context.CancelFunc{}}
-	o.pool = &proxy.Pool{Group: g, StrategyName: cfg.Strategy.Kind, Connect: cfg.Timeouts.Connect, Response: cfg.Timeouts.Response, Exchange: cfg.Timeouts.Exchange, Tunnel: cfg.Timeouts.Tunnel, HTTP2: cfg.HTTP2, ProxyHeader: cfg.ProxyHeader, Host: cfg.Host, Answered: o.answered, Dial: b.opts.Dial, Descriptors: b.descriptors}
+	o.pool = &proxy.Pool{Group: g, Connect: cfg.Timeouts.Connect, Response: cfg.Timeouts.Response, Exchange: cfg.Timeouts.Exchange, Tunnel: cfg.Timeouts.Tunnel, HTTP2: cfg.HTTP2, ProxyHeader: cfg.ProxyHeader, Host: cfg.Host, Answered: o.answered, Dial: b.opts.Dial, Descriptors: b.descriptors}
 	o.runner = group.Runner{Group: g, Tell: o.tell, Serve: o.pool.Serve, Arm: o.arm, Disarm: o.disarm}
 	return o
 }

@@ -43,7 +43,7 @@ func (x *Exchange) decided(t *group.Target, waited bool) {
 	case len(d.Candidates) == 1+len(d.Tried):
 		d.Choice, d.Reason = t.ID, "the only one left"
 	default:
-		d.Choice, d.Reason = t.ID, x.pool.Strategy()
+		d.Choice, d.Reason = t.ID, x.pool.Members().Config().StrategyName
 	}
 	x.s.Decision(d)
 }

@@ -34,10 +34,10 @@ type Setup struct {
 // Pool is a target group as exchanges use it.
 type Pool interface {
 	Members() *group.Group
-	Strategy() string // by which its targets are chosen
 	Timeouts() Timeouts
 	Queued() bool // requests wait for a target with room: nobody overtakes them
-	// Release gives a target back after an attempt that took so long, with its outcome and the reason for a failure.
+	// Release gives a target back after an attempt, with its outcome, the reason for a failure and how long the target took: to the head
+	// of its answer, or to its failure when none came.
 	Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, reason string)
 }
 
@@ -82,6 +82,7 @@ type Exchange struct {
 	target    *group.Target // of the attempt under way; nil between attempts
 	began     time.Duration // when that began
 	asked     time.Duration // when its exchange with the target did: a fault's delay comes before it
+	took      time.Duration // by the target, to the head of its answer or to its failure
 	delayed   time.Duration // by faults, in all attempts
 	status    int           // of a fault, in the target's place; 0 for none
 	queued    bool          // it waits for a target with room
@@ -116,6 +117,10 @@ const LookEvery = 100 * time.Millisecond
 // passed on to its end, before Complete is told: the exchange then releases the target, and who has waited for it may use the
 // connection. After every other end of an attempt it is closed, also when an answer came that is not passed on.
 const MaxIdle = 256
+
+// What a driver decides by itself is about connections and about bodies on their way, which a driver without bytes does not have: how long
+// a connection may take to make (one of HTTP/2 is many requests' at once), which idle ones are safe, when a client that holds its body
+// back is told to go on, and for how long the rest of a body is waited for after its answer.
 
 // Rule is the rule that the request has met; nil for none.
 func (x *Exchange) Rule() *route.Rule { return x.rule }
@@ -230,24 +235,28 @@ func (x *Exchange) refused(c Cause, reason string) Step {
 	return x.answer(c, reason)
 }
 
-// choose finds a target for an attempt. When those that are ready are full, the request waits for one with room.
+// choose finds a target for an attempt. When those that are ready are full, the request waits for one with room, behind those that wait
+// already. Without a ready target that was not tried it does not wait, whoever does; but see group.Limits.First.
 func (x *Exchange) choose(now time.Duration) Step {
 	if x.s.Decision != nil && x.s.Sampled(x.r.Seq) {
 		x.decision = x.view(now)
 	}
-	full := x.pool.Queued()
-	if !full {
+	g := x.pool.Members()
+	var waits bool
+	if x.pool.Queued() {
+		waits = g.Waits(&x.pick)
+	} else {
 		var t *group.Target
-		if t, full = x.pool.Members().Choose(now, &x.pick, x.r.Discard); t != nil {
+		if t, waits = g.Choose(now, &x.pick, x.r.Discard); t != nil {
 			x.decided(t, false)
 			return x.begin(now, t)
 		}
 	}
-	switch limits := x.pool.Members().Config().Limits; {
-	case full && limits != nil: // else they were in force a moment ago
+	switch limits := g.Config().Limits; {
+	case waits && limits != nil: // else they were in force a moment ago
 		x.queued = true
 		return Step{Do: Queue, Until: x.before(now + limits.Wait)}
-	case full:
+	case waits:
 		return x.full()
 	}
 	x.decided(nil, false)
@@ -257,7 +266,7 @@ func (x *Exchange) choose(now time.Duration) Step {
 // full is the answer when neither a target nor the queue has room.
 func (x *Exchange) full() Step {
 	x.decided(nil, true)
-	return x.none(QueueFull, "every target has as many requests as it may, and so has the queue")
+	return x.none(QueueFull, "no target has room for another request, and neither has the queue")
 }
 
 // none is the answer when there is no target for an attempt: to the first one for a cause, after others as the last of them
@@ -294,7 +303,7 @@ func (x *Exchange) ask(now time.Duration) Step {
 	if x.status == 0 {
 		return Step{Do: Connect, Target: x.target}
 	}
-	step := x.head(now, x.status)
+	step := x.head(now, &Event{Kind: Head, Status: x.status})
 	step.Injected = step.Do == Forward
 	return step
 }
@@ -315,15 +324,24 @@ func (x *Exchange) Next(now time.Duration, e Event) Step {
 	case Connected:
 		return Step{Do: Converse, Idle: x.timeouts.Response}
 	case Head:
-		return x.head(now, e.Status)
+		return x.head(now, &e)
 	case Complete:
 		x.release(now)
 		return Step{Do: End}
 	case Left:
 		x.last = failure{ending: GoneFirst, reason: e.Reason}
+		x.note(now, &e)
 		return x.gone(now)
 	}
 	return x.broken(now, &e)
+}
+
+// note notes how long the target of the attempt has taken, up to the head of its answer. A fault's delay is its own: it stands for a slow
+// way to it.
+func (x *Exchange) note(now time.Duration, e *Event) {
+	if !x.committed {
+		x.took = max(now-x.began-e.Body, 0)
+	}
 }
 
 // leftQueue goes on with a request that is no longer in the queue, or has not got into it.
@@ -349,9 +367,13 @@ func (x *Exchange) leftQueue(now time.Duration, e *Event) Step {
 }
 
 // head decides on an answer: it is passed on, or a failure that another attempt may follow.
-func (x *Exchange) head(now time.Duration, status int) Step {
+func (x *Exchange) head(now time.Duration, e *Event) Step {
+	status := e.Status
 	x.last = failure{ending: endingOfStatus(status), status: status}
-	if x.last.ending != Answered {
+	x.note(now, e)
+	if x.last.ending == Answered {
+		x.pool.Members().Responded(now, x.target, x.took)
+	} else {
 		x.last.reason = "status " + strconv.Itoa(status)
 		if x.mayRetry(now) {
 			x.release(now)
@@ -375,6 +397,7 @@ func (x *Exchange) broken(now time.Duration, e *Event) Step {
 		x.s.Count.Reconnects.Add(1)
 		return Step{Do: Connect, Target: x.target, Fresh: true}
 	}
+	x.note(now, e)
 	x.last = failure{ending: x.endingOf(now, e), reason: e.Reason, unprocessed: e.Unprocessed && !e.Uploading}
 	switch {
 	case x.last.ending == GoneFirst || x.last.ending == ClientStalled:
@@ -447,5 +470,5 @@ func (x *Exchange) release(now time.Duration) {
 	t := x.target
 	x.target = nil
 	x.pick.Tried = append(x.pick.Tried, t.ID)
-	x.pool.Release(now, t, x.last.ending.Outcome(), now-x.began, x.last.reason)
+	x.pool.Release(now, t, x.last.ending.Outcome(), x.took, x.last.reason)
 }

@@ -16,7 +16,7 @@ const (
 	Redirect           // answer as the rule's Redirect says; final
 	Respond            // answer as the rule's Respond says; final
 	Spool              // have the request ready for a target, with up to Max bytes of its body if more than what has come is to be waited for: Spooled, BodyBad or Left follows
-	Queue              // wait for a target with room, until Until: Admitted, Full, TimedOut or Left follows
+	Queue              // wait for a target with room, or for a first one, until Until: Admitted, Full, TimedOut or Left follows
 	Wait               // let the time pass until Until: Waited or Left follows
 	Connect            // connect to Target: Connected, Failed or Left follows
 	Converse           // send the request and read the answer's head, which may let nothing come for Idle: Head or Failed follows
@@ -70,6 +70,10 @@ type Event struct {
 	Status int
 	Ending Ending // as the driver sees it; endingOf looks closer
 	Reason string
+
+	// Of a Head, and of an attempt that Failed on a connection: for how long the client was waited for, to send pieces of its body that
+	// have come. The wait for one that has not come is not in it: the target may have answered without it.
+	Body time.Duration
 
 	// Of an attempt that Failed on a connection:
 	Reused      bool          // the connection had had an exchange before

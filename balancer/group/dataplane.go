@@ -8,9 +8,9 @@ import (
 )
 
 // Choose picks a ready target for an attempt and counts it as in flight; nil when none is ready that the
-// request has not tried, or all of them are full. Every chosen target must be given back with Release. discard marks
-// a request of a phase that is left out of the totals: it is counted apart.
-func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) (t *Target, full bool) {
+// request has not tried, or all of them are full; waits then is what Waits says of the same targets. Every chosen target must be given
+// back with Release. discard marks a request of a phase that is left out of the totals: it is counted apart.
+func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) (t *Target, waits bool) {
 	r.Limit = g.limit()
 	for {
 		rd := g.ready.Load() // each time: a target that has gone is not among them any more
@@ -21,7 +21,7 @@ func (g *Group) Choose(now time.Duration, r *pick.Request, discard bool) (t *Tar
 		case rd != g.ready.Load(): // there may be others by now
 			continue
 		default:
-			return nil, r.Limit > 0 && rd.untried(r)
+			return nil, (r.Limit > 0 && rd.untried(r)) || g.awaitsFirst(rd, r)
 		}
 		if t.enter(r.Limit) {
 			break
@@ -52,6 +52,18 @@ func (g *Group) pick(now time.Duration, r *pick.Request, rd *ready) int {
 	return rd.near.pick(now, r, g, rd.chooser)
 }
 
+// Waits reports whether a request waits for a target when it can't be sent to one now: there is a ready one that it has not tried, or
+// the group has no target yet and requests wait for its first one. A request that has failed at a target does not wait for a first one.
+func (g *Group) Waits(r *pick.Request) bool {
+	rd := g.ready.Load()
+	return rd.untried(r) || g.awaitsFirst(rd, r)
+}
+
+func (g *Group) awaitsFirst(rd *ready, r *pick.Request) bool {
+	l := g.Config().Limits
+	return rd.none && l != nil && l.First && r.Attempt == 0
+}
+
 // untried reports whether there is a ready target that the request has not tried.
 func (rd *ready) untried(r *pick.Request) bool { return rd.other(r, nil) }
 
@@ -76,7 +88,15 @@ func (g *Group) Key() (k pick.Key, ok bool) {
 // AnyKey is the key of a request that does not have what keys are taken from: a draw.
 func (g *Group) AnyKey(seq uint64) uint64 { return g.keys.Uint64(seq, 0) }
 
-// Release takes the attempt, which took so long, off the target's count. It reports whether the owner has to be told
+// Responded tells that the head of an answer has come which is no failure, and how long the target took to it.
+func (g *Group) Responded(now time.Duration, t *Target, took time.Duration) {
+	if o := g.settings.Load().times; o != nil {
+		o.Answered(now, &t.load, took)
+	}
+}
+
+// Release takes the attempt off the target's count; took is the time that the target took to the head of its answer, or to its failure
+// when none came. It reports whether the owner has to be told
 // with Answered: rarely, so that the data plane seldom meets the owner's lock. The last attempt at a target that is gone
 // is always to be told: only then is nothing under way there any more.
 func (g *Group) Release(now time.Duration, t *Target, o Outcome, took time.Duration) (tell bool) {

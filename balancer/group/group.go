@@ -103,7 +103,8 @@ type Group struct {
 	targets  []*Target
 	ready    atomic.Pointer[ready]
 	updating bool // by Update
-	stale    bool // what takes traffic has changed meanwhile
+	stale    bool // the set in force is not what takes traffic any more
+	sweeping bool // Update takes out those that are gone, all at once
 }
 
 // New returns an empty group.
@@ -246,6 +247,8 @@ func (g *Group) settle(now time.Duration, t *Target, reason string) []Effect {
 		return nil
 	case t.state == Draining:
 		switch {
+		case g.stale: // it may be in the set that is in force: requests would be routed to it in vain. Update settles it later
+			return nil
 		case t.shutIfIdle():
 			return g.move(now, t, Gone, "drained")
 		case now >= t.until:
@@ -279,7 +282,7 @@ func (g *Group) move(now time.Duration, t *Target, to State, reason string) []Ef
 		t.since, t.warming = now, !t.founder
 		t.founder, g.served = false, true
 	}
-	if to == Gone {
+	if to == Gone && !g.sweeping {
 		for i, other := range g.targets {
 			if other == t {
 				g.targets = append(g.targets[:i:i], g.targets[i+1:]...)
@@ -290,13 +293,15 @@ func (g *Group) move(now time.Duration, t *Target, to State, reason string) []Ef
 	g.listen(t)
 	out := []Effect{{now, t.ID, Changed, from, to, reason, time.Duration(t.lastRouted.Load())}}
 	switch {
-	case to == Healthy:
+	case to == Gone: // it takes no traffic since it drains
+	case to == Healthy, from == Healthy, to.known() != from.known(), g.Config().FailOpen != nil:
 		out = append(out, g.publishLater(now)...)
-	case from == Healthy, g.Config().FailOpen != nil:
-		out = append(out, g.publish(now)...)
 	}
 	return out
 }
+
+// known reports whether a target of that state is neither new nor leaving.
+func (s State) known() bool { return s != Initial && s != Draining && s != Gone }
 
 // listen decides whether the owner needs to hear of every answer of a target: only while one of them
 // could change something.

@@ -2,6 +2,7 @@ package group
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/pick"
@@ -12,18 +13,28 @@ type ready struct {
 	set     pick.Set
 	targets []*Target // parallel to set.Members
 	near    *near     // nil when no zone is preferred
+	none    bool      // every target is still to come or leaves: there is none but such as were not seen to be healthy yet and such as drain
 	tags    map[pick.Tag]int
 }
 
-// Update makes changes and publishes once, after all of them, what takes traffic besides: a set is as large as the group, and strategies
-// may build something of it. Who takes traffic no longer is taken out at once. It returns what the changes have caused. Updates don't nest.
+// Update makes changes and publishes once, after all of them, what takes traffic: a set is as large as the group, and strategies may build
+// something of it. Then targets that drain and have nothing to finish are gone. It returns what all this has caused. Updates don't nest.
 func (g *Group) Update(now time.Duration, changes func(now time.Duration) []Effect) []Effect {
 	g.updating = true
 	out := changes(now)
 	g.updating = false
-	if g.stale {
-		out = append(out, g.publish(now)...)
+	if !g.stale {
+		return out
 	}
+	out = append(out, g.publish(now)...)
+	g.sweeping = true
+	for _, t := range g.targets {
+		if t.state == Draining {
+			out = append(out, g.settle(now, t, "")...)
+		}
+	}
+	g.sweeping = false
+	g.targets = slices.DeleteFunc(slices.Clone(g.targets), func(t *Target) bool { return t.state == Gone })
 	return out
 }
 
@@ -55,7 +66,7 @@ func (g *Group) publish(now time.Duration) (out []Effect) {
 		out = append(out, e)
 	}
 	x := g.settings.Load()
-	r := &ready{chooser: x.strategy}
+	r := &ready{chooser: x.strategy, none: !slices.ContainsFunc(g.targets, func(t *Target) bool { return t.state.known() })}
 	if x.cfg.SlowStart > 0 {
 		r.chooser = pick.SlowStart{Strategy: x.strategy, Over: x.cfg.SlowStart, Stream: x.cfg.Seed.Stream("slow start:" + g.name)}
 	}

@@ -45,19 +45,58 @@ func TestUpdatesPublishOnce(t *testing.T) {
 	}
 }
 
+// However many targets leave in one change, what takes traffic is published once, and then they are gone.
+func TestUpdatesTakeOutOnce(t *testing.T) {
+	var prepared int
+	for name, cfg := range map[string]Config{"plain": {}, "fail-open": {FailOpen: &FailOpen{Healthy: 1}}} {
+		cfg.Strategy, cfg.Drain = func(draw.Stream) pick.Strategy { return counting{&prepared} }, time.Second
+		g := New("web", cfg)
+		for i := range 100 {
+			g.Add(0, Member{ID: fmt.Sprint(i)})
+		}
+		busy, _ := g.Choose(0, &pick.Request{}, false)
+		before := prepared
+		effects := g.Update(0, func(now time.Duration) (out []Effect) {
+			for i := range 100 {
+				out = append(out, g.Drain(now, g.Find(fmt.Sprint(i)))...)
+			}
+			return out
+		})
+		effects = slices.DeleteFunc(effects, func(e Effect) bool { return e.Kind != Changed })
+		if prepared != before+1 || g.Ready() != 0 || len(effects) != 199 {
+			t.Errorf("%s: built %d times, %d ready, %d effects", name, prepared-before, g.Ready(), len(effects))
+		}
+		for i, e := range effects {
+			if want := map[bool]State{true: Draining, false: Gone}[i < 100]; e.To != want {
+				t.Errorf("%s: effect %d: %s to %s", name, i, e.Target, e.To)
+			}
+		}
+		if left := g.Status(); len(left) != 1 || left[0].ID != busy.ID {
+			t.Errorf("%s: left: %+v", name, left)
+		}
+	}
+}
+
 // A target that leaves within a change is taken out before it is shut: a request would otherwise be routed to it in vain, again and again.
-func TestUpdatesTakeOutAtOnce(t *testing.T) {
+// Nothing else in the change shuts it either.
+func TestUpdatesTakeOutBeforeTheyShut(t *testing.T) {
 	asked := 0
 	g := New("web", Config{Strategy: func(draw.Stream) pick.Strategy { return first{&asked} }, Drain: time.Second})
 	a, _ := g.Add(0, Member{ID: "a"})
 	g.Add(0, Member{ID: "b"})
 	g.Update(0, func(now time.Duration) []Effect {
-		out := g.Drain(now, a) // idle: it is gone at once
-		if chosen, _ := g.Choose(now, &pick.Request{}, false); chosen == nil || chosen.ID != "b" || asked != 1 {
-			t.Errorf("the strategy was asked %d times", asked)
+		out := append(g.Drain(now, a), g.Tick(now)...)
+		out = append(out, g.Reconfigure(now, *g.Config(), true)...)
+		chosen, _ := g.Choose(now, &pick.Request{}, false)
+		if chosen == nil || chosen.State() == Gone || asked != 1 {
+			t.Fatalf("chosen %v, the strategy was asked %d times", chosen, asked)
 		}
+		g.Release(now, chosen, OK, 0)
 		return out
 	})
+	if a.State() != Gone || g.Ready() != 1 {
+		t.Errorf("in the end %s, %d ready", a.State(), g.Ready())
+	}
 }
 
 // first is a strategy that takes the first target, and gives up when it is asked for ever.

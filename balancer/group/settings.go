@@ -11,10 +11,11 @@ import (
 
 // Config is a group's settings. A nil Health or Outliers turns that detection off.
 type Config struct {
-	Strategy pick.Builder
-	Health   *health.Config
-	Outliers *health.OutlierConfig
-	Retry    *Retry // nil: none
+	Strategy     pick.Builder
+	StrategyName string // for the decision log
+	Health       *health.Config
+	Outliers     *health.OutlierConfig
+	Retry        *Retry // nil: none
 	// SlowStart is how long a target takes to its full share: one that joins a group in service, or comes back. Those
 	// that a group begins with have it at once. 0: everybody has.
 	SlowStart time.Duration
@@ -30,11 +31,13 @@ type Config struct {
 type settings struct {
 	cfg      Config
 	strategy pick.Strategy
-	observer pick.Observer // the strategy, when it learns
+	times    pick.TimeObserver // the strategy, when it learns how long targets take to answer
+	observer pick.Observer     // the strategy, when it learns how exchanges end
 }
 
 func (g *Group) configure(cfg Config, strategy pick.Strategy) {
 	x := &settings{cfg: cfg, strategy: strategy}
+	x.times, _ = strategy.(pick.TimeObserver)
 	x.observer, _ = strategy.(pick.Observer)
 	g.settings.Store(x)
 }

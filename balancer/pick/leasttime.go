@@ -9,7 +9,7 @@ import (
 
 var leastTime = spec.Kind[Builder]{
 	Entry: spec.Entry{
-		Name: "least_time", Doc: "the target with the least average response time times requests in flight",
+		Name: "least_time", Doc: "the target with the least average time until an answer's head, times requests in flight",
 		Params: []spec.Param{{Name: "decay", Type: spec.Duration, Default: "10s", Min: .01, Max: 3600, Doc: "time constant of the moving average"}},
 	},
 	New: func(v spec.Values) (Builder, error) {
@@ -17,7 +17,7 @@ var leastTime = spec.Kind[Builder]{
 	},
 }
 
-// quickest looks at every target. One that nothing is known of counts as instant, and so gets requests until its
+// quickest looks at every target. Response times are what TimeObserver says. One that nothing is known of counts as instant, and so gets requests until its
 // first answers come.
 type quickest struct {
 	least
@@ -45,9 +45,7 @@ func (q *quickest) Pick(now time.Duration, r *Request, s *Set) int {
 	return best
 }
 
-// Done implements Observer.
-func (q *quickest) Done(now time.Duration, l *Load, took time.Duration, failed bool) {
-	if !failed {
-		l.latency.observe(now, took, q.constant, false)
-	}
+// Answered implements TimeObserver.
+func (q *quickest) Answered(now time.Duration, l *Load, took time.Duration) {
+	l.latency.observe(now, took, q.constant, false)
 }

@@ -9,7 +9,7 @@ import (
 
 var peakEWMA = spec.Kind[Builder]{
 	Entry: spec.Entry{
-		Name: "peak_ewma", Doc: "of a few drawn targets, the one with the least response time times requests in flight; peaks count at once",
+		Name: "peak_ewma", Doc: "of a few drawn targets, the one with the least time until an answer's head, times requests in flight; peaks count at once",
 		Params: append(choicesParams(), spec.Param{Name: "decay", Type: spec.Duration, Default: "10s", Min: .01, Max: 3600, Doc: "time constant of the moving average"}),
 	},
 	New: func(v spec.Values) (Builder, error) {
@@ -21,7 +21,7 @@ var peakEWMA = spec.Kind[Builder]{
 	},
 }
 
-// peak is Finagle's: cost is the response time where it exceeds the average, and the average otherwise; load is
+// peak is Finagle's, with the response times that TimeObserver names: cost is the response time where it exceeds the average, and the average otherwise; load is
 // cost times what would be pending. A target that nothing is known of yet and that has a request pending is given
 // no second one: its first answer must come.
 type peak struct {
@@ -42,9 +42,7 @@ func (p *peak) load(now time.Duration, m *Member) float64 {
 
 func (p *peak) better(now time.Duration, a, b *Member) bool { return p.load(now, a) < p.load(now, b) }
 
-// Done implements Observer. A failure says nothing of how long an answer takes; refusing quickly must not pay.
-func (p *peak) Done(now time.Duration, l *Load, took time.Duration, failed bool) {
-	if !failed {
-		l.latency.observe(now, took, p.constant, true)
-	}
+// Answered implements TimeObserver. A failure says nothing of how long an answer takes; refusing quickly must not pay.
+func (p *peak) Answered(now time.Duration, l *Load, took time.Duration) {
+	l.latency.observe(now, took, p.constant, true)
 }

@@ -23,7 +23,16 @@ type Strategy interface {
 // Preparer is a strategy that builds something of a set once, when the set is published: Set.Prepared.
 type Preparer interface{ Prepare(s *Set) any }
 
-// Observer is a strategy that learns from how exchanges went. It is called when one has ended.
+// TimeObserver is a strategy that learns how long targets take to answer. It is called when the head of an answer has come that is no
+// failure, with the time since the attempt began: connecting to the target, sending the request and waiting for the head, as in nginx's
+// "least_time header". The client's own time is not in it: while the balancer waits for more of its body, while it reads the answer, and
+// while it uses a connection whose protocol has changed. What is learned is in force at once, however long the exchange lasts after that.
+type TimeObserver interface {
+	Answered(now time.Duration, m *Load, took time.Duration)
+}
+
+// Observer is a strategy that learns from how exchanges ended. took is the time from an attempt's begin to the head of its answer, or to
+// its failure when none came.
 type Observer interface {
 	Done(now time.Duration, m *Load, took time.Duration, failed bool)
 }
@@ -59,7 +68,7 @@ type Tag [12]byte
 // Load is a target's state that strategies share and the data plane updates.
 type Load struct {
 	InFlight atomic.Int64
-	latency  average      // of response times
+	latency  average      // of the times until answers' heads
 	failures average      // the share of exchanges that failed
 	idle     atomic.Int64 // since when nothing has been in flight, in nanoseconds; 0 from the beginning
 }

@@ -93,15 +93,23 @@ func TestEveryStrategyPicksAmongTheReadyAndUntried(t *testing.T) {
 	}
 }
 
+// ended tells a strategy of an exchange with an answer whose head took so long and whose end came at once, or of one that failed.
+func ended(s Strategy, now time.Duration, l *Load, took time.Duration, failed bool) {
+	if o, ok := s.(TimeObserver); ok && !failed {
+		o.Answered(now, l, took)
+	}
+	if o, ok := s.(Observer); ok {
+		o.Done(now, l, took, failed)
+	}
+}
+
 func shares(s Strategy, members *Set, n int) []float64 {
 	ready(s, members)
 	out := make([]float64, len(members.Members))
 	for seq := range n {
 		now := time.Duration(seq+1) * time.Millisecond
 		i := s.Pick(now, request(uint64(seq)), members)
-		if o, ok := s.(Observer); ok { // each exchange ends before the next begins
-			o.Done(now, members.Members[i].Load, time.Millisecond, false)
-		}
+		ended(s, now, members.Members[i].Load, time.Millisecond, false) // before the next begins
 		out[i] += 1 / float64(n)
 	}
 	return out
@@ -210,9 +218,8 @@ func TestP2CAvoidsTheBusyOne(t *testing.T) {
 func TestLatencyDecides(t *testing.T) {
 	for _, kind := range []string{"peak_ewma", "least_time"} {
 		s, members := build(t, kind), set(2)
-		o := s.(Observer)
-		o.Done(time.Second, members.Members[0].Load, 10*time.Millisecond, false)
-		o.Done(time.Second, members.Members[1].Load, 50*time.Millisecond, false)
+		ended(s, time.Second, members.Members[0].Load, 10*time.Millisecond, false)
+		ended(s, time.Second, members.Members[1].Load, 50*time.Millisecond, false)
 		members.Members[0].Load.InFlight.Store(3) // 10 × 4 < 50 × 1
 		slow := 0
 		for seq := range uint64(1000) {
@@ -230,7 +237,7 @@ func TestLatencyDecides(t *testing.T) {
 		if slow > limit || quick > limit {
 			t.Errorf("%s: %d of 1000 to the slow one, %d to the busy one", kind, slow, quick)
 		}
-		o.Done(2*time.Second, members.Members[1].Load, time.Microsecond, true)
+		ended(s, 2*time.Second, members.Members[1].Load, time.Microsecond, true)
 		if got := members.Members[1].Load.latency.read(2*time.Second, 10*time.Second); got < 40_000 {
 			t.Errorf("%s: a quick failure made the target look quick: %v µs", kind, got)
 		}
@@ -269,7 +276,7 @@ func TestMovingAverage(t *testing.T) {
 // A target of which nothing is known and whose first answer is awaited gets no second request.
 func TestPeakEWMAWaitsForTheFirstAnswer(t *testing.T) {
 	s, members := build(t, "peak_ewma", "replacement=false"), set(2)
-	s.(Observer).Done(0, members.Members[0].Load, time.Second, false)
+	ended(s, 0, members.Members[0].Load, time.Second, false)
 	if i := s.Pick(0, request(1), members); i != 1 {
 		t.Fatalf("the new target is not tried: %d", i)
 	}
@@ -518,7 +525,7 @@ func TestJoinIdleQueue(t *testing.T) {
 	for i, idle := range []time.Duration{30, 10, 20, 40} {
 		members.Members[i].Load.InFlight.Store(1)
 		members.Members[i].Load.InFlight.Add(-1)
-		s.(Observer).Done(idle, members.Members[i].Load, 1, false)
+		ended(s, idle, members.Members[i].Load, 1, false)
 	}
 	for _, want := range []int{1, 2, 0, 3} {
 		if got := s.Pick(50, request(1), members); got != want {
@@ -541,7 +548,7 @@ func TestPrequal(t *testing.T) {
 		s, seen := build(t, "prequal", "hot=50%"), map[int]int{}
 		for i, m := range members.Members {
 			for range 100 {
-				s.(Observer).Done(time.Second, m.Load, time.Duration(i+1)*time.Millisecond, false)
+				ended(s, time.Second, m.Load, time.Duration(i+1)*time.Millisecond, false)
 			}
 		}
 		for seq := range uint64(1000) {
@@ -647,12 +654,12 @@ func TestRecentLoads(t *testing.T) {
 func TestPrequalIsAverseToFailures(t *testing.T) {
 	for _, known := range []bool{false, true} {
 		s, members := build(t, "prequal"), set(2)
-		o, slow, failing := s.(Observer), members.Members[0].Load, members.Members[1].Load
-		o.Done(time.Second, slow, 500*time.Millisecond, false)
+		slow, failing := members.Members[0].Load, members.Members[1].Load
+		ended(s, time.Second, slow, 500*time.Millisecond, false)
 		if known {
-			o.Done(time.Second, failing, time.Millisecond, false)
+			ended(s, time.Second, failing, time.Millisecond, false)
 		}
-		o.Done(2*time.Second, failing, 100*time.Microsecond, true)
+		ended(s, 2*time.Second, failing, 100*time.Microsecond, true)
 		slow.InFlight.Store(1)
 		for now := 2 * time.Second; now < 4*time.Second; now += 10 * time.Millisecond {
 			if i := s.Pick(now, request(uint64(now)), members); i != 0 {

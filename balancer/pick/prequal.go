@@ -81,14 +81,19 @@ const (
 	mostFailures = .99
 )
 
+// Answered implements TimeObserver.
+func (p *probing) Answered(now time.Duration, l *Load, took time.Duration) {
+	l.latency.observe(now, took, probeConstant, false)
+}
+
 // Done implements Observer. A failure says nothing of how long an answer takes, but what is known of the target is not
 // forgotten meanwhile: one that fails at once is not to look like one that has had nothing to do.
 func (p *probing) Done(now time.Duration, l *Load, took time.Duration, failed bool) {
-	latency, failure := float64(took)/float64(time.Microsecond), 0.
+	failure := 0.
 	if failed {
-		latency, failure = max(latency, l.latency.last()), 1
+		failure = 1
+		l.latency.add(now, max(float64(took)/float64(time.Microsecond), l.latency.last()), probeConstant, false)
 	}
-	l.latency.add(now, latency, probeConstant, false)
 	l.failures.add(now, failure, probeConstant, false)
 }
 

@@ -82,7 +82,6 @@ func (q queueing) run(s Strategy) outcome {
 		}
 	}
 	arrivals, services := q.seed.Stream("arrivals"), q.seed.Stream("services")
-	observer, _ := s.(Observer)
 	gap := float64(time.Second) / (capacity * q.utilisation)
 	var ends departures
 	var times []time.Duration
@@ -91,9 +90,7 @@ func (q queueing) run(s Strategy) outcome {
 	release := func(now time.Duration, i int, j modelJob, fails bool) {
 		l := members.Members[i].Load
 		l.InFlight.Add(-1)
-		if observer != nil {
-			observer.Done(now, l, now-j.arrived, fails)
-		}
+		ended(s, now, l, now-j.arrived, fails)
 		switch {
 		case !judged(j):
 		case fails || now-j.arrived > modelTimeout:

@@ -42,7 +42,7 @@ func (x *driver) converse(idle time.Duration) exchange.Event {
 				return x.broken(receiveError(err))
 			}
 			x.told = ""
-			return exchange.Event{Kind: exchange.Head, Status: status}
+			return exchange.Event{Kind: exchange.Head, Status: status, Body: x.upload.waited()}
 		}
 		if err := x.interim(); err != nil {
 			return x.broken(err)

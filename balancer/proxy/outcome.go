@@ -26,7 +26,7 @@ func (x *driver) endOf(err error) exchange.Event {
 	u := x.u
 	e := exchange.Event{
 		Kind: exchange.Failed, Reused: u.reused, Closed: closed(err), Sent: !u.reused || !u.untouched(err), Got: u.got, Uploading: x.upload != nil,
-		Unprocessed: errors.Is(err, h2.ErrUnprocessed), Unsent: x.unsent, Connecting: u.connected, Expecting: x.expecting(),
+		Unprocessed: errors.Is(err, h2.ErrUnprocessed), Unsent: x.unsent, Connecting: u.connected, Expecting: x.expecting(), Body: x.upload.waited(),
 	}
 	e.Ending, err = x.seen(err)
 	e.Reason, x.told = err.Error(), x.toldOf(err, x.target)

@@ -28,8 +28,7 @@ import (
 
 // Pool is a target group as the data plane sees it.
 type Pool struct {
-	Group        *group.Group
-	StrategyName string // for the decision log
+	Group *group.Group
 	// Answered tells the group's owner how an exchange ended.
 	Answered func(t *group.Target, o group.Outcome, reason string)
 	// Connect bounds how long a connection may take to make, Response how long nothing may come of an answer; 0

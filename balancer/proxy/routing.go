@@ -49,9 +49,6 @@ func (p *Pool) Requests() int64 { return p.requests.Load() }
 // Members implements exchange.Pool.
 func (p *Pool) Members() *group.Group { return p.Group }
 
-// Strategy implements exchange.Pool.
-func (p *Pool) Strategy() string { return p.StrategyName }
-
 // Timeouts implements exchange.Pool.
 func (p *Pool) Timeouts() exchange.Timeouts {
 	return exchange.Timeouts{Response: p.response(), Exchange: p.Exchange}

@@ -137,6 +137,14 @@ func (up *upload) done() bool { return up.finished.Load() }
 // running reports whether the body is on its way. A nil upload has none.
 func (up *upload) running() bool { return up != nil && !up.over.Load() }
 
+// waited is for how long the client was waited for, to send what has come of the body. A nil upload had nothing to wait for.
+func (up *upload) waited() time.Duration {
+	if up == nil {
+		return 0
+	}
+	return up.waiting.past()
+}
+
 // untouched reports whether nothing of the body has come yet. A nil upload has none to come.
 func (up *upload) untouched() bool { return up != nil && !up.came.Load() }
 

@@ -168,6 +168,13 @@ func (s *stopwatch) read() time.Duration {
 	return s.total
 }
 
+// past is what has added up of the waits that are over.
+func (s *stopwatch) past() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.total
+}
+
 // watched is the client to look after while the target is waited for; nil while its body is read, which tells as well.
 func (x *driver) watched() *serve.Conn {
 	if x.upload.running() {

@@ -168,8 +168,13 @@ func (w *liveWorld) do(ctx context.Context, a plan.Action) {
 			w.targets[id].kill()
 		}
 	case plan.Start:
-		x := w.targets[a.Target.ID]
-		w.startTarget(ctx, &w.s.Topology.Groups[0], a.Target.ID, x.Addr().String())
+		if x := w.targets[a.Target.ID]; x != nil {
+			w.startTarget(ctx, &w.s.Topology.Groups[0], a.Target.ID, x.Addr().String())
+			break
+		}
+		address := fmt.Sprintf("10.0.9.%d:80", len(w.targets))
+		w.startTarget(ctx, &w.s.Topology.Groups[0], a.Target.ID, address)
+		err = w.balancer.Add(a.Target.Group, config.Target{ID: a.Target.ID, Address: address})
 	case plan.Revert:
 		w.faults.Off(a.Fault)
 	case plan.Retire:

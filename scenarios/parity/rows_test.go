@@ -204,6 +204,7 @@ func rows() (list []row) {
 		row{name: "waits longer than whole time in queue with retry", pins: "an attempt after another waits in the queue for the rest of the whole time", group: plain + ", timeouts: {exchange: 60.7ms, response: 19.3ms}, retry: {attempts: 2, on: error, budget: 100%}, limits: {requests: 1, queue: 9, wait: 1s}", service: "time: {kind: constant, mean: 500ms}, concurrency: 1, queue: 5", rate: "197/s"},
 		row{name: "left in the queue, admitted before it is noticed, and the target is silent", pins: "a target is silent although nobody waits for it any more", group: "strategy: first, health: off, outliers: {consecutive: 2, eject_for: 1s, sole: true}, timeouts: {response: 97ms}, limits: {requests: 1, queue: 20, wait: 1s}", targets: "count: 1", service: "time: {kind: constant, mean: 500ms}, concurrency: 5, queue: 5", client: "timeout: 80ms"},
 	)
+	list = append(list, waitingRows()...)
 	list = append(list, stickyRows()...)
 	list = append(list, retryRows()...)
 	list = append(list, clientRetryRows()...)
@@ -226,6 +227,38 @@ func rows() (list []row) {
 	}
 	for _, kind := range []string{"random", "least_requests", "first", "least_time", "peak_ewma", "prequal", "ring_hash", "maglev", "ip_hash", "weighted_random"} {
 		list = append(list, row{name: "strategy " + kind, pins: "the strategy chooses the same", group: "strategy: " + kind + ", health: off, retry: {attempts: 1, on: 5xx, budget: 100%}", happens: answering(500)})
+	}
+	return list
+}
+
+// waitingRows are of requests that wait, or don't, for a target that is not there.
+func waitingRows() (list []row) {
+	const (
+		limits = "strategy: round_robin, health: off, limits: {requests: 1, queue: 9, wait: 61ms}"
+		first  = "limits: {requests: 1, queue: 3, wait: 61ms, wait_for_target: true}"
+	)
+	start := func(at time.Duration, id string) happen {
+		return happen{at, plan.Start{Target: plan.Target{ID: id, Group: "web"}}}
+	}
+	leaves := func(at time.Duration) happen { return happen{at, plan.Retire{Group: "web", Target: "web-1"}} }
+	const slow = "time: {kind: constant, mean: 93.3ms}, concurrency: 1, queue: 1"
+	list = append(list,
+		row{name: "the last target leaves while others wait", pins: "nobody begins to wait for a group without a target, whoever waits already", group: limits, targets: "count: 1", service: slow, listens: "errors: {no_target: 529}", happens: []happen{leaves(22 * ms)}},
+		row{name: "the last target leaves, and another comes", pins: "who waits already is admitted to a target that comes", group: limits, targets: "count: 1", service: slow, listens: "errors: {no_target: 529}", happens: []happen{leaves(22 * ms), start(52*ms, "web-2")}},
+		row{name: "the last target is ejected while others wait", pins: "an ejected target is one that takes no traffic", group: limits + ", outliers: {consecutive: 1, eject_for: 57ms, sole: true, max_ejected: 100%}, timeouts: {response: 33.9ms}", targets: "count: 1", service: slow, listens: "errors: {no_target: 529}"},
+		row{name: "a group without a target", pins: "without a target requests are answered at once, where nothing else is asked for", group: limits, targets: "count: 1", happens: []happen{leaves(2 * ms), start(52*ms, "web-2")}},
+		row{name: "the first target comes", pins: "requests wait for the first target where that is asked for, as many as the queue holds", group: "strategy: round_robin, health: off, " + first, targets: "count: 1", happens: []happen{leaves(2 * ms), start(52*ms, "web-2")}},
+		row{name: "the first target does not come", pins: "who has waited for the first target for his time is answered 503", group: "strategy: round_robin, health: off, " + first, targets: "count: 1", happens: []happen{leaves(2 * ms)}},
+		row{name: "the first target is to be checked", pins: "a first target whose checks have not passed yet is waited for", group: "strategy: round_robin, health: {interval: 20ms, timeout: 10ms, unhealthy: 2, healthy: 2}, " + first, targets: "count: 1", happens: []happen{leaves(2 * ms), start(32*ms, "web-2")}},
+		row{name: "the only target fails its checks", pins: "a target that is known to fail is not waited for", group: "strategy: round_robin, health: {interval: 20ms, timeout: 10ms, unhealthy: 1, healthy: 2}, " + first, targets: "count: 1", listens: "errors: {no_target: 529}", happens: []happen{kill(2*ms, "web-1"), start(73*ms, "web-1")}},
+	)
+	for _, kind := range []string{"least_time", "peak_ewma", "prequal"} {
+		group := "strategy: " + kind + ", health: off"
+		list = append(list,
+			row{name: kind + ", a delay", pins: "a fault's delay counts as the target's time", group: group, happens: fault(3*ms, 71*ms, "latency", map[string]string{"delay": "31ms"}), rate: "190/s"},
+			row{name: kind + ", a queue", pins: "the time in the queue is not the target's", group: group + ", limits: {requests: 1, queue: 9, wait: 1s}", rate: "190/s", targets: "count: 2"},
+			row{name: kind + ", retried", pins: "the time of each attempt is its own target's", group: group + ", timeouts: {response: 17.3ms}, retry: {attempts: 2, on: error, budget: 100%}", rate: "190/s", happens: []happen{kill(62*ms, "web-1")}, service: "time: {kind: lognormal, mean: 13.7ms, p99: 60ms}, concurrency: 2, queue: 2"},
+		)
 	}
 	return list
 }

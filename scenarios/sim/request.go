@@ -309,9 +309,6 @@ func (w *World) broken(v *visit) {
 // Members implements exchange.Pool.
 func (g *simGroup) Members() *group.Group { return g.g }
 
-// Strategy implements exchange.Pool. The simulator keeps no log of decisions.
-func (g *simGroup) Strategy() string { return g.cfg.Strategy.Kind }
-
 // Timeouts implements exchange.Pool.
 func (g *simGroup) Timeouts() exchange.Timeouts {
 	t := g.cfg.Timeouts

@@ -144,7 +144,7 @@ func Open(s *plan.Scenario, opts Options) (*World, error) {
 			return nil, fmt.Errorf("group %s: %w", cfg.Name, err)
 		}
 		g := &simGroup{w: w, cfg: cfg, times: times, g: group.New(cfg.Name, group.Config{
-			Strategy: strategy, Health: cfg.Health, Outliers: cfg.Outliers, Retry: cfg.Retry, FailOpen: cfg.FailOpen, SlowStart: cfg.SlowStart, Drain: cfg.Drain, Seed: s.Seed, Limits: cfg.Limits, Zones: cfg.Zones, Sticky: cfg.Sticky,
+			Strategy: strategy, StrategyName: cfg.Strategy.Kind, Health: cfg.Health, Outliers: cfg.Outliers, Retry: cfg.Retry, FailOpen: cfg.FailOpen, SlowStart: cfg.SlowStart, Drain: cfg.Drain, Seed: s.Seed, Limits: cfg.Limits, Zones: cfg.Zones, Sticky: cfg.Sticky,
 		})}
 		g.runner = group.Runner{Group: g.g, Tell: g.tell, Serve: g.serve, Arm: g.arm, Disarm: g.disarm}
 		w.groups[cfg.Name] = g
