@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -466,4 +467,10 @@ func TestEjection(t *testing.T) {
 	check("both", 4*s, 3*s)
 	web2.changes[1].at = 16 * s
 	check("the other left after the fault's end", -1, 2*s+2*ms)
+	r.ask(1, 14*s, 0, 2400*ms, failedAt("web-2", "kill"))
+	check("the other left by a request that the fault had shaped", 6*s, 3*s)
+	web2.changes[1].at = 17 * s
+	check("the other left when the last one of them had ended", -1, 2*s+2*ms)
+	r.s.Topology = &plan.Topology{Groups: []plan.Group{{Health: &health.Config{Timeout: 2 * s}}}}
+	check("the other left by a check that had begun before the end", 7*s, 3*s)
 }
