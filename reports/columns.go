@@ -21,6 +21,7 @@ type column struct {
 	plan     float64 // how much of it the plan covers, in seconds: a run that was stopped does not get so far
 
 	planned, offered uint64 // by when they were due
+	attempts         uint64 // of the client, by when their requests were due
 	succeeded        uint64 // by when they ended where that is known, else by when they were due
 	cut              bool   // requests due in it were cancelled: neither what was offered nor what became of it is known
 	errors           map[string]uint64
@@ -93,6 +94,7 @@ func overlap(from, to, end float64) float64 { return max(0, min(to, end)-from) /
 func (c *column) add(w *Period, byEnd bool) {
 	c.planned += w.Totals.Planned
 	c.offered += uint64(math.Round(w.Rates.Offered * (w.EndMS - w.StartMS) / 1000)) // what was offered too late to be of use is dropped, too
+	c.attempts += w.Totals.Attempts
 	c.cut = c.cut || w.Totals.Cancelled > 0
 	errors, response := w.Errors, &w.Histograms.Response
 	switch e := w.Ended; {
@@ -128,6 +130,14 @@ func (c *column) offeredRate() float64 {
 		return math.NaN()
 	}
 	return perSecond(c.offered, c.load)
+}
+
+// attemptRate is attempts of the client a second, with the gaps of offeredRate.
+func (c *column) attemptRate() float64 {
+	if c.cut {
+		return math.NaN()
+	}
+	return perSecond(c.attempts, c.load)
 }
 
 // succeededRate is requests a second; not a number where requests were cancelled before it is known what became of

@@ -29,6 +29,9 @@ func rateFigure(r *Result) *chart.Figure {
 	f, line := columnFigure(r, columns(r), "Requests a second", chart.PerSecond)
 	byEnd := r.byEnd()
 	line("succeeded", chart.Good, false, func(c *column) float64 { return c.succeededRate(byEnd) })
+	if len(r.Retried) > 0 {
+		line("attempts", chart.Attempts, false, (*column).attemptRate)
+	}
 	line("offered", chart.Offered, false, (*column).offeredRate)
 	line("planned", chart.Planned, true, (*column).plannedRate)
 	return described(f)

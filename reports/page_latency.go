@@ -11,6 +11,9 @@ func ratesSection(r *Result) html.Section {
 	if r.byEnd() {
 		text = "Planned and offered: by when requests were due. Succeeded: by when they ended. Lasting gaps between the lines are failed or unsent requests."
 	}
+	if len(r.Retried) > 0 {
+		text += " Attempts: each try of a request by the client, by when the request was due."
+	}
 	return html.Section{
 		ID: "rate", Title: "Load", Text: []string{text},
 		Blocks: []html.Block{{Figure: rateFigure(r)}, {Table: trafficTable(r)}},

@@ -179,7 +179,11 @@ func balancerRows(r *Result, row func(name, observed, tolerated string)) {
 		attempts += x.Requests
 	}
 	all := r.inAllPhases()
-	row("Attempts that the balancer counted at its targets; sent + retries", fmt.Sprintf("%s; %s + %s", count(attempts), count(r.Totals.Sent), count(b.Retries)), "")
+	sent, what := r.Totals.Sent, "sent"
+	if len(r.Retried) > 0 {
+		sent, what = r.Totals.Attempts, "attempts of the client"
+	}
+	row("Attempts that the balancer counted at its targets; "+what+" + retries", fmt.Sprintf("%s; %s + %s", count(attempts), count(sent), count(b.Retries)), "")
 	if b.Unrouted > 0 {
 		row("Requests for which the balancer had no target or no rule: sent, but at no target"+all, count(b.Unrouted), "")
 	}

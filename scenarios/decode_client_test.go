@@ -53,3 +53,43 @@ func TestClientAddressesNeedALoopbackTarget(t *testing.T) {
 		}
 	}
 }
+
+// Retries of the client are off by default, whatever the profile of the balancer, and mistakes in them are told.
+func TestClientRetries(t *testing.T) {
+	system := map[string]string{
+		"own":     "target: http://127.0.0.1:1",
+		"haproxy": "topology: {balancer: {profile: haproxy}, groups: {web: {targets: {count: 2}}}}",
+	}
+	for _, tc := range []struct {
+		system, client string
+		on             bool
+		mistake        string
+	}{
+		{"own", "timeout: 2s", false, ""},
+		{"haproxy", "timeout: 2s", false, ""},
+		{"own", "retry: off", false, ""},
+		{"own", "retry: on", true, ""},
+		{"haproxy", "retry: {attempts: 3, on: connect, jitter: none, budget: unlimited, backoff: 0s}", true, ""},
+		{"own", "http2: true, retry: on", true, ""},
+		{"own", "retry: {attempts: 0}", false, "the least is 1"},
+		{"own", "retry: {attempts: 11}", false, "the most is 10"},
+		{"own", "retry: {on: timeout}", false, "is not one of connect, error, 5xx"},
+		{"own", "retry: {jitter: some}", false, "is not one of full, equal, none"},
+		{"own", "retry: {budget: 120%}", false, "the most is 100%"},
+		{"own", "retry: {backoff: -1s}", false, "backoff: -1s"},
+		{"own", "retry: {timeout: 0s}", false, "the least is 1ms"},
+		{"own", "timeout: 2s, retry: {timeout: 3s}", false, "timeout 3s of an attempt is more than that of the whole, 2s"},
+		{"own", "retry: {back_off: 1s}", false, `did you mean "backoff"`},
+		{"own", "retry: 3", false, "retry must be a mapping"},
+	} {
+		d, err := Decode(Source{Name: "x", Text: []byte("version: 1\n" + system[tc.system] + "\nclient: {" + tc.client + "}\nload: {phases: [{name: a, rate: 1/s, for: 1s}]}\n")})
+		switch {
+		case tc.mistake == "" && err != nil:
+			t.Errorf("%s, %s: %v", tc.system, tc.client, err)
+		case tc.mistake == "" && (d.Client.Retry != nil) != tc.on:
+			t.Errorf("%s, %s: %+v", tc.system, tc.client, d.Client.Retry)
+		case tc.mistake != "" && (err == nil || !strings.Contains(err.Error(), tc.mistake)):
+			t.Errorf("%s, %s: %v, want %q", tc.system, tc.client, err, tc.mistake)
+		}
+	}
+}

@@ -54,7 +54,7 @@ func (d *decoder) gates(list []*yaml.Node, s *plan.Scenario, out *Resolved) {
 			continue
 		}
 		seen[g.Expr] = true
-		s.Gates = append(s.Gates, g)
+		s.Gates = append(s.Gates, plan.Gate(g))
 		all.leaf(fmt.Sprint(i+1), g.Expr, d.origin(n))
 	}
 }

@@ -96,7 +96,7 @@ func (p *player) inject(r *faultRun) {
 		return // told as invalid at the end: it hit nothing
 	}
 	if r.kind.Wire != nil {
-		if err := p.world.Do(plan.WireOn{Fault: r.Fault, Targets: r.targets}); err != nil {
+		if err := p.world.Do(plan.Apply{Fault: r.Fault, Victims: r.targets}); err != nil {
 			p.warn("fault %s: %v", r.ID, err)
 		}
 		if end, ok := r.End(); ok {
@@ -116,7 +116,7 @@ func (p *player) kill(r *faultRun) {
 		if after > 0 {
 			r.down[id] = dying
 		}
-		if err := p.world.Do(plan.Kill{Target: id, Fault: r.ID}); err != nil {
+		if err := p.world.Do(plan.Apply{Fault: r.Fault, Victims: []string{id}}); err != nil {
 			p.warn("fault %s: %v", r.ID, err)
 			delete(r.down, id)
 			continue
@@ -152,7 +152,7 @@ func (p *player) end(r *faultRun, planned time.Duration) {
 
 func (p *player) revert(r *faultRun) {
 	if r.ended == nil {
-		if err := p.world.Do(plan.WireOff{Fault: r.ID}); err != nil {
+		if err := p.world.Do(plan.Revert{Fault: r.ID}); err != nil {
 			p.warn("fault %s: %v", r.ID, err)
 		}
 	}

@@ -23,7 +23,7 @@ type slowExits struct {
 
 func (w *slowExits) Do(a plan.Action) error {
 	switch a := a.(type) {
-	case plan.Kill:
+	case plan.Apply:
 		w.At(w.now+w.after, func() { _ = w.scriptedWorld.Do(a) })
 		return nil
 	case plan.Start:
@@ -131,7 +131,7 @@ type slowBalancer struct {
 }
 
 func (w *slowBalancer) Do(a plan.Action) error {
-	if a, ok := a.(plan.WireOff); ok {
+	if a, ok := a.(plan.Revert); ok {
 		w.At(w.now+w.after, func() { w.p.event(plan.Event{At: w.now, Kind: plan.Reverted, Fault: a.Fault, Hits: 1}) })
 	}
 	return w.scriptedWorld.Do(a)
@@ -176,7 +176,7 @@ type meetingWorld struct {
 }
 
 func (w *meetingWorld) Do(a plan.Action) error {
-	if _, ok := a.(plan.Kill); ok {
+	if _, ok := a.(plan.Apply); ok {
 		w.meet()
 	}
 	return w.scriptedWorld.Do(a)

@@ -154,7 +154,8 @@ type sides [3]*figures
 func (p *player) judge(r *reports.Result, all *sides) {
 	failed := len(p.broken) > 0 // for certain
 	excused := [len(sides{})]bool{}
-	for _, g := range p.s.Gates {
+	for i := range p.s.Gates {
+		g := gate.Gate(p.s.Gates[i])
 		var on [len(sides{})]gate.Judgement
 		for i, f := range all {
 			on[i] = g.Judge(f.facts())

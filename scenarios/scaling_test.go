@@ -50,16 +50,20 @@ func (w *scriptedWorld) Do(a plan.Action) error {
 		w.actions = append(w.actions, fmt.Sprintf("%v start %s", w.now.Round(w.round), a.Target.ID))
 		w.p.event(plan.Event{At: w.now, Kind: plan.Launched, Group: a.Target.Group, Target: a.Target.ID, Generation: 1})
 		w.p.event(plan.Event{At: w.now, Kind: plan.Changed, Group: a.Target.Group, Target: a.Target.ID, From: "initial", To: "healthy"})
-	case plan.Kill:
-		m := w.p.fleet.byID[a.Target]
-		w.p.event(plan.Event{At: w.now, Kind: plan.Exited, Group: m.Group, Target: m.ID, Fault: a.Fault})
-		w.p.event(plan.Event{At: w.now, Kind: plan.Changed, Group: m.Group, Target: m.ID, From: "healthy", To: "unhealthy"})
+	case plan.Apply:
+		if a.Fault.Kind != "kill" {
+			w.actions = append(w.actions, fmt.Sprintf("%v %s on %v", w.now.Round(w.round), a.Fault.ID, a.Victims))
+			break
+		}
+		for _, id := range a.Victims {
+			m := w.p.fleet.byID[id]
+			w.p.event(plan.Event{At: w.now, Kind: plan.Exited, Group: m.Group, Target: m.ID, Fault: a.Fault.ID})
+			w.p.event(plan.Event{At: w.now, Kind: plan.Changed, Group: m.Group, Target: m.ID, From: "healthy", To: "unhealthy"})
+		}
 	case plan.Retire:
 		w.actions = append(w.actions, fmt.Sprintf("%v retire %s", w.now.Round(w.round), a.Target))
 		w.p.event(plan.Event{At: w.now, Kind: plan.Changed, Group: a.Group, Target: a.Target, From: "healthy", To: "gone"})
 		w.p.event(plan.Event{At: w.now, Kind: plan.Exited, Group: a.Group, Target: a.Target})
-	case plan.WireOn:
-		w.actions = append(w.actions, fmt.Sprintf("%v %s on %v", w.now.Round(w.round), a.Fault.ID, a.Targets))
 	}
 	return nil
 }
@@ -386,7 +390,7 @@ func judgedScaling(t *testing.T, p *player, expr string) *reports.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.s.Gates = []gate.Gate{g}
+	p.s.Gates = []plan.Gate{plan.Gate(g)}
 	for w := p.sched.Walk(); ; {
 		seq, due, more := w.Next()
 		if !more {

@@ -26,7 +26,7 @@ func (r *rehearsal) judged(t *testing.T, gates ...string) *reports.Result {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.s.Gates = append(r.s.Gates, g)
+		r.s.Gates = append(r.s.Gates, plan.Gate(g))
 	}
 	r.played.LagLimit = ms
 	r.s.Validity.Offered = .99

@@ -21,24 +21,20 @@ const module = "github.com/seed-8025779b/shakedown"
 // what the lists below allow, never its parent.
 var layers = map[int][]string{
 	4: {"cmd/shakedown", "cmd/bench"},
-	3: {"scenarios", "scenarios/plan", "scenarios/live", "scenarios/sim", "scenarios/expose", "scenarios/library", "scenarios/parity"},
+	3: {"scenarios", "scenarios/live", "scenarios/sim", "scenarios/expose", "scenarios/library", "scenarios/parity"},
 	2: {"reports", "reports/gate", "reports/chart", "reports/html"},
 	1: {"loadgen", "loadgen/client", "loadgen/wire", "loadgen/vegeta", "loadgen/monitor", "loadgen/pace", "loadgen/socket", "balancer", "balancer/proxy", "balancer/backend", "balancer/control", "balancer/serve", "balancer/admin", "balancer/takeover", "balancer/certs", "balancer/h2", "balancer/memnet", "chaos/inject"},
 	0: {
 		"loadgen/profile", "loadgen/measure", "loadgen/mix", "loadgen/attempt", "balancer/config", "balancer/http1", "balancer/proxyheader", "balancer/ratelimit", "balancer/route", "balancer/group", "balancer/pick", "balancer/health",
-		"balancer/autoscale", "balancer/exchange", "balancer/backend/model", "chaos", "scenarios/spec", "scenarios/budget", "scenarios/draw", "scenarios/mask",
+		"balancer/autoscale", "balancer/exchange", "balancer/backend/model", "chaos", "scenarios/plan", "scenarios/spec", "scenarios/budget", "scenarios/draw", "scenarios/mask",
 	},
 }
 
 // shared are the packages of the first layer that any other of that layer may use.
 var shared = []string{"loadgen/pace", "loadgen/client", "loadgen/socket", "balancer/control", "balancer/serve", "balancer/h2", "balancer/memnet"}
 
-// siblings are the imports within a layer that are meant: both worlds speak the plan's language, the page holds figures.
-var siblings = map[string][]string{
-	"scenarios/live": {"scenarios/plan"},
-	"scenarios/sim":  {"scenarios/plan"},
-	"reports/html":   {"reports/chart"},
-}
+// siblings are the imports within a layer that are meant: the page holds figures.
+var siblings = map[string][]string{"reports/html": {"reports/chart"}}
 
 type listed struct {
 	ImportPath, Dir string
@@ -140,8 +136,14 @@ func TestLowestLayerIsPure(t *testing.T) {
 	}
 }
 
-// The plan and the simulator link nothing that speaks to a network: what they need of a balancer and of a client are plain types.
-func TestPlanAndSimulatorAreLight(t *testing.T) {
+// The simulator links the lowest layer only, and nothing that speaks to a network: what it needs of a balancer and of a client are plain
+// types.
+func TestSimulatorIsLight(t *testing.T) {
+	for _, imported := range packages(t)["scenarios/sim"].Imports {
+		if own, ok := strings.CutPrefix(imported, module+"/"); ok && !slices.Contains(layers[0], own) {
+			t.Errorf("scenarios/sim imports %s", own)
+		}
+	}
 	for _, name := range []string{"scenarios/plan", "scenarios/sim"} {
 		out, err := exec.Command("go", "list", "-deps", module+"/"+name).Output()
 		if err != nil {

@@ -22,3 +22,16 @@ func TestSeqHeader(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseSeq(f *testing.F) {
+	f.Add([]byte("7.1"))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		seq, attempt, ok := ParseSeq(value)
+		if !ok {
+			return
+		}
+		if s, a, again := ParseSeq(AppendSeq(nil, seq, attempt)); s != seq || a != attempt || !again {
+			t.Fatalf("%q: %d, %d; read back %d, %d, %v", value, seq, attempt, s, a, again)
+		}
+	})
+}

@@ -126,7 +126,11 @@ func (c *conn) carryOut(j job) {
 	for {
 		switch step.Do {
 		case attempt.Wait:
-			step = c.call.Next(c.p.clock.Now(), attempt.Event{Kind: attempt.Connected, Waited: j.waited})
+			now := j.offered
+			if j.waited {
+				now = c.p.clock.Now()
+			}
+			step = c.call.Next(now, attempt.Event{Kind: attempt.Connected, Waited: j.waited})
 		case attempt.Send, attempt.Resend:
 			step = c.exchange(r, step)
 		case attempt.Pause:
@@ -138,7 +142,8 @@ func (c *conn) carryOut(j job) {
 				step = attempt.Step{Do: attempt.End} // it was cancelled
 				continue
 			}
-			step = c.call.Next(c.p.clock.Now(), attempt.Event{Kind: attempt.Resumed})
+			j.offered = c.p.clock.Now()
+			step = c.call.Next(j.offered, attempt.Event{Kind: attempt.Resumed})
 		case attempt.End:
 			c.finishSample()
 			return

@@ -6,12 +6,13 @@ var (
 	Axis      = Ink{"axis", "#9aa4ae"}
 	Objective = Ink{"objective", "#8c6d1f"}
 
-	Planned = Ink{"planned", "#8b949e"}
-	Offered = Ink{"offered", "#0969da"}
-	Good    = Ink{"good", "#1a7f37"}
-	Median  = Ink{"median", "#0969da"}
-	Tail    = Ink{"tail", "#bc4c00"}
-	Extreme = Ink{"extreme", "#a3a9b1"}
+	Planned  = Ink{"planned", "#8b949e"}
+	Offered  = Ink{"offered", "#0969da"}
+	Attempts = Ink{"attempts", "#bc4c00"}
+	Good     = Ink{"good", "#1a7f37"}
+	Median   = Ink{"median", "#0969da"}
+	Tail     = Ink{"tail", "#bc4c00"}
+	Extreme  = Ink{"extreme", "#a3a9b1"}
 )
 
 // palette is for series without a meaning of their own: targets, error classes.

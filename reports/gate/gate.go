@@ -15,20 +15,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
-// Gate is one condition on a result.
-type Gate struct {
-	Expr   string // as written
-	Metric string
-	ID     string // the fault, group or status asked about; may be empty
-	Window string // may be empty
-	// Request is the name of the requests of a phase that are judged; empty for all of them. Check tells it from Window.
-	Request string
-	Op      string
-	Limit   float64 // in the metric's unit
-}
+// Gate is one condition on a result. Check tells its Request from its Window.
+type Gate plan.Gate
 
 // Unit is what a metric is measured in.
 type Unit string

@@ -9,7 +9,6 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer"
 	"github.com/seed-8025779b/shakedown/balancer/certs"
 	"github.com/seed-8025779b/shakedown/balancer/config"
-	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
@@ -143,14 +142,9 @@ func (w *World) Do(a plan.Action) error {
 	switch a := a.(type) {
 	case plan.Start:
 		return w.start(a)
-	case plan.Kill:
-		return w.kill(a)
-	case plan.WireOn:
-		w.balancer.send(balancer.Command{FaultOn: &balancer.Fault{
-			ID: a.Fault.ID, Kind: chaos.Kinds().Table().Write(a.Fault.Choice), Targets: a.Targets,
-		}})
-		return nil
-	case plan.WireOff:
+	case plan.Apply:
+		return w.apply(a)
+	case plan.Revert:
 		w.balancer.send(balancer.Command{FaultOff: a.Fault})
 		return nil
 	case plan.Retire:

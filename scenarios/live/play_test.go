@@ -27,8 +27,8 @@ func TestTrailingPauseIsPlayed(t *testing.T) {
 			}
 		})
 	}
-	do(400*time.Millisecond, plan.WireOn{Fault: fault, Targets: []string{"web-1"}})
-	do(800*time.Millisecond, plan.WireOff{Fault: "late"})
+	do(400*time.Millisecond, plan.Apply{Fault: fault, Victims: []string{"web-1"}})
+	do(800*time.Millisecond, plan.Revert{Fault: "late"})
 	samples := play(t.Context(), t, w)
 	if w.Now() < w.s.Length() {
 		t.Errorf("the load of %v was over at %v", w.s.Length(), w.Now())
@@ -71,7 +71,7 @@ func TestAbandonedRequestsAreTold(t *testing.T) {
 	})
 	fault := &chaos.Fault{ID: "slow", Choice: spec.Choice{Kind: "latency", Values: spec.Values{"delay": 10 * time.Minute, "jitter": time.Duration(0), "share": 1., "probes": false}}}
 	w.At(0, func() {
-		if err := w.Do(plan.WireOn{Fault: fault, Targets: []string{"web-1"}}); err != nil {
+		if err := w.Do(plan.Apply{Fault: fault, Victims: []string{"web-1"}}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/backend/model"
 	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/control"
+	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/chaos/inject"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
@@ -269,17 +271,36 @@ func (t *target) exited(generation int) func(status string) {
 	}
 }
 
+// apply carries a fault out: the balancer does what acts on exchanges.
+func (w *World) apply(a plan.Apply) error {
+	k, err := chaos.Kinds().New(a.Fault.Choice)
+	if err != nil {
+		return err
+	}
+	if k.Wire != nil {
+		w.balancer.send(balancer.Command{FaultOn: &balancer.Fault{
+			ID: a.Fault.ID, Kind: chaos.Kinds().Table().Write(a.Fault.Choice), Targets: a.Victims,
+		}})
+		return nil
+	}
+	var failed []error
+	for _, id := range a.Victims {
+		failed = append(failed, w.kill(id, a.Fault.ID))
+	}
+	return errors.Join(failed...)
+}
+
 // kill ends a target's process group with SIGKILL.
-func (w *World) kill(a plan.Kill) error {
-	t := w.targets[a.Target]
+func (w *World) kill(id, fault string) error {
+	t := w.targets[id]
 	if t == nil || !t.running() {
-		return fmt.Errorf("kill %s: %w", a.Target, errGone)
+		return fmt.Errorf("kill %s: %w", id, errGone)
 	}
 	w.balancer.send(balancer.Command{Watch: []string{t.ID}})
 	if err := t.process.Kill(); err != nil { // it has just ended by itself: that is told in a moment
-		return fmt.Errorf("kill %s: %w", a.Target, err)
+		return fmt.Errorf("kill %s: %w", id, err)
 	}
-	t.killedBy = a.Fault
+	t.killedBy = fault
 	return nil
 }
 

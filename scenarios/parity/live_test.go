@@ -158,16 +158,19 @@ func (w *liveWorld) start(ctx context.Context) {
 func (w *liveWorld) do(ctx context.Context, a plan.Action) {
 	var err error
 	switch a := a.(type) {
-	case plan.Kill:
-		w.balancer.Watch([]string{a.Target})
-		w.targets[a.Target].kill()
+	case plan.Apply:
+		w.balancer.Watch(a.Victims)
+		if a.Fault.Kind != "kill" {
+			err = w.faults.On(a.Fault.ID, chaos.Kinds().Table().Write(a.Fault.Choice), a.Victims)
+			break
+		}
+		for _, id := range a.Victims {
+			w.targets[id].kill()
+		}
 	case plan.Start:
 		x := w.targets[a.Target.ID]
 		w.startTarget(ctx, &w.s.Topology.Groups[0], a.Target.ID, x.Addr().String())
-	case plan.WireOn:
-		w.balancer.Watch(a.Targets)
-		err = w.faults.On(a.Fault.ID, chaos.Kinds().Table().Write(a.Fault.Choice), a.Targets)
-	case plan.WireOff:
+	case plan.Revert:
 		w.faults.Off(a.Fault)
 	case plan.Retire:
 		err = w.balancer.Drain(a.Group, a.Target)

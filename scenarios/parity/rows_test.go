@@ -11,7 +11,9 @@ import (
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
 
-func kill(at time.Duration, id string) happen { return happen{at, plan.Kill{Target: id}} }
+func kill(at time.Duration, id string) happen {
+	return happen{at, plan.Apply{Fault: &chaos.Fault{ID: "k", Choice: spec.Choice{Kind: "kill"}}, Victims: []string{id}}}
+}
 
 // fault puts a fault in force on web-1 for some time.
 func fault(from, to time.Duration, kind string, values map[string]string) []happen {
@@ -20,7 +22,7 @@ func fault(from, to time.Duration, kind string, values map[string]string) []happ
 		panic(err) // the row is wrong
 	}
 	f := &chaos.Fault{ID: "f", Choice: choice}
-	return []happen{{from, plan.WireOn{Fault: f, Targets: []string{"web-1"}}}, {to, plan.WireOff{Fault: "f"}}}
+	return []happen{{from, plan.Apply{Fault: f, Victims: []string{"web-1"}}}, {to, plan.Revert{Fault: "f"}}}
 }
 
 func answering(status int) []happen {
@@ -172,7 +174,7 @@ func rows() (list []row) {
 		row{name: "unhealthy and ejected", pins: "a target that is unhealthy and ejected comes back when both are over", group: checked + "}, outliers: {consecutive: 1, eject_for: 77ms}", happens: []happen{kill(12*ms, "web-1"), start(33*ms, "web-1")}},
 		row{name: "killed while it drains", pins: "what is under way on a target that drains breaks off with it", group: plain + ", drain: 1s", service: slow, happens: []happen{retire(32*ms, "web-1"), kill(41*ms, "web-1")}},
 		row{name: "killed in its delay", pins: "a delay does not keep a request from a target that dies meanwhile", group: plain, happens: append(fault(3*ms, 111*ms, "latency", written{"delay": "13ms"}), kill(12*ms, "web-1"))},
-		row{name: "two faults", pins: "faults add up", group: plain, happens: append(fault(3*ms, 111*ms, "latency", written{"delay": "13ms"}), happen{33 * ms, plan.Kill{Target: "web-2"}})},
+		row{name: "two faults", pins: "faults add up", group: plain, happens: append(fault(3*ms, 111*ms, "latency", written{"delay": "13ms"}), kill(33*ms, "web-2"))},
 		row{name: "a fault ends in a delay", pins: "a delay that has begun lasts", group: plain, happens: fault(3*ms, 21*ms, "latency", written{"delay": "53ms"})},
 		row{name: "retries of injected errors", pins: "an injected error may be tried elsewhere, and the draws of the other attempt are its own", group: plain + ", retry: {attempts: 2, on: 5xx, budget: 100%}", targets: "count: 2", happens: faulty("error", written{"status": "503", "share": "50%"})},
 		row{name: "no other target", pins: "an answer is passed on when nobody else could be asked", group: plain + ", retry: {attempts: 2, on: 5xx, budget: 100%}", targets: "count: 1", happens: faulty("error", written{"status": "503", "share": "50%"})},

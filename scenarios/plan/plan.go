@@ -18,7 +18,6 @@ import (
 	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
-	"github.com/seed-8025779b/shakedown/reports/gate"
 	"github.com/seed-8025779b/shakedown/scenarios/draw"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -36,11 +35,23 @@ type Scenario struct {
 	Scaling     []Scaling
 	Faults      []chaos.Fault
 	Abort       []Abort
-	Gates       []gate.Gate
+	Gates       []Gate
 	Validity    Validity
 	Mask        []string // names of headers and variables whose values are shown nowhere, besides the standard ones
 
 	Resolved json.RawMessage // the file's shape, with every default filled in
+}
+
+// Gate is one condition on a result; package reports/gate reads and judges it.
+type Gate struct {
+	Expr   string // as written
+	Metric string
+	ID     string // the fault, group or status asked about; may be empty
+	Window string // may be empty
+	// Request is the name of the requests of a phase that are judged; empty for all of them.
+	Request string
+	Op      string
+	Limit   float64 // in the metric's unit
 }
 
 // Objective is the scenario's own definition of healthy.

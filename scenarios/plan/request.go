@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"net"
 	"strings"
 
 	"github.com/seed-8025779b/shakedown/balancer/http1"
@@ -19,14 +18,14 @@ const Loopback = "127.0.0.1"
 
 // hostOf is the Host of a request to a listener: its address, as far as it is known before it listens.
 func hostOf(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	switch {
-	case err != nil:
+	end := strings.LastIndexByte(address, ':') // it was checked: an address of IPv6 is in brackets
+	if end < 0 {
 		return Loopback
-	case host == "" || host == "localhost":
-		host = Loopback
 	}
-	return net.JoinHostPort(host, port)
+	if host := address[:end]; host == "" || host == "localhost" {
+		return Loopback + address[end:]
+	}
+	return address
 }
 
 // RoutedRequest returns the request of the i-th kind with a sequence number as the rules of the first listener, to which

@@ -18,26 +18,23 @@ type Start struct {
 	Boot   time.Duration // until it can serve
 }
 
-// Kill ends a target's process at once, and all it started.
-type Kill struct{ Target, Fault string }
-
-// WireOn puts a wire fault in force on targets.
-type WireOn struct {
+// Apply carries a fault out on its victims, which are ids of targets: what acts on exchanges is in force until it is reverted, what acts
+// on a process has happened. An error means that nothing was done to at least one of them.
+type Apply struct {
 	Fault   *chaos.Fault
-	Targets []string
+	Victims []string
 }
 
-// WireOff reverts a wire fault. It is answered by a Reverted event.
-type WireOff struct{ Fault string }
+// Revert ends a fault that acts on exchanges. It is answered by a Reverted event.
+type Revert struct{ Fault string }
 
 // Retire drains a target and then stops its process.
 type Retire struct{ Group, Target string }
 
-func (Start) action()   {}
-func (Kill) action()    {}
-func (WireOn) action()  {}
-func (WireOff) action() {}
-func (Retire) action()  {}
+func (Start) action()  {}
+func (Apply) action()  {}
+func (Revert) action() {}
+func (Retire) action() {}
 
 // Played is what playing a load took.
 type Played struct {

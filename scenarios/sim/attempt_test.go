@@ -55,10 +55,10 @@ func TestSamplesKnowTheirFinalAttempt(t *testing.T) {
 	}{
 		{"one attempt", func(*plan.Scenario) {}, nil, "1 web-1  succeeded"},
 		{"a delay", func(*plan.Scenario) {}, func(w *World) {
-			_ = w.Do(plan.WireOn{Fault: latency(10 * time.Millisecond), Targets: []string{"web-1"}})
+			_ = w.Do(plan.Apply{Fault: latency(10 * time.Millisecond), Victims: []string{"web-1"}})
 		}, "1 web-1 slow succeeded"},
 		{"a delay beyond the timeout", func(s *plan.Scenario) { s.Client.Timeout = time.Second }, func(w *World) {
-			_ = w.Do(plan.WireOn{Fault: latency(time.Minute), Targets: []string{"web-1"}})
+			_ = w.Do(plan.Apply{Fault: latency(time.Minute), Victims: []string{"web-1"}})
 		}, "1 web-1 slow failed"},
 		{"a service beyond the timeout", func(s *plan.Scenario) {
 			s.Client.Timeout, s.Topology.Groups[0].Service.Time = time.Second, constant(time.Minute)
@@ -66,7 +66,7 @@ func TestSamplesKnowTheirFinalAttempt(t *testing.T) {
 		{"a second attempt", func(s *plan.Scenario) {
 			g := &s.Topology.Groups[0]
 			g.Targets.Count, g.Retry = 2, &group.Retry{Attempts: 1, On: group.OnConnect, Floor: 1000}
-		}, func(w *World) { _ = w.Do(plan.Kill{Target: "web-1", Fault: "k"}) }, "2 web-2  succeeded"},
+		}, func(w *World) { _ = w.Do(kill("k", "web-1")) }, "2 web-2  succeeded"},
 		{"no target", func(s *plan.Scenario) { s.Topology.Groups[0].Targets.Count = 0 }, nil, "0   failed"},
 		{"a redirect", func(s *plan.Scenario) {
 			s.Topology.Listeners[0].Rules = route.Table{{Redirect: &route.Redirect{To: "/x", Status: 302}}}
@@ -99,7 +99,7 @@ func TestInjectedStatuses(t *testing.T) {
 		out := samples(t, s, func(w *World) {
 			target = w.all["web-1"].member
 			f := &chaos.Fault{ID: "e", Choice: spec.Choice{Kind: "error", Values: spec.Values{"status": status, "share": 1., "probes": true}}}
-			if err := w.Do(plan.WireOn{Fault: f, Targets: []string{"web-1"}}); err != nil {
+			if err := w.Do(plan.Apply{Fault: f, Victims: []string{"web-1"}}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -44,7 +44,7 @@ func TestSizesOfBodies(t *testing.T) {
 func TestStatusesOfTheBalancer(t *testing.T) {
 	statuses := exchange.Statuses{Connect: 521, Broken: 522, NoTarget: 523}
 	kill := func(at time.Duration) func(*World) {
-		return func(w *World) { w.At(at, func() { _ = w.Do(plan.Kill{Target: "web-1", Fault: "k"}) }) }
+		return func(w *World) { w.At(at, func() { _ = w.Do(kill("k", "web-1")) }) }
 	}
 	for _, tc := range []struct {
 		name   string
@@ -119,7 +119,7 @@ func TestGivenUpRequestsAreReleased(t *testing.T) {
 	s.Load.Phases = append(s.Load.Phases, plan.Phase{Name: "rest", Start: s.Length(), End: time.Second, Rate: spec.Choice{Kind: "pause", Values: spec.Values{"for": time.Second - s.Length()}}})
 	var inFlight []int64
 	samples(t, s, func(w *World) {
-		if err := w.Do(plan.WireOn{Fault: latency(time.Minute), Targets: []string{"web-1"}}); err != nil {
+		if err := w.Do(plan.Apply{Fault: latency(time.Minute), Victims: []string{"web-1"}}); err != nil {
 			t.Error(err)
 		}
 		for _, at := range []time.Duration{60, 149, 151} {

@@ -29,11 +29,11 @@ func TestTrailingPauseIsPlayed(t *testing.T) {
 	var world *World
 	tally, events := play(t, s, 400*time.Millisecond, func(w *World) {
 		world = w
-		if err := w.Do(plan.WireOn{Fault: fault, Targets: []string{"web-1"}}); err != nil {
+		if err := w.Do(plan.Apply{Fault: fault, Victims: []string{"web-1"}}); err != nil {
 			t.Error(err)
 		}
 		w.At(800*time.Millisecond, func() {
-			if err := w.Do(plan.WireOff{Fault: "late"}); err != nil {
+			if err := w.Do(plan.Revert{Fault: "late"}); err != nil {
 				t.Error(err)
 			}
 		})

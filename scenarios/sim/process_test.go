@@ -9,8 +9,8 @@ import (
 
 // A process ends once: a target that is retired after it was killed, or killed while it drains, is not ended again.
 func TestProcessesEndOnce(t *testing.T) {
-	kill, retire := plan.Kill{Target: "web-1", Fault: "k"}, plan.Retire{Group: "web", Target: "web-1"}
-	for _, order := range [][]plan.Action{{kill, retire}, {retire, kill}} {
+	killed, retired := kill("k", "web-1"), plan.Retire{Group: "web", Target: "web-1"}
+	for _, order := range [][]plan.Action{{killed, retired}, {retired, killed}} {
 		s := scenario(2, 8, -1, constant(300*time.Millisecond), "round_robin", 100, 2*time.Second)
 		_, events := play(t, s, time.Second, func(w *World) {
 			for _, a := range order {

@@ -5,8 +5,15 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
+	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
+
+// kill ends a target's process by a fault.
+func kill(id, target string) plan.Action {
+	return plan.Apply{Fault: &chaos.Fault{ID: id, Choice: spec.Choice{Kind: "kill"}}, Victims: []string{target}}
+}
 
 // A request whose target dies under it takes its whole service time at the next one: the end of the first attempt's
 // service, which was due already, means nothing to the second.
@@ -17,7 +24,7 @@ func TestARetriedRequestIsServedAnew(t *testing.T) {
 	s.Topology.Groups[0].Retry = &group.Retry{Attempts: 1, On: group.OnError, Floor: 1000}
 	retried := 0
 	for _, x := range samples(t, s, func(w *World) {
-		w.At(killed, func() { _ = w.Do(plan.Kill{Target: "web-1", Fault: "k"}) })
+		w.At(killed, func() { _ = w.Do(kill("k", "web-1")) })
 	}) {
 		if x.Attempts < 2 || x.Due > killed {
 			continue

@@ -171,13 +171,13 @@ func TestNothingIsLostWhateverHappens(t *testing.T) {
 		slow := &chaos.Fault{ID: "slow", Choice: spec.Choice{Kind: "latency", Values: spec.Values{"delay": 30 * time.Millisecond, "share": .5, "probes": true}}}
 		tally, _ := play(t, s, time.Second, func(w *World) {
 			first := g.Target(0)
-			for _, do := range []plan.Action{plan.Kill{Target: first.ID, Fault: "k"}, plan.WireOn{Fault: slow, Targets: []string{first.ID}}} {
+			for _, do := range []plan.Action{kill("k", first.ID), plan.Apply{Fault: slow, Victims: []string{first.ID}}} {
 				if err := w.Do(do); err != nil {
 					rt.Fatal(err)
 				}
 			}
 			w.At(1500*time.Millisecond, func() {
-				for _, do := range []plan.Action{plan.Start{Target: first}, plan.Start{Target: g.Target(9)}, plan.WireOff{Fault: "slow"}} {
+				for _, do := range []plan.Action{plan.Start{Target: first}, plan.Start{Target: g.Target(9)}, plan.Revert{Fault: "slow"}} {
 					if err := w.Do(do); err != nil {
 						rt.Fatal(err)
 					}

@@ -15,7 +15,7 @@ func TestFirstFailureAfterAnInjectionIsTold(t *testing.T) {
 	fault := func(id string) *chaos.Fault {
 		return &chaos.Fault{ID: id, Choice: spec.Choice{Kind: "error", Values: spec.Values{"status": 500, "share": 1., "probes": true}}}
 	}
-	const before, wire, kill = time.Second, 1200 * time.Millisecond, 1500 * time.Millisecond
+	const before, wire, killed = time.Second, 1200 * time.Millisecond, 1500 * time.Millisecond
 	_, events := play(t, s, before, func(w *World) {
 		do := func(a plan.Action) {
 			if err := w.Do(a); err != nil {
@@ -23,14 +23,14 @@ func TestFirstFailureAfterAnInjectionIsTold(t *testing.T) {
 			}
 		}
 		on := func(at time.Duration, id string) {
-			w.At(at, func() { do(plan.WireOn{Fault: fault(id), Targets: []string{"web-1"}}) })
-			w.At(at+100*time.Millisecond, func() { do(plan.WireOff{Fault: id}) })
+			w.At(at, func() { do(plan.Apply{Fault: fault(id), Victims: []string{"web-1"}}) })
+			w.At(at+100*time.Millisecond, func() { do(plan.Revert{Fault: id}) })
 		}
 		on(before, "earlier")
 		on(wire, "wire")
-		w.At(kill, func() { do(plan.Kill{Target: "web-1", Fault: "kill"}) })
+		w.At(killed, func() { do(kill("kill", "web-1")) })
 	})
-	for _, t0 := range []time.Duration{before, wire, kill} {
+	for _, t0 := range []time.Duration{before, wire, killed} {
 		told := 0
 		for _, e := range events {
 			if e.Kind == plan.Trouble && e.At >= t0 && e.At < t0+50*time.Millisecond {

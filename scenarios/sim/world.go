@@ -12,6 +12,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -185,21 +186,9 @@ func (w *World) Do(a plan.Action) error {
 	switch a := a.(type) {
 	case plan.Start:
 		return w.start(a)
-	case plan.Kill:
-		return w.kill(a)
-	case plan.WireOn:
-		k, err := chaos.Kinds().New(a.Fault.Choice)
-		if err != nil {
-			return err
-		}
-		for _, id := range a.Targets {
-			if t := w.all[id]; t != nil {
-				t.group.g.Watch(t.member)
-			}
-		}
-		w.active = w.active.With(w.s.Seed, a.Fault.ID, k.Wire, a.Targets)
-		return nil
-	case plan.WireOff:
+	case plan.Apply:
+		return w.apply(a)
+	case plan.Revert:
 		hits := w.active.Hits(a.Fault)
 		w.active = w.active.Without(a.Fault)
 		w.emit(plan.Event{Kind: plan.Reverted, Fault: a.Fault, Hits: hits})
@@ -284,14 +273,27 @@ func (w *World) start(a plan.Start) error {
 	return nil
 }
 
-func (w *World) kill(a plan.Kill) error {
-	t := w.all[a.Target]
-	if t == nil || !t.alive {
-		return fmt.Errorf("kill %s: it is not running", a.Target)
+func (w *World) apply(a plan.Apply) error {
+	k, err := chaos.Kinds().New(a.Fault.Choice)
+	if err != nil {
+		return err
 	}
-	t.group.g.Watch(t.member)
-	w.end(t, a.Fault, "signal: killed")
-	return nil
+	var failed []error
+	for _, id := range a.Victims {
+		t := w.all[id]
+		if t == nil || (k.Process != nil && !t.alive) {
+			failed = append(failed, fmt.Errorf("%s %s: it is not running", a.Fault.Kind, id))
+			continue
+		}
+		t.group.g.Watch(t.member)
+		if k.Process != nil {
+			w.end(t, a.Fault.ID, "signal: killed")
+		}
+	}
+	if k.Wire != nil {
+		w.active = w.active.With(w.s.Seed, a.Fault.ID, k.Wire, a.Victims)
+	}
+	return errors.Join(failed...)
 }
 
 // end ends a target's process: what runs on it breaks off.
