@@ -167,7 +167,7 @@ func (r *record) await(s *measure.Sample) bool {
 // finish takes in what depends on the request's final attempt.
 func (r *record) finish(s *measure.Sample) {
 	for _, f := range r.faults {
-		if s.Done > f.lasted && f.mayHaveShaped(s) {
+		if s.Sent > 0 && s.Done > f.lasted && f.mayHaveShaped(s) {
 			f.lasted = s.Done
 		}
 	}
