@@ -82,9 +82,6 @@ func (p *player) measureFault(f *faultRun, side int) impact {
 			m.to = bins[i].Start
 		}
 	}
-	if f.watch.ends && len(f.targets) > 0 && (f.ended == nil || *f.ended+p.s.Objective.Window > p.ended) {
-		m.Recover, m.Residual, m.RecoverOver, m.ResidualOver = nil, nil, 0, 0 // the load ended sooner than a window after the fault
-	}
 	m.tally = p.rec.recorder.Between(m.from, min(m.to, p.ended)) // what drains after the load is no throughput
 	m.tally.Merge(f.carried)
 	m.planned = f.carried.Finished()

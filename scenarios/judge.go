@@ -91,10 +91,16 @@ func (f *figures) length(from, to time.Duration, closed bool) time.Duration {
 	return d
 }
 
+// fault returns a fault's measures. Nothing is known of its recovery when it was to end within the load, which ended sooner than a window
+// of the objective after that.
 func (f *figures) fault(id string) (gate.Fault, bool) {
 	for i, r := range f.p.faults {
 		if r.ID == id && r.injected != nil {
-			return f.impacts[i].Fault, true
+			x := f.impacts[i].Fault
+			if r.watch.ends && len(r.targets) > 0 && (r.ended == nil || *r.ended+f.p.s.Objective.Window > f.p.ended) {
+				x.Recover, x.Residual, x.RecoverOver, x.ResidualOver = nil, nil, 0, 0
+			}
+			return x, true
 		}
 	}
 	return gate.Fault{}, false

@@ -343,7 +343,9 @@ func TestNotesOnRecovery(t *testing.T) {
 		}
 	}
 	never := facts(1, 0)
-	never.Fault = func(string) (Fault, bool) { return Fault{Broken: true, Before: true, RecoverOver: 6 * time.Second}, true }
+	never.Fault = func(string) (Fault, bool) {
+		return Fault{Broken: true, Before: true, RecoverOver: 6 * time.Second}, true
+	}
 	g, err := Parse("recover(kill) < 6s")
 	if err != nil {
 		t.Fatal(err)
