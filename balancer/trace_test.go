@@ -189,7 +189,7 @@ func TestAbandonedRequestsAreReported(t *testing.T) {
 func TestAbandonedLogIsBounded(t *testing.T) {
 	var l abandonedLog
 	for seq := range uint64(maxAbandoned + 7) {
-		l.add(proxy.Abandoned{Seq: seq, Attempts: 2, Target: fmt.Sprint("web-", seq%3), Fault: "slow"})
+		l.add(proxy.Abandoned{Seq: seq, Retry: 1, Attempts: 2, Target: fmt.Sprint("web-", seq%3), Fault: "slow"})
 	}
 	a := l.take()
 	if len(a.List) != maxAbandoned || a.Lost != 7 || len(a.IDs) != 4 {
@@ -197,13 +197,13 @@ func TestAbandonedLogIsBounded(t *testing.T) {
 	}
 	n := uint64(0)
 	a.Each(func(x proxy.Abandoned) {
-		if want := (proxy.Abandoned{Seq: n, Attempts: 2, Target: fmt.Sprint("web-", n%3), Fault: "slow"}); x != want {
+		if want := (proxy.Abandoned{Seq: n, Retry: 1, Attempts: 2, Target: fmt.Sprint("web-", n%3), Fault: "slow"}); x != want {
 			t.Fatalf("%+v, want %+v", x, want)
 		}
 		n++
 	})
 	l.add(proxy.Abandoned{Seq: 1})
-	if a := l.take(); !reflect.DeepEqual(a, &Abandoned{List: []AbandonedEntry{{1, 0, 0, 0}}}) {
+	if a := l.take(); !reflect.DeepEqual(a, &Abandoned{List: []AbandonedEntry{{1, 0, 0, 0, 0}}}) {
 		t.Errorf("the next report: %+v", a)
 	}
 }

@@ -71,7 +71,7 @@ type watch struct {
 // hold is whether the objective held again after a fault, on one side.
 type hold struct {
 	broken, held, settled bool
-	at                    time.Duration // it held again from then on, over its whole window
+	at                    time.Duration // it held again from then on, over its whole window; while it does not, the end of the last breach in which requests were due
 }
 
 const (
@@ -334,7 +334,7 @@ func (c *condition) look() {
 			if side == atWorst && at == w.from && len(w.early) > 0 {
 				holds, _ = c.holds(side, w.early)
 			}
-			w.see(side, at, holds, asked && at+c.o.Window <= c.ended, at < c.ended)
+			w.see(side, holds, asked, c)
 			switch {
 			case x.held && !was.held:
 				c.bins.Mark(at)
@@ -362,21 +362,24 @@ func (c *condition) lookBack() {
 	}
 }
 
-// see takes in whether the objective holds over the window that begins at an instant, whether that proves that it does,
-// and whether the load goes on.
+// see takes in whether the objective holds over the window that begins with a condition's first row, and whether requests were due in it:
+// else it proves nothing, and neither does a window that the load did not last for.
 //
 // That it holds again is withdrawn when it breaks over a later window that begins before the fault ends or just then. Of a
 // fault without an end within the load the first hold counts: otherwise what is said of it would depend on how long the
 // load goes on.
-func (w *watch) see(side int, at time.Duration, holds, proven, loaded bool) {
-	x := &w.sides[side]
+func (w *watch) see(side int, holds, asked bool, c *condition) {
+	x, at := &w.sides[side], c.rows[0].start
 	switch {
 	case x.settled || at < w.from:
-	case (at > w.until || !loaded) && (x.held || !x.broken):
+	case (at > w.until || at >= c.ended) && (x.held || !x.broken):
 		x.settled = true
 	case !holds:
 		x.broken, x.held = true, false
-	case x.broken && !x.held && proven:
+		if asked {
+			x.at = c.rows[0].end
+		}
+	case x.broken && !x.held && asked && at+c.o.Window <= c.ended:
 		x.held, x.at, x.settled = true, at, !w.ends
 	}
 }
@@ -391,7 +394,7 @@ func (c *condition) finish(ended time.Duration) {
 
 // recovery is what became of the objective after a fault.
 type recovery struct {
-	at     time.Duration // it held again from then on, over its whole window
+	at     time.Duration // it held again from then on, over its whole window; where that is not known, not before then
 	broken bool          // it broke at all
 	known  bool          // false: it never held again, or the load ended before that could be said
 }
@@ -404,7 +407,7 @@ func (w *watch) recovery(side int) recovery {
 	case !x.broken:
 		return recovery{at: w.from, known: true}
 	case !x.held:
-		return recovery{broken: true}
+		return recovery{at: x.at, broken: true}
 	default:
 		return recovery{at: x.at, broken: true, known: true}
 	}

@@ -1,8 +1,10 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
@@ -15,64 +17,116 @@ import (
 
 // courseChange is a change of the system that the load generator itself may have caused, or moved in time.
 type courseChange struct {
-	since time.Duration // when the generator began to stand still
+	since time.Duration // when the generator stood still
 	what  string
 }
 
+// String says what happened, and why that matters.
+func (c *courseChange) String() string {
+	return fmt.Sprintf("the load generator stood still at %.2f s, and %s: without that the system may have taken another course", c.since.Seconds(), c.what)
+}
+
 // firstCourseChange is the earliest one of a run, nil when there is none: what comes after it is open, whatever else happens.
-func (p *player) firstCourseChange() *courseChange {
-	var first *courseChange
+func (p *player) firstCourseChange() (first *courseChange) {
+	note := func(since time.Duration, format string, args ...any) {
+		if first == nil || since < first.since {
+			first = &courseChange{since, fmt.Sprintf(format, args...)}
+		}
+	}
+	turns := p.unexplained()
 	for i := range p.played.Stalls {
 		s := &p.played.Stalls[i]
-		if s.LongestStop() < leastMissed || (first != nil && s.From >= first.since) {
-			continue
+		next := sort.Search(len(turns), func(i int) bool { return turns[i].at >= s.From })
+		if s.LongestStop() >= leastMissed && next < len(turns) && turns[next].at <= p.wake(s) {
+			note(s.From, "%s", &turns[next])
 		}
-		if what := p.changedBy(s); what != "" {
-			first = &courseChange{s.From, what}
+		for _, sc := range p.scalers {
+			reach := s.To + time.Duration(sc.keep+1)*sc.cfg.Timing.MetricPeriod
+			for _, at := range sc.scaled {
+				if s.LongestStop() > sc.tolerated() && at > s.From && at <= reach {
+					note(s.From, "group %s was scaled at %.2f s, by what was seen of it meanwhile", sc.cfg.Group, at.Seconds())
+				}
+			}
+		}
+	}
+	for _, sc := range p.scalers {
+		for _, t := range sc.late { // how the group would have been scaled then is not known
+			note(t.at, "group %s was looked at %v late for scaling", sc.cfg.Group, t.by.Round(time.Millisecond))
 		}
 	}
 	return first
 }
 
-// changedBy says what of the system changed while the generator stood still and its burst drained, or in the wake of that, when requests of
-// the burst may still have been under way; it is empty when nothing did but by the scenario's own faults.
-func (p *player) changedBy(s *measure.Stall) string {
-	wake := s.To + p.s.Objective.Window
-	for _, m := range p.fleet.members {
-		for _, c := range m.changes {
-			left := c.from == inServiceState
-			switch {
-			case c.at < s.From || c.at > wake || p.byFault(m, c.at):
-			case left:
-				return fmt.Sprintf("target %s went out of service at %.2f s (%s)", m.ID, c.at.Seconds(), c.reason)
-			case c.to == inServiceState && c.at > 0:
-				return fmt.Sprintf("target %s came into service at %.2f s", m.ID, c.at.Seconds())
-			}
+// wake is until when a stall may change the system: until the requests that it held back had ended, and what the balancer made of them
+// was known. It lies before the stall when it held none back: then there was no burst.
+//
+// The requests are those of the bins that the stall touches: what else was due in these makes the wake longer, not shorter.
+func (p *player) wake(s *measure.Stall) time.Duration {
+	bins, held, longest := p.rec.recorder.Bins(), false, time.Duration(0)
+	for i := sort.Search(len(bins), func(i int) bool { return bins[i].End > s.From }); i < len(bins) && bins[i].Start <= s.To; i++ {
+		b := bins[i]
+		held = held || b.Due.Delayed() > 0 || b.Ended.Delayed() > 0 // users send when their answers have been read
+		longest = max(longest, b.Due.Response.Max(), b.Due.Bad.Max())
+	}
+	if !held {
+		return -1
+	}
+	noticed := time.Duration(0)
+	if p.s.Topology != nil {
+		for i := range p.s.Topology.Groups {
+			noticed = max(noticed, noticedWithin(&p.s.Topology.Groups[i]))
 		}
 	}
-	for _, sc := range p.scalers {
-		if s.LongestStop() <= sc.tolerated() {
-			continue
-		}
-		reach := s.To + time.Duration(sc.keep+1)*sc.cfg.Timing.MetricPeriod
-		for _, at := range sc.scaled {
-			if at > s.From && at <= reach {
-				return fmt.Sprintf("group %s was scaled at %.2f s, by what was seen of it meanwhile", sc.cfg.Group, at.Seconds())
-			}
-		}
-	}
-	return ""
+	return max(s.To, s.Resumed+longest) + noticed
 }
 
-// byFault reports whether a change of a target at an instant is what one of the scenario's faults on it does.
-func (p *player) byFault(m *memberState, at time.Duration) bool {
-	return slices.ContainsFunc(p.faults, func(f *faultRun) bool {
-		if f.injected == nil || at < *f.injected || !slices.Contains(f.targets, m.ID) {
-			return false
+// targetTurn is a target that came into service or left it.
+type targetTurn struct {
+	*change
+	target string
+}
+
+func (t *targetTurn) String() string {
+	if t.turn() > 0 {
+		return fmt.Sprintf("target %s came into service at %.2f s", t.target, t.at.Seconds())
+	}
+	return fmt.Sprintf("target %s went out of service at %.2f s (%s)", t.target, t.at.Seconds(), t.reason)
+}
+
+// unexplained returns, in order of time, the turns of the load's time that are neither a fault's doing nor that of scaling, whose
+// decisions are looked at themselves.
+func (p *player) unexplained() (out []targetTurn) {
+	explained := map[*change]bool{}
+	for _, f := range p.faults {
+		for _, id := range f.targets {
+			for _, o := range p.rec.outages(f, id) {
+				explained[o.left], explained[o.back] = true, true
+			}
 		}
-		_, to := p.rec.effect(f)
-		return at <= to+p.s.Objective.Window
-	})
+	}
+	for _, m := range p.fleet.members {
+		launched := p.launchedInTime(m)
+		for i := range m.changes {
+			c := &m.changes[i]
+			joins := launched && c.turn() > 0 && c.at == *m.inServiceAt
+			if c.turn() != 0 && c.at > 0 && !explained[c] && !joins && c.to != drainingState {
+				out = append(out, targetTurn{c, m.ID})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b targetTurn) int { return cmp.Compare(a.at, b.at) })
+	return out
+}
+
+// launchedInTime reports whether scaling added a target, and the player launched it when it was to be, so that it came into service by
+// a decision alone.
+func (p *player) launchedInTime(m *memberState) bool {
+	for _, sc := range p.scalers {
+		if st, ok := sc.stages(m.ID); ok && m.inServiceAt != nil {
+			return m.launched == nil || *m.launched <= st.decided+sc.cfg.Timing.Launch+sc.tolerated()
+		}
+	}
+	return false
 }
 
 // otherCourse says why a gate is not judged although it comes out the same on all sides: the system may have taken another course by the
@@ -84,40 +138,42 @@ func (p *player) otherCourse(g *gate.Gate, f *figures) string {
 	return f.otherCourse.String()
 }
 
-// String says what happened, and why that matters.
-func (c *courseChange) String() string {
-	return fmt.Sprintf("the load generator stood still at %.2f s, and %s: without that the system may have taken another course", c.since.Seconds(), c.what)
-}
-
-// lookedAtUntil is the end of the time that a gate looks at.
+// lookedAtUntil is the end of the time that a gate looks at: then what it asks about is known.
 func (p *player) lookedAtUntil(g *gate.Gate, f *figures) time.Duration {
+	judged := time.Duration(0)
 	for _, ph := range p.s.Load.Phases {
-		if ph.Name == g.Window && !aboutAFault(g) {
+		if ph.Name == g.Window {
 			return ph.End
 		}
+		if !ph.Discard && !ph.Pauses() {
+			judged = ph.End
+		}
+	}
+	if g.Metric == "scale_out" {
+		return f.scaledOutAt(g.ID)
 	}
 	for i, r := range p.faults {
-		if r.injected == nil {
+		if r.injected == nil || !g.About(r.ID) {
 			continue
 		}
 		m := &f.impacts[i]
 		switch {
-		case r.ID == g.Window && !aboutAFault(g):
-			return m.to
-		case r.ID != g.ID || !aboutAFault(g):
 		case g.Metric == "detect" && m.Detect != nil:
 			return *r.injected + *m.Detect
 		case g.Metric == "eject" && m.Eject != nil:
 			return *r.injected + *m.Eject
-		case g.Metric == "recover" && m.Recover != nil:
-			return *r.injected + *m.Recover
+		case g.Metric == "detect" || g.Metric == "eject":
+			return p.rec.reach(r)
+		case m.to == forever:
+			return p.ended
 		}
-	}
-	last := time.Duration(0)
-	for _, ph := range p.s.Load.Phases {
-		if !ph.Discard && !ph.Pauses() {
-			last = ph.End
+		known := min(m.to+p.s.Objective.Window, p.ended) // its recovery was seen to last
+		for _, ph := range p.s.Load.Phases {
+			if g.Metric == "lost" && ph.Start < m.to { // the rest of the phase tells what was to be expected
+				known = max(known, ph.End)
+			}
 		}
+		return known
 	}
-	return last
+	return judged
 }

@@ -27,6 +27,7 @@ type faultRun struct {
 	watch   *watch         // nil until it is injected
 	carried *measure.Tally // requests under way at its injection that failed after it by its doing
 	missed  missed         // at the end of the run
+	lasted  time.Duration  // when the last request that it may have shaped ended
 	course  targetsCourse  // see courseOf
 	failed  bool           // a fault that only delays: a request failed by its doing all the same
 }
@@ -44,6 +45,16 @@ const (
 // one of its targets.
 func (r *faultRun) caused(s *measure.Sample) bool {
 	return s.Fault == r.ID || (s.Fault == "" && slices.Contains(r.targets, s.Target))
+}
+
+// mayHaveShaped reports whether a fault may have shaped a request that was under way while it was in force: it did, or the request
+// went to others before its final attempt, or nothing says whom it was for.
+func (r *faultRun) mayHaveShaped(s *measure.Sample) bool {
+	if s.Done < *r.injected || (r.ended != nil && s.Due >= *r.ended) {
+		return false
+	}
+	untold := s.Fault == "" && s.Target == "" && (s.Group == "" || s.Group == r.Select.Group)
+	return untold || s.Attempts > 1 || s.ClientAttempts > 1 || r.caused(s)
 }
 
 // endsWithin reports whether the plan has an end of the fault within a load of that length.

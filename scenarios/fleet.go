@@ -15,7 +15,8 @@ type fleet struct {
 	last    map[string]plan.TargetStats // at the last moment of the timeline of the target's group
 	lastAt  map[string]time.Duration    // when that was, by group
 	now     *plan.Stats
-	turns   int // how often a target came into service or left it
+	turns   int                     // how often a target came into service or left it, or a group began or ended to fail open
+	open    map[string]*memberState // by group: stands for a target that is in service while the group fails open
 }
 
 // memberState is one target.
@@ -59,7 +60,7 @@ type trouble struct {
 }
 
 func newFleet(s *plan.Scenario) *fleet {
-	f := &fleet{byID: map[string]*memberState{}, last: map[string]plan.TargetStats{}, lastAt: map[string]time.Duration{}}
+	f := &fleet{byID: map[string]*memberState{}, last: map[string]plan.TargetStats{}, lastAt: map[string]time.Duration{}, open: map[string]*memberState{}}
 	if s.Topology != nil {
 		for i := range s.Topology.Groups {
 			g := &s.Topology.Groups[i]
@@ -82,13 +83,27 @@ func (f *fleet) member(t plan.Target) *memberState {
 	return m
 }
 
-// inServiceState is the state of a target that takes traffic.
-const inServiceState = "healthy"
+// The states of a target that takes traffic, unless its group fails open, and of one that scaling retires.
+const (
+	inServiceState = "healthy"
+	drainingState  = "draining"
+)
 
 func (m *memberState) inService() bool { return m.state == inServiceState }
 
 // event takes in what happened to a target. It reports whether the event tells anything new.
 func (f *fleet) event(e *plan.Event) bool {
+	if e.Kind == plan.FailOpen || e.Kind == plan.FailShut {
+		if f.open[e.Group] == nil {
+			f.open[e.Group] = &memberState{}
+		}
+		c := change{at: e.At, from: inServiceState}
+		if e.Kind == plan.FailOpen {
+			c = change{at: e.At, to: inServiceState}
+		}
+		f.open[e.Group].changes = append(f.open[e.Group].changes, c)
+		f.turns++
+	}
 	if e.Target == "" {
 		return true
 	}

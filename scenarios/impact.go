@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports/gate"
-	"github.com/seed-8025779b/shakedown/scenarios/plan"
 )
 
 // forever is later than every run.
@@ -63,11 +62,12 @@ func (p *player) measureFault(f *faultRun, side int) impact {
 		tr = *f.ended
 	}
 	m := impact{from: t0, to: forever}
-	p.measureTargets(f, &m, tr)
+	p.measureTargets(f, &m, p.rec.reach(f))
 	bins, r := p.rec.recorder.Bins(), f.watch.recovery(side)
 	m.Broken, m.Before = r.broken, r.broken && f.watch.before
-	m.Unended = f.watch.ends && len(f.targets) > 0 && (f.ended == nil || *f.ended+p.s.Objective.Window > p.ended)
-	if r.known {
+	if !r.known {
+		m.RecoverOver, m.ResidualOver = max(r.at-t0, 0), max(r.at-tr, 0)
+	} else {
 		d := r.at - t0
 		m.Recover = &d
 		if ends {
@@ -96,14 +96,14 @@ func (p *player) measureFault(f *faultRun, side int) impact {
 	return m
 }
 
-// measureTargets looks at what the balancer made of the fault's targets. Those that were out of service already
-// at the injection have nothing to be taken out of.
-func (p *player) measureTargets(f *faultRun, m *impact, tr time.Duration) {
+// measureTargets looks at what the balancer made of the fault's targets within its reach. Those that were out of service
+// already at the injection have nothing to be taken out of.
+func (p *player) measureTargets(f *faultRun, m *impact, reach time.Duration) {
 	t0 := *f.injected
 	all := true
 	for _, id := range f.targets {
 		target := p.fleet.byID[id]
-		if at, ok := target.firstTrouble(t0, tr); ok {
+		if at, ok := target.firstTrouble(t0, reach); ok {
 			if d := at - t0; m.Detect == nil || d < *m.Detect {
 				m.Detect = &d
 			}
@@ -111,15 +111,15 @@ func (p *player) measureTargets(f *faultRun, m *impact, tr time.Duration) {
 		if !target.healthyAt(t0) {
 			continue
 		}
-		at, last, ok := target.leave(t0, tr, p.stats)
-		if !ok {
+		out := p.rec.outages(f, id)
+		if len(out) == 0 {
 			all = false
 			continue
 		}
-		if d := at - t0; m.Eject == nil || d > *m.Eject {
+		if d := out[0].left.at - t0; m.Eject == nil || d > *m.Eject {
 			m.Eject = &d
 		}
-		if d := max(last-t0, 0); m.lastRouted == nil || d > *m.lastRouted {
+		if d := max(p.lastRouted(id, &out[0])-t0, 0); m.lastRouted == nil || d > *m.lastRouted {
 			m.lastRouted = &d
 		}
 	}
@@ -139,8 +139,9 @@ func (p *player) shorten(m *impact, f *faultRun) {
 		return &x
 	}
 	m.Detect, m.Eject, m.Recover = less(m.Detect, *f.injected), less(m.Eject, *f.injected), less(m.Recover, *f.injected)
-	if m.Residual != nil {
-		m.Residual = less(m.Residual, *f.ended)
+	m.RecoverOver = *less(&m.RecoverOver, *f.injected)
+	if f.ended != nil {
+		m.Residual, m.ResidualOver = less(m.Residual, *f.ended), *less(&m.ResidualOver, *f.ended)
 	}
 }
 
@@ -232,10 +233,10 @@ func (p *player) latest(impacts []impact, b *measure.Bin, fits func(*faultRun) b
 	return best
 }
 
-// firstTrouble is when the balancer first saw the target fail in [t0, tr].
-func (m *memberState) firstTrouble(t0, tr time.Duration) (time.Duration, bool) {
+// firstTrouble is when the balancer first saw the target fail in [from, to].
+func (m *memberState) firstTrouble(from, to time.Duration) (time.Duration, bool) {
 	for _, t := range m.troubles {
-		if t.at >= t0 && t.at <= tr {
+		if t.at >= from && t.at <= to {
 			return t.at, true
 		}
 	}
@@ -254,23 +255,14 @@ func (m *memberState) healthyAt(t time.Duration) bool {
 	return state == inServiceState
 }
 
-// leave is when the balancer took the target out of service in [t0, tr], and the last request routed to it before
-// that. What the balancer tells with a change is the last request so far; a request chosen in the same instant
-// shows with the next change, or at the end.
-func (m *memberState) leave(t0, tr time.Duration, final *plan.Stats) (at, last time.Duration, ok bool) {
-	for i, c := range m.changes {
-		if c.at < t0 || c.at > tr || c.from != inServiceState {
-			continue
-		}
-		for _, later := range m.changes[i+1:] {
-			if later.to == inServiceState {
-				return c.at, later.lastRouted, true
-			}
-		}
-		if final != nil {
-			return c.at, final.Targets[m.ID].LastRoute, true
-		}
-		return c.at, c.lastRouted, true
+// lastRouted is the last request routed to a target before it was taken out of service. What the balancer tells with a change is the
+// last request so far; a request chosen in the same instant shows when the target is back, or at the end.
+func (p *player) lastRouted(target string, o *outage) time.Duration {
+	switch {
+	case o.back != nil:
+		return o.back.lastRouted
+	case p.stats != nil:
+		return p.stats.Targets[target].LastRoute
 	}
-	return 0, 0, false
+	return o.left.lastRouted
 }

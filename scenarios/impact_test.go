@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/chaos"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/profile"
@@ -65,18 +66,18 @@ func TestRecovery(t *testing.T) {
 	for _, tc := range []struct {
 		name, letters string
 		t0, tr        time.Duration
-		ts            time.Duration
+		ts            time.Duration // where it is not known, not before then
 		broken, known bool
 	}{
 		{"never broken", "..........", 1 * s, 2 * s, 1 * s, false, true},
 		{"broken by errors", "..eee.....", 1 * s, 2 * s, 5 * s / 2, true, true},
 		{"broken by latency", "..lll.....", 1 * s, 2 * s, 5 * s / 2, true, true},
-		{"never again", "..eeeeeeee", 1 * s, 2 * s, 0, true, false},
+		{"never again", "..eeeeeeee", 1 * s, 2 * s, 5 * s, true, false},
 		{"good for less than the window", "..ee.ee...", 1 * s, 2 * s, 7 * s / 2, true, true},
-		{"good, but the run ends first", "........e.", 4 * s, 4500 * time.Millisecond, 0, true, false},
+		{"good, but the run ends first", "........e.", 4 * s, 4500 * time.Millisecond, 4500 * ms, true, false},
 		{"late breach still counts", ".....e....", 1 * s, 2 * s, 3 * s, true, true},
 		{"another fault's breach does not", "........e.........", 1 * s, 2 * s, 1 * s, false, true},
-		{"no requests prove nothing", "..ee      ", 1 * s, 2 * s, 0, true, false},
+		{"no requests prove nothing", "..ee      ", 1 * s, 2 * s, 2 * s, true, false},
 		{"until there are some", "..ee   ...", 1 * s, 2 * s, 3 * s, true, true},
 		{"broken again in force", "..ee....ee......", 1 * s, 6 * s, 5 * s, true, true},
 		{"broken again and again", "..e...l...e.........", 1 * s, 7 * s, 11 * s / 2, true, true},
@@ -85,8 +86,8 @@ func TestRecovery(t *testing.T) {
 		{"broken again in a later window only", "..ee.....e......", 1 * s, 7 * s / 2, 2 * s, true, true},
 		{"first broken in a window that begins at its end", ".........e......", 1 * s, 4 * s, 5 * s, true, true},
 		{"first broken in a later window", ".........e......", 1 * s, 7 * s / 2, 1 * s, false, true},
-		{"broken again and never good again", "..ee....eeeeeeee", 1 * s, 4 * s, 0, true, false},
-		{"broken again, and the load ends first", "..ee..........e.", 1 * s, 7 * s, 0, true, false},
+		{"broken again and never good again", "..ee....eeeeeeee", 1 * s, 4 * s, 8 * s, true, false},
+		{"broken again, and the load ends first", "..ee..........e.", 1 * s, 7 * s, 7500 * ms, true, false},
 		{"without an end the first hold is the last", "..ee....ee......", 1 * s, forever, 2 * s, true, true},
 		{"in force when no request ends for a while", "..ee..    ......", 1 * s, 4 * s, 2 * s, true, true},
 	} {
@@ -157,7 +158,7 @@ func TestAFaultIsNotBlamedForWhatWasBefore(t *testing.T) {
 		r.ask(max(failing-100, 0), 10*s, 100*ms, 10*ms, failed)
 		r.ask(200-max(failing, 100), max(tc.fails, 10*s), 100*ms, 10*ms, ok)
 		r.rec.planned[0] = 200
-		got := r.judged(t, "recover(slow) < 60s", "residual(slow) < 60s")
+		got := r.judged(t, "recover(slow) < 10s", "residual(slow) < 9s")
 		warned := strings.Contains(strings.Join(got.Warnings, "\n"), "fault slow: the objective was not met already before its injection")
 		noted := strings.Contains(got.Gates[0].Note, gate.BrokenBefore) && strings.Contains(got.Gates[1].Note, gate.BrokenBefore)
 		if text := got.Gates[0].ObservedText(); warned != tc.warning || noted != tc.note || !strings.HasPrefix(text, tc.recover) {
@@ -169,20 +170,24 @@ func TestAFaultIsNotBlamedForWhatWasBefore(t *testing.T) {
 // Of a fault that was to end within the load it is known when the objective held again only when its window has passed since
 // the fault's end, which may come late: a process takes its time to start.
 func TestRecoveryThatTheLoadIsTooShortFor(t *testing.T) {
-	const notKnown = "has nothing to judge: the load ended before it could be known"
+	const notKnown, limit = "has nothing to judge: the load ended before it could be known", "4s"
 	for _, tc := range []struct {
 		name    string
 		ended   time.Duration // of a load of 8 s; the objective's window is 1 s
 		fails   time.Duration // requests do so from 4 s until then
+		limit   string
 		verdict reports.Verdict
 		says    string
 	}{
-		{"ended as planned", 6900 * ms, 6900 * ms, reports.Passed, ""},
-		{"ended a whole window before the load", 7 * s, 7 * s, reports.Passed, ""},
-		{"ended later", 7010 * ms, 7010 * ms, reports.Invalid, "gate recover(f) < 4s " + notKnown},
-		{"ended later, and nothing broke", 7010 * ms, 0, reports.Invalid, "gate recover(f) < 4s " + notKnown},
-		{"ended after the load", 8100 * ms, 8 * s, reports.Invalid, "gate residual(f) < 4s " + notKnown},
-		{"failed for the whole window after its end", 6900 * ms, 8 * s, reports.Failed, "recover(f) < 4s: observed did not happen"},
+		{"ended as planned", 6900 * ms, 6900 * ms, limit, reports.Passed, ""},
+		{"ended a whole window before the load", 7 * s, 7 * s, limit, reports.Passed, ""},
+		{"ended later", 7010 * ms, 7010 * ms, limit, reports.Invalid, "gate recover(f) < 4s " + notKnown},
+		{"ended later, and nothing broke", 7010 * ms, 0, limit, reports.Invalid, "gate recover(f) < 4s " + notKnown},
+		{"ended after the load", 8100 * ms, 8 * s, limit, reports.Invalid, "gate residual(f) < 4s " + notKnown},
+		{"failed for the whole window after its end", 6900 * ms, 8 * s, limit, reports.Failed, "recover(f) < 4s: observed did not happen"},
+		{"and the limit is later than the load's end", 6900 * ms, 8 * s, "4100ms", reports.Invalid, "gate recover(f) < 4100ms " + notKnown},
+		{"failed a little longer", 6900 * ms, 7020 * ms, limit, reports.Invalid, "gate recover(f) < 4s " + notKnown},
+		{"and for a long time already", 6900 * ms, 7020 * ms, "3s", reports.Failed, "recover(f) < 3s: observed did not happen"},
 	} {
 		r := rehearse(plan.Phase{Name: "a", End: 8 * s})
 		f := &faultRun{Fault: &chaos.Fault{ID: "f", At: 4 * s, For: 2900 * ms}, targets: []string{"web-1"}}
@@ -205,7 +210,7 @@ func TestRecoveryThatTheLoadIsTooShortFor(t *testing.T) {
 			r.rec.revert(f, tc.ended)
 		}
 		r.rec.planned[0] = 800
-		got := r.judged(t, "recover(f) < 4s", "residual(f) < 4s", "error_rate <= 60%")
+		got := r.judged(t, "recover(f) < "+tc.limit, "residual(f) < 4s", "error_rate <= 60%")
 		told := strings.Join(append(append([]string{}, got.Reasons...), got.Validity.Reasons...), "\n")
 		if got.Verdict != tc.verdict || !strings.Contains(told, tc.says) {
 			t.Errorf("%s: %s\n%s\nwant %s, saying %q", tc.name, got.Verdict, told, tc.verdict, tc.says)
@@ -462,4 +467,10 @@ func TestEjection(t *testing.T) {
 	check("both", 4*s, 3*s)
 	web2.changes[1].at = 16 * s
 	check("the other left after the fault's end", -1, 2*s+2*ms)
+	r.ask(1, 14*s, 0, 2400*ms, failedAt("web-2", "kill"))
+	check("the other left by a request that the fault had shaped", 6*s, 3*s)
+	web2.changes[1].at = 17 * s
+	check("the other left when the last one of them had ended", -1, 2*s+2*ms)
+	r.s.Topology = &plan.Topology{Groups: []plan.Group{{Health: &health.Config{Timeout: 2 * s}}}}
+	check("the other left by a check that had begun before the end", 7*s, 3*s)
 }

@@ -91,10 +91,16 @@ func (f *figures) length(from, to time.Duration, closed bool) time.Duration {
 	return d
 }
 
+// fault returns a fault's measures. Nothing is known of its recovery when it was to end within the load, which ended sooner than a window
+// of the objective after that.
 func (f *figures) fault(id string) (gate.Fault, bool) {
 	for i, r := range f.p.faults {
 		if r.ID == id && r.injected != nil {
-			return f.impacts[i].Fault, true
+			x := f.impacts[i].Fault
+			if r.watch.ends && len(r.targets) > 0 && (r.ended == nil || *r.ended+f.p.s.Objective.Window > f.p.ended) {
+				x.Recover, x.Residual, x.RecoverOver, x.ResidualOver = nil, nil, 0, 0
+			}
+			return x, true
 		}
 	}
 	return gate.Fault{}, false
@@ -103,23 +109,40 @@ func (f *figures) fault(id string) (gate.Fault, bool) {
 // scaleOut is the slowest scale-out of a group from breach to service; ok is false when none came into service. One that
 // was still under way at the end counts as long as it had taken by then.
 func (f *figures) scaleOut(group string) (slowest time.Duration, ok bool) {
+	f.scaleOuts(group, func(st *stages, until time.Duration, came bool) {
+		d := until - st.breach
+		if f.on == atBest {
+			d = max(d-f.p.stalledBetween(st.breach, until), 0)
+		}
+		slowest, ok = max(slowest, d), ok || came
+	})
+	return slowest, ok
+}
+
+// scaledOutAt is when the last server of a group's scale-outs came into service: what comes then changes none of them. It is the end of the
+// load where one never came, or there was none.
+func (f *figures) scaledOutAt(group string) (last time.Duration) {
+	f.scaleOuts(group, func(_ *stages, until time.Duration, _ bool) { last = max(last, until) })
+	if last == 0 {
+		return f.p.ended
+	}
+	return last
+}
+
+// scaleOuts goes through the servers that scaling added to a group: until when each was on its way, and whether it came into service.
+func (f *figures) scaleOuts(group string, each func(st *stages, until time.Duration, came bool)) {
 	for _, sc := range f.p.scalers {
 		if sc.cfg.Group != group {
 			continue
 		}
 		for _, st := range sc.waterfall {
-			until := f.p.ended
 			if m := f.p.fleet.byID[st.id]; m != nil && m.inServiceAt != nil {
-				until, ok = *m.inServiceAt, true
+				each(st, *m.inServiceAt, true)
+			} else {
+				each(st, f.p.ended, false)
 			}
-			d := until - st.breach
-			if f.on == atBest {
-				d = max(d-f.p.stalledBetween(st.breach, until), 0)
-			}
-			slowest = max(slowest, d)
 		}
 	}
-	return slowest, ok
 }
 
 func (f *figures) facts() *gate.Facts {
@@ -151,21 +174,6 @@ func (p *player) judge(r *reports.Result, all *sides) {
 	failed = p.judgeTheRest(r, all, &excused) || failed
 	p.settleDoubts(r, failed)
 	r.Validity.Valid = len(r.Validity.Reasons) == 0
-}
-
-// scaledLate tells that the scaling that a gate asks about may have come late by this process's own doing; it is empty when it
-// has not.
-func (p *player) scaledLate(g *gate.Gate) string {
-	var late time.Duration
-	for _, sc := range p.scalers {
-		if g.Metric == "scale_out" && g.ID == sc.cfg.Group {
-			late = max(late, p.lookedLate(sc))
-		}
-	}
-	if late == 0 {
-		return ""
-	}
-	return fmt.Sprintf("the load generator's process stood still, and looked at the group up to %v late", late.Round(time.Millisecond))
 }
 
 // hitNothing tells that the fault that a gate is about touched nothing: nothing can be said of it, whatever the gate came to.
@@ -216,7 +224,7 @@ func (p *player) judgeGate(g gate.Gate, on *[len(sides{})]gate.Judgement, all *s
 	case j.Empty:
 		p.doubt("gate %s has nothing to judge: %s", g.Expr, j.Note)
 	default:
-		why = cmp.Or(p.hitNothing(&g), p.unseen(&g, j.Passed, all[asMeasured]), p.lateFor(&g), p.scaledLate(&g), p.otherCourse(&g, all[asMeasured]))
+		why = cmp.Or(p.hitNothing(&g), p.unseen(&g, j.Passed, all[asMeasured]), p.lateFor(&g), p.otherCourse(&g, all[asMeasured]))
 		out.Why = why
 	}
 	if why != "" {

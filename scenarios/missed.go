@@ -78,6 +78,7 @@ func (r *record) missFaults(s *measure.Sample) {
 		return
 	}
 	sent, late := s.SentLate()
+	group := r.groupOf(s)
 	r.scratch = r.scratch[:0]
 	for _, f := range r.scheduled {
 		from, to := f.inForce()
@@ -85,7 +86,7 @@ func (r *record) missFaults(s *measure.Sample) {
 		if end, ok := f.End(); ok && f.ended == nil { // it may have ended, and nobody has told yet
 			beyond = sent >= end
 		}
-		if late <= 0 || sent < from || due >= to || (!beyond && late < leastMissed) {
+		if late <= 0 || sent < from || due >= to || (!beyond && late < leastMissed) || (group != "" && group != f.Select.Group) {
 			continue
 		}
 		r.scratch = append(r.scratch, missedFault{f, f.injected == nil || s.Due < *f.injected, beyond})
@@ -93,6 +94,17 @@ func (r *record) missFaults(s *measure.Sample) {
 	if len(r.scratch) > 0 {
 		s.Missed = r.numberOf(r.scratch)
 	}
+}
+
+// groupOf is the group that a request is for; empty where that is not known.
+func (r *record) groupOf(s *measure.Sample) string {
+	if r.groups != nil {
+		return r.groups.of(s.Seq)
+	}
+	if m := r.fleet.byID[s.Target]; m != nil {
+		return m.Group
+	}
+	return ""
 }
 
 // numberOf returns the number that stands for missed faults in samples and bins, from 1 on. There are few: only faults that
@@ -147,7 +159,7 @@ func (r *record) shortestTimeout(f *faultRun) time.Duration {
 	limits := []time.Duration{r.s.Client.Timeout, r.s.Client.Stages.FirstByte}
 	if r.s.Topology != nil {
 		if g := r.s.Group(f.Select.Group); g != nil {
-			limits = append(limits, g.Timeouts.Response, g.Timeouts.Exchange)
+			limits = append(limits, g.Timeouts.Exchange) // a delay comes before the target has the request, and with that before its response
 		}
 	}
 	shortest := forever
@@ -159,15 +171,12 @@ func (r *record) shortestTimeout(f *faultRun) time.Duration {
 	return shortest
 }
 
-// noteFailure notes which faults that only delay failed a request all the same: it was under way while they were in force,
-// and nothing says that it was for others than their targets.
+// noteFailure notes which faults that only delay may have failed a request all the same.
 func (r *record) noteFailure(s *measure.Sample) {
 	for _, f := range r.faults {
-		if f.kind.Delays == 0 || f.failed || s.TooLate() || s.Done < *f.injected || (f.ended != nil && s.Due >= *f.ended) {
-			continue
+		if f.kind.Delays > 0 && !f.failed && !s.TooLate() {
+			f.failed = f.mayHaveShaped(s)
 		}
-		untold := s.Fault == "" && s.Target == "" && (s.Group == "" || s.Group == f.Select.Group)
-		f.failed = untold || f.caused(s)
 	}
 }
 
@@ -320,7 +329,7 @@ func (p *player) unseen(g *gate.Gate, passed bool, f *figures) string {
 		return ""
 	}
 	for _, r := range p.faults {
-		if r.injected == nil || (aboutAFault(g) && g.ID != r.ID) {
+		if aboutAFault(g) && g.ID != r.ID {
 			continue
 		}
 		if stood, of := p.stoodStill(r, p.judgedBy(g, f)); stood > time.Duration(unseenShare*float64(of)) {
@@ -380,21 +389,11 @@ func (r *record) effect(f *faultRun) (from, to time.Duration) {
 		return from, to
 	}
 	for _, id := range f.targets {
-		m := r.fleet.byID[id]
-		if m == nil {
-			continue
-		}
-		out := false // of service, since the fault was in force
-		for _, c := range m.changes {
-			switch {
-			case c.from == inServiceState && c.at >= *f.injected && c.at < to:
-				out = true
-			case c.to == inServiceState && out:
-				to, out = max(to, c.at), false
+		for _, o := range r.outages(f, id) {
+			if o.back == nil {
+				return from, forever
 			}
-		}
-		if out {
-			return from, forever
+			to = max(to, o.back.at)
 		}
 	}
 	return from, to
@@ -407,7 +406,7 @@ func (r *record) turnFailure(s *measure.Sample) {
 	}
 	sent, late := s.SentLate()
 	for _, f := range r.scheduled {
-		if from, _ := f.inForce(); late > 0 && sent-late < from && sent >= from {
+		if from, _ := f.inForce(); sent-late < from && sent >= from {
 			s.Turned = true
 		}
 	}

@@ -166,6 +166,11 @@ func (r *record) await(s *measure.Sample) bool {
 
 // finish takes in what depends on the request's final attempt.
 func (r *record) finish(s *measure.Sample) {
+	for _, f := range r.faults {
+		if s.Sent > 0 && s.Done > f.lasted && f.mayHaveShaped(s) {
+			f.lasted = s.Done
+		}
+	}
 	if s.Outcome == measure.Failed || s.Outcome == measure.Dropped {
 		if s.Target == "" && r.groups != nil {
 			s.Group = r.groups.of(s.Seq)

@@ -93,35 +93,6 @@ func (sc *scaler) lookAgain(s *plan.Stats) {
 	}
 }
 
-// lookedLate is the longest time for which this process stood still, or was late to look at a group, of those that may have
-// changed how the group was scaled.
-func (p *player) lookedLate(sc *scaler) time.Duration {
-	until := p.ended
-	for i, st := range sc.waterfall { // what comes when the slowest is in service changes no scale-out any more
-		m := p.fleet.byID[st.id]
-		if m == nil || m.inServiceAt == nil {
-			until = p.ended
-			break
-		}
-		if i == 0 {
-			until = 0
-		}
-		until = max(until, *m.inServiceAt)
-	}
-	longest := time.Duration(0)
-	for _, t := range sc.late {
-		if t.at < until {
-			longest = max(longest, t.by)
-		}
-	}
-	for _, s := range p.played.Stalls {
-		if stopped := s.LongestStop(); stopped > sc.tolerated() && s.From < until {
-			longest = max(longest, stopped)
-		}
-	}
-	return longest
-}
-
 // scale decides on a datapoint, and does what follows from it.
 func (p *player) scale(sc *scaler, point autoscale.Datapoint) {
 	now := point.At

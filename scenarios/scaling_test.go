@@ -221,7 +221,7 @@ func TestTicksOfAFrozenPlayer(t *testing.T) {
 		name    string
 		frozen  [2]time.Duration
 		decided float64 // in seconds
-		late    string  // the warning; "" when there is none
+		late    string  // the reason why the gate is not judged; "" when it is
 	}{
 		{"never", [2]time.Duration{}, 5, ""},
 		{"for a moment", [2]time.Duration{4950 * time.Millisecond, 5050 * time.Millisecond}, 5, ""},
@@ -256,9 +256,8 @@ func TestTicksOfAFrozenPlayer(t *testing.T) {
 			t.Errorf("%s: decided at %v s, want %v; %q, last decision at %v ms", tc.name, decided, tc.decided, w.actions, last)
 		}
 		r := judgedScaling(t, p, "scale_out(web) < 2s")
-		text := strings.Join(r.Warnings, "\n")
-		if got := strings.Contains(text, "scaling of group web was looked at"); got != (tc.late != "") || !strings.Contains(text, tc.late) {
-			t.Errorf("%s: warnings %q", tc.name, r.Warnings)
+		if why := r.Gates[0].Why; strings.Contains(why, "group web was looked at") != (tc.late != "") || !strings.Contains(why, tc.late) {
+			t.Errorf("%s: %q", tc.name, why)
 		}
 		if open := !r.Gates[0].Judged; open != (tc.late != "") || r.Validity.Valid == open {
 			t.Errorf("%s: the gate is %+v, reasons %q", tc.name, r.Gates[0], r.Validity.Reasons)
@@ -266,8 +265,8 @@ func TestTicksOfAFrozenPlayer(t *testing.T) {
 	}
 }
 
-// A stall leaves the gates on a group's scaling alone when its servers were in service by then, and one that stands for
-// several counts by the longest of them.
+// A gate on a group's scale-outs is open when what moved one of them may be the load generator's doing, and not for what came when all
+// were in service. A stall that stands for several counts by the longest of them.
 func TestStallsThatChangeNoScaleOut(t *testing.T) {
 	const tolerated = 100 * ms
 	stall := func(from, stopped time.Duration) measure.Stall {
@@ -277,44 +276,40 @@ func TestStallsThatChangeNoScaleOut(t *testing.T) {
 		return measure.Stall{From: from, Resumed: to, To: to, Stopped: stopped, Ran: to - from - stopped, Longest: longest}
 	}
 	for name, tc := range map[string]struct {
-		servers []time.Duration // when each came into service, decided on 3 s before; 0: it never did
+		servers []time.Duration // when each came into service, decided on 3 s before
 		stalls  []measure.Stall
 		ticks   []lateTick
-		want    time.Duration
+		open    bool
 	}{
-		"before the first scale-out":       {[]time.Duration{10 * s}, []measure.Stall{stall(2*s, 300*ms)}, nil, 300 * ms},
-		"before it is in service":          {[]time.Duration{10 * s}, []measure.Stall{stall(9900*ms, 300*ms)}, nil, 300 * ms},
-		"when it is in service":            {[]time.Duration{10 * s}, []measure.Stall{stall(10*s, 300*ms)}, nil, 0},
-		"before the last of two":           {[]time.Duration{10 * s, 14 * s}, []measure.Stall{stall(12*s, 300*ms)}, nil, 300 * ms},
-		"the last one was sooner":          {[]time.Duration{14 * s, 10 * s}, []measure.Stall{stall(12*s, 300*ms)}, nil, 300 * ms},
-		"after both":                       {[]time.Duration{10 * s, 14 * s}, []measure.Stall{stall(15*s, 300*ms)}, nil, 0},
-		"one never came":                   {[]time.Duration{10 * s, 0}, []measure.Stall{stall(15*s, 300*ms)}, nil, 300 * ms},
-		"there was none":                   {nil, []measure.Stall{stall(15*s, 300*ms)}, nil, 300 * ms},
-		"tolerated":                        {[]time.Duration{10 * s}, []measure.Stall{stall(2*s, tolerated)}, nil, 0},
-		"a late tick before it":            {[]time.Duration{10 * s}, nil, []lateTick{{9 * s, 200 * ms}}, 200 * ms},
-		"a late tick after it":             {[]time.Duration{10 * s}, nil, []lateTick{{11 * s, 200 * ms}}, 0},
-		"late ticks on both sides":         {[]time.Duration{10 * s}, nil, []lateTick{{9 * s, 200 * ms}, {11 * s, 500 * ms}}, 200 * ms},
-		"one for several, of which one":    {[]time.Duration{10 * s}, []measure.Stall{joined(s, 8*s, 700*ms, 300*ms)}, nil, 300 * ms},
-		"one for several, which are short": {[]time.Duration{10 * s}, []measure.Stall{joined(s, 8*s, 700*ms, 20*ms)}, nil, 0},
-		"one for several, after it":        {[]time.Duration{10 * s}, []measure.Stall{joined(11*s, 18*s, 700*ms, 300*ms)}, nil, 0},
+		"before the decision":              {[]time.Duration{10 * s}, []measure.Stall{stall(6500*ms, 300*ms)}, nil, true},
+		"long before it":                   {[]time.Duration{10 * s}, []measure.Stall{stall(2*s, 300*ms)}, nil, false},
+		"when a server is on its way":      {[]time.Duration{10 * s}, []measure.Stall{stall(8*s, 300*ms)}, nil, false},
+		"before the second decision":       {[]time.Duration{10 * s, 14 * s}, []measure.Stall{stall(10900*ms, 300*ms)}, nil, true},
+		"the second one was sooner":        {[]time.Duration{14 * s, 10 * s}, []measure.Stall{stall(10900*ms, 300*ms)}, nil, true},
+		"when all are in service":          {[]time.Duration{10 * s}, []measure.Stall{stall(10*s, 300*ms)}, nil, false},
+		"there was no scale-out":           {nil, []measure.Stall{stall(15*s, 300*ms)}, nil, false},
+		"tolerated":                        {[]time.Duration{10 * s}, []measure.Stall{stall(6500*ms, tolerated)}, nil, false},
+		"a late tick before it":            {[]time.Duration{10 * s}, nil, []lateTick{{9 * s, 200 * ms}}, true},
+		"a late tick after it":             {[]time.Duration{10 * s}, nil, []lateTick{{11 * s, 200 * ms}}, false},
+		"late ticks on both sides":         {[]time.Duration{10 * s}, nil, []lateTick{{9 * s, 200 * ms}, {11 * s, 500 * ms}}, true},
+		"a late tick without a scale-out":  {nil, nil, []lateTick{{9 * s, 200 * ms}}, true},
+		"one for several, of which one":    {[]time.Duration{10 * s}, []measure.Stall{joined(s, 8*s, 700*ms, 300*ms)}, nil, true},
+		"one for several, which are short": {[]time.Duration{10 * s}, []measure.Stall{joined(s, 8*s, 700*ms, 20*ms)}, nil, false},
+		"one for several, after it":        {[]time.Duration{10 * s}, []measure.Stall{joined(11*s, 18*s, 700*ms, 300*ms)}, nil, false},
 	} {
 		r := open(20 * s)
 		sc := &scaler{cfg: &plan.Scaling{Group: "web", Timing: autoscale.Timing{MetricPeriod: s}}, late: tc.ticks}
 		r.scalers, r.played.Stalls = []*scaler{sc}, tc.stalls
 		for i, at := range tc.servers {
 			m := r.fleet.member(plan.Target{ID: fmt.Sprintf("web-%d", i+1), Group: "web"})
-			if sc.waterfall = append(sc.waterfall, &stages{id: m.ID, breach: 3 * s, decided: 3 * s}); at > 0 {
-				m.inServiceAt = &at
-			}
-		}
-		if got := r.lookedLate(sc); got != tc.want {
-			t.Errorf("%s: %v, want %v", name, got, tc.want)
+			m.inServiceAt, m.changes = &at, []change{{at: at, from: "initial", to: inServiceState}}
+			sc.waterfall, sc.scaled = append(sc.waterfall, &stages{id: m.ID, breach: at - 3*s, decided: at - 3*s}), append(sc.scaled, at-3*s)
 		}
 		g, err := gate.Parse("scale_out(web) < 60s")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if told := r.scaledLate(&g); (told != "") != (tc.want > 0) {
+		if told := r.otherCourse(&g, &figures{p: r.player, otherCourse: r.firstCourseChange()}); (told != "") != tc.open {
 			t.Errorf("%s: %q", name, told)
 		}
 	}

@@ -3,7 +3,6 @@ package scenarios
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
@@ -43,11 +42,6 @@ func (p *player) validity(r *reports.Result, judged *measure.Tally) {
 	}
 	if p.played.CPU > cpuLimit && !p.s.HasClosed() { // a closed loop takes what it can get
 		p.warn("the generator used %.0f %% of the CPU it may use: above %.0f %% it is likely to be late", p.played.CPU*100, cpuLimit*100)
-	}
-	for _, sc := range p.scalers {
-		if d := p.lookedLate(sc); d > 0 {
-			p.warn("scaling of group %s was looked at up to %v late: the load generator's process stood still, and the group may have been scaled otherwise than without that", sc.cfg.Group, d.Round(time.Millisecond))
-		}
 	}
 	if n := judged.Errors[measure.Resources]; n > 0 {
 		p.warn("%s failed because the load generator's machine had no port, descriptor or memory left for a connection, which says nothing about the system: raise ulimit -n, or lower client.connections", reports.Plural(int64(n), "request"))
@@ -138,8 +132,8 @@ func (p *player) distrustFigures(r *reports.Result, all *sides) {
 	if b := r.Validity.Bracket; b != nil && p.apart(r, b.UpperMS, b.LowerMS) {
 		p.doubt("the generator itself was late or stood still: p%.5g is %s as measured, and %s without that time", b.Percentile, reports.Quantity(b.UpperMS, "ms"), reports.Quantity(b.LowerMS, "ms"))
 	}
-	if t := measured.otherCourse; t != nil {
-		p.doubt("%s", t)
+	if why := p.otherCourse(&gate.Gate{}, measured); why != "" {
+		p.doubt("%s", why)
 	}
 	p.distrustPhases(r)
 	up, low := measured.judged, lower.judged

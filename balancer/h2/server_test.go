@@ -230,6 +230,7 @@ func live() int {
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
 }
+
 // What can't be made an answer of HTTP/2 is not the client's failure.
 func TestUnpassableAnswers(t *testing.T) {
 	for name, text := range map[string]string{"head": "garbage\r\n\r\n", "body": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"} {

@@ -103,7 +103,11 @@ func facts(ok, failed int) *Facts {
 	return &Facts{
 		Window: func(name, _ string) (Window, bool) { return Window{tally, 10}, name != "never" },
 		Fault: func(id string) (Fault, bool) {
-			return Fault{Recover: &d, Residual: &d, Lost: 4, Broken: id != "harmless", Before: id == "second", Empty: id == "idle", Unended: id == "unended"}, id != "later"
+			x := Fault{Recover: &d, Residual: &d, Lost: 4, Broken: id != "harmless", Before: id == "second", Empty: id == "idle"}
+			if id == "broken" {
+				x.Recover, x.Residual, x.RecoverOver, x.ResidualOver = nil, nil, 4*time.Second, time.Second
+			}
+			return x, id != "later"
 		},
 		Imbalance: func() (float64, bool) { return .1, true },
 		ScaleOut:  func(string) (time.Duration, bool) { return 0, false },
@@ -134,9 +138,13 @@ func TestJudge(t *testing.T) {
 		{"status(503) < 1%", 0, 0, false, false, true},
 		{"lost(idle) < 5", 10, 0, false, false, true},
 		{"recover(idle) < 5s", 10, 0, false, false, true},
-		{"recover(unended) < 5s", 10, 0, false, false, true},
-		{"residual(unended) < 5s", 10, 0, false, false, true},
-		{"lost(unended) < 5", 10, 0, true, true, false},
+		{"recover(broken) < 5s", 10, 0, false, false, true}, // it may have held again just after the load
+		{"recover(broken) <= 4s", 10, 0, false, false, true},
+		{"recover(broken) < 4s", 10, 0, false, false, false},
+		{"recover(broken) > 5s", 10, 0, false, false, true},
+		{"residual(broken) < 2s", 10, 0, false, false, true},
+		{"residual(broken) < 1s", 10, 0, false, false, false},
+		{"lost(broken) < 5", 10, 0, true, true, false},
 		{"eject(later) < 5s", 10, 0, false, false, false},
 		{"p99 < 1s", 0, 0, false, false, true}, // no data is never a pass
 		{"error_rate < 1%", 0, 0, false, false, true},
@@ -335,7 +343,9 @@ func TestNotesOnRecovery(t *testing.T) {
 		}
 	}
 	never := facts(1, 0)
-	never.Fault = func(string) (Fault, bool) { return Fault{Broken: true, Before: true}, true }
+	never.Fault = func(string) (Fault, bool) {
+		return Fault{Broken: true, Before: true, RecoverOver: 6 * time.Second}, true
+	}
 	g, err := Parse("recover(kill) < 6s")
 	if err != nil {
 		t.Fatal(err)
@@ -343,7 +353,7 @@ func TestNotesOnRecovery(t *testing.T) {
 	if j := g.Judge(never); j.Passed || j.Happened || j.Note != BrokenBefore {
 		t.Errorf("without a recovery: %+v", j)
 	}
-	never.Fault = func(string) (Fault, bool) { return Fault{}, true }
+	never.Fault = func(string) (Fault, bool) { return Fault{RecoverOver: 6 * time.Second}, true }
 	if j := g.Judge(never); j.Passed || j.Happened || j.Note != "" {
 		t.Errorf("without a recovery, and without a breach: %+v", j)
 	}

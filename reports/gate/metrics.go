@@ -41,7 +41,9 @@ type Fault struct {
 	Broken                           bool // the objective broke at all
 	Before                           bool // and was not met already over the window that ends at the injection
 	Empty                            bool // its window holds no request: nothing can be said
-	Unended                          bool // it was to end within the load, which ended sooner than a window of the objective after that
+
+	// Without Recover or Residual: it took so long at least, as far as the load tells.
+	RecoverOver, ResidualOver time.Duration
 }
 
 var (
@@ -251,14 +253,16 @@ func faultMetric(name, doc string, of func(Fault) *time.Duration) metric {
 	}}
 }
 
-// recoveryMetric is a metric on when the objective held again. That is known when the window of the objective that begins at
-// the fault's end has passed.
-func recoveryMetric(name, doc string, of func(Fault) *time.Duration) metric {
-	m := faultMetric(name, doc, of)
+// recoveryMetric is a metric on when the objective held again. Where it did not the gate has failed only when its limit had passed
+// before the load ended.
+func recoveryMetric(name, doc string, of func(Fault) (*time.Duration, time.Duration)) metric {
+	m := faultMetric(name, doc, func(f Fault) *time.Duration { d, _ := of(f); return d })
 	value := m.value
 	m.value = func(f *Facts, g Gate) (float64, error) {
-		if ft, err := f.faultOf(g); err == nil && ft.Unended {
-			return 0, errUnended
+		if ft, err := f.faultOf(g); err == nil {
+			if d, over := of(ft); d == nil && (g.Op[0] == '>' || compare(ms(over), g.Op, g.Limit)) {
+				return 0, errUnended
+			}
 		}
 		return value(f, g)
 	}
@@ -267,7 +271,7 @@ func recoveryMetric(name, doc string, of func(Fault) *time.Duration) metric {
 
 // recoverMetric passes with 0 when the objective never broke, and says so.
 func recoverMetric() metric {
-	m := recoveryMetric("recover", "from injection until the objective held again, for good if the fault ends; 0 when it never broke", func(f Fault) *time.Duration { return f.Recover })
+	m := recoveryMetric("recover", "from injection until the objective held again, for good if the fault ends; 0 when it never broke", func(f Fault) (*time.Duration, time.Duration) { return f.Recover, f.RecoverOver })
 	m.note = func(f *Facts, g Gate) string {
 		if ft, err := f.faultOf(g); err == nil && !ft.Broken && ft.Recover != nil {
 			return "the objective did not break"
@@ -278,7 +282,7 @@ func recoverMetric() metric {
 }
 
 func residualMetric() metric {
-	m := recoveryMetric("residual", "from the fault's end until the objective held again for good", func(f Fault) *time.Duration { return f.Residual })
+	m := recoveryMetric("residual", "from the fault's end until the objective held again for good", func(f Fault) (*time.Duration, time.Duration) { return f.Residual, f.ResidualOver })
 	m.note = noteBefore
 	return m
 }
