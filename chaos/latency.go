@@ -10,7 +10,7 @@ import (
 
 var latency = spec.Kind[Kind]{
 	Entry: spec.Entry{
-		Name: "latency", Doc: "delays exchanges before they reach the target",
+		Name: "latency", Doc: "delays exchanges before they reach the target; to the balancer the target says nothing meanwhile, so that the delay counts against timeouts.response",
 		Params: []spec.Param{
 			{Name: "delay", Type: spec.Duration, Required: true, Above: true, Max: 600, Doc: "the mean delay"},
 			{Name: "jitter", Type: spec.Duration, Default: "0s", Max: 600, Doc: "the delay is uniform within ± this; not more than the delay"},

@@ -157,9 +157,12 @@ func (r *record) canFail(f *faultRun) bool {
 // shortestTimeout is the shortest time after which somebody gives up a request to a fault's targets.
 func (r *record) shortestTimeout(f *faultRun) time.Duration {
 	limits := []time.Duration{r.s.Client.Timeout, r.s.Client.Stages.FirstByte}
+	if retry := r.s.Client.Retry; retry != nil {
+		limits = append(limits, retry.Timeout)
+	}
 	if r.s.Topology != nil {
 		if g := r.s.Group(f.Select.Group); g != nil {
-			limits = append(limits, g.Timeouts.Exchange) // a delay comes before the target has the request, and with that before its response
+			limits = append(limits, g.Timeouts.Response, g.Timeouts.Exchange)
 		}
 	}
 	shortest := forever

@@ -410,7 +410,7 @@ func TestWhatMissesADelayHasNotFailed(t *testing.T) {
 		"half of the timeout":     {s, 0, nil, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
 		"with its jitter":         {900 * ms, 100 * ms, nil, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
 		"nearly":                  {900 * ms, 99 * ms, nil, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Passed, ""},
-		"the target's response":   {300 * ms, 0, func(r *rehearsal, _ *faultRun) { r.s.Topology.Groups[0].Timeouts.Response = 500 * ms }, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Passed, ""}, // which begins after the delay
+		"the target's response":   {300 * ms, 0, func(r *rehearsal, _ *faultRun) { r.s.Topology.Groups[0].Timeouts.Response = 500 * ms }, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
 		"the target's exchange":   {300 * ms, 0, func(r *rehearsal, _ *faultRun) { r.s.Topology.Groups[0].Timeouts.Exchange = 600 * ms }, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
 		"the client's first byte": {300 * ms, 0, func(r *rehearsal, _ *faultRun) { r.s.Client.Stages.FirstByte = 600 * ms }, nil, 3 * s, 5 * s, []string{"error_rate < 8%"}, reports.Invalid, "if 200 requests had failed"},
 		"a target was taken out of service by it": {300 * ms, 0, func(r *rehearsal, _ *faultRun) {

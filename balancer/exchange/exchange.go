@@ -83,6 +83,7 @@ type Exchange struct {
 	began     time.Duration // when that began
 	asked     time.Duration // when its exchange with the target did: a fault's delay comes before it
 	took      time.Duration // by the target, to the head of its answer or to its failure
+	delay     time.Duration // by faults, of the attempt; it counts as time in which the target says nothing
 	delayed   time.Duration // by faults, in all attempts
 	status    int           // of a fault, in the target's place; 0 for none
 	queued    bool          // it waits for a target with room
@@ -286,9 +287,9 @@ func (x *Exchange) begin(now time.Duration, t *group.Target) Step {
 	}
 	x.touch = chaos.Exchange{Target: t.ID, Seq: x.pick.Seq, Attempt: x.pick.Attempt}
 	e := x.s.Touch(&x.touch)
-	x.status, x.trace = e.Status, Trace{x.pick.Attempt + 1, t.ID, e.Fault}
+	x.status, x.delay, x.trace = e.Status, e.Delay, Trace{x.pick.Attempt + 1, t.ID, e.Fault}
 	if e.Delay > 0 {
-		return Step{Do: Wait, Until: x.before(now + e.Delay)}
+		return Step{Do: Wait, Until: x.before(now + min(e.Delay, x.timeouts.Response))}
 	}
 	return x.ask(now)
 }
@@ -299,6 +300,9 @@ func (x *Exchange) ask(now time.Duration) Step {
 	x.delayed += now - x.began
 	if x.late(now) { // in the queue, or by a fault's delay
 		return x.broken(now, &Event{Kind: Failed, Ending: OverTime, Reason: "the exchange has taken too long"})
+	}
+	if x.delay >= x.timeouts.Response { // to the balancer, a slow way to a target is a target that says nothing
+		return x.broken(now, &Event{Kind: Failed, Ending: Silent, Sent: true, Reason: "a fault has delayed it for longer than a response may take"})
 	}
 	if x.status == 0 {
 		return Step{Do: Connect, Target: x.target}
@@ -322,7 +326,7 @@ func (x *Exchange) Next(now time.Duration, e Event) Step {
 	case Waited:
 		return x.ask(now)
 	case Connected:
-		return Step{Do: Converse, Idle: x.timeouts.Response}
+		return Step{Do: Converse, Idle: x.timeouts.Response - x.delay}
 	case Head:
 		return x.head(now, &e)
 	case Complete:
@@ -384,7 +388,7 @@ func (x *Exchange) head(now time.Duration, e *Event) Step {
 	if status == switchingProtocols {
 		return Step{Do: Tunnel, Target: x.target}
 	}
-	return Step{Do: Forward, Target: x.target, Status: status, Cookie: x.sticks()}
+	return Step{Do: Forward, Target: x.target, Status: status, Cookie: x.sticks(), Idle: x.timeouts.Response}
 }
 
 // switchingProtocols is the status of an answer that another protocol follows (RFC 9110, 15.2.2).

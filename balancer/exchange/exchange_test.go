@@ -28,7 +28,7 @@ type pool struct {
 
 func (p *pool) Members() *group.Group { return p.g }
 func (p *pool) Queued() bool          { return p.queued }
-func (p *pool) Timeouts() Timeouts    { return Timeouts{Exchange: p.timeout} }
+func (p *pool) Timeouts() Timeouts    { return Timeouts{Response: DefaultResponse, Exchange: p.timeout} }
 
 func (p *pool) Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, reason string) {
 	p.g.Release(now, t, o, took)
@@ -464,7 +464,7 @@ type quiet struct{ g *group.Group }
 
 func (p *quiet) Members() *group.Group { return p.g }
 func (p *quiet) Queued() bool          { return false }
-func (p *quiet) Timeouts() Timeouts    { return Timeouts{} }
+func (p *quiet) Timeouts() Timeouts    { return Timeouts{Response: DefaultResponse} }
 
 func (p *quiet) Release(now time.Duration, t *group.Target, o group.Outcome, took time.Duration, _ string) {
 	p.g.Release(now, t, o, took)

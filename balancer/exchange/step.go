@@ -20,7 +20,7 @@ const (
 	Wait               // let the time pass until Until: Waited or Left follows
 	Connect            // connect to Target: Connected, Failed or Left follows
 	Converse           // send the request and read the answer's head, which may let nothing come for Idle: Head or Failed follows
-	Forward            // pass the answer on, whose status is Status: Complete or Failed follows. An answer in the target's place is Injected
+	Forward            // pass the answer on, whose status is Status, and of which nothing may come for Idle: Complete or Failed follows. An answer in the target's place is Injected
 	Tunnel             // pass on that the protocol changes, and then what either side says: Complete or Failed follows
 	Cut                // end the answer, of which something went to the client, so that it is not taken for whole; final
 	End                // nothing is left to be done, but for ending the connection of a client that has gone or stalled, for Cause; final
@@ -39,7 +39,7 @@ type Step struct {
 	Injected bool
 	Cookie   bool // of a Forward: the client is to stick to Target
 	Until    time.Duration
-	Idle     time.Duration // also between two pieces of the answer
+	Idle     time.Duration
 	Max      int
 }
 

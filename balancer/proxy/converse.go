@@ -130,6 +130,7 @@ func (x *driver) forward(step *exchange.Step) exchange.Event {
 		}
 		return exchange.Event{Kind: exchange.Complete}
 	}
+	x.u.patience = step.Idle
 	if err := x.answer(step); err != nil {
 		return x.broken(err)
 	}
