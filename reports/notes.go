@@ -36,8 +36,8 @@ func (r *Result) reconnectNote() string {
 	if float64(t.Reconnects) <= reconnectShare*float64(t.Sent) {
 		return ""
 	}
-	return fmt.Sprintf("%d of the %d requests that were sent (%s) had to be sent again, because the server closed the connection just as they were sent: a client that does not send again sees errors",
-		t.Reconnects, t.Sent, percent(float64(t.Reconnects)/float64(t.Sent)))
+	return fmt.Sprintf("%d of the %d requests that were sent (%s) had to be sent again, because the server closed the connection just as they were sent: a client that does not send again sees errors; gate resent < %.0f%% judges this",
+		t.Reconnects, t.Sent, percent(float64(t.Reconnects)/float64(t.Sent)), 100*reconnectShare)
 }
 
 // attemptsText says how often the client tried, and after which failures again; "" when it tried each request once.

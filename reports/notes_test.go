@@ -90,6 +90,9 @@ func TestReconnectsAreTold(t *testing.T) {
 			if got := strings.Contains(text, "8 of the 700 requests that were sent (1.14 %) had to be sent again"); got != tc.noted {
 				t.Errorf("%s with %d: noted %v", name, tc.again, got)
 			}
+			if got := strings.Contains(strings.NewReplacer("&lt;", "<", `\u003c`, "<", `\<`, "<").Replace(text), "gate resent < 1% judges this"); got != tc.noted {
+				t.Errorf("%s with %d: names the gate %v", name, tc.again, got)
+			}
 		}
 	}
 	r := fixture(t)

@@ -67,6 +67,8 @@ func Classify(err error, stage Stage, s *measure.Sample, c *attempt.Config) (mea
 	switch {
 	case socket.NoResources(err):
 		class = measure.Resources
+	case socket.BacklogFull(err): // before limits of time: the error's number counts as one
+		return measure.Refused, err.Error() + ": the server does not accept, and its backlog is full"
 	case errors.As(err, &dns):
 		class = measure.DNS
 	case errors.As(err, &waited) && waited.Timeout(), is(context.DeadlineExceeded, os.ErrDeadlineExceeded):

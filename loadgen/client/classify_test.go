@@ -23,6 +23,7 @@ func TestClasses(t *testing.T) {
 		{dial("socket", syscall.EMFILE), measure.Resources},
 		{dial("connect", syscall.EADDRNOTAVAIL), measure.Resources}, // no port: an address of this machine leads there
 		{dial("connect", syscall.EAGAIN), measure.Resources},
+		{&net.OpError{Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: "s", Net: "unix"}, Err: os.NewSyscallError("connect", syscall.EAGAIN)}, measure.Refused},
 		{&net.DNSError{Name: "web", Err: "dial udp 127.0.0.53:53: socket: too many open files"}, measure.Resources},
 		{&net.DNSError{Name: "web", Err: "no such host", IsNotFound: true}, measure.DNS},
 		{dial("connect", syscall.ECONNREFUSED), measure.Refused},

@@ -66,16 +66,34 @@ func (s *Sample) Service() time.Duration { return s.Done - s.Sent }
 // Lag is the generator's lateness.
 func (s *Sample) Lag() time.Duration { return s.Offered - s.Due }
 
-// turnShare is the least share of its time that the generator must have taken for a failure to be its doing: with a
-// small delay less, a request that fails after seconds would have failed all the same.
-const turnShare = .05
+const (
+	// turnShare is the least share of its time that the generator must have taken for a failure to be its doing: with a
+	// small delay less, a request that fails after seconds would have failed all the same.
+	turnShare = .05
+	// leastBurst is the least delay behind which requests pile up: in less, 5 of them are due at 1,000/s, as many as may well come
+	// together by chance.
+	leastBurst = 5 * time.Millisecond
+)
 
 // MayBeTurned reports whether a request may have failed because the generator itself delayed it, or failed for what its machine lacks.
 func (s *Sample) MayBeTurned() bool {
 	if s.Class == Resources || s.Turned {
 		return true
 	}
-	return s.Stalled > 0 && float64(s.Stalled) >= turnShare*float64(s.Response())
+	return s.mayCause(s.Class)
+}
+
+// mayCause reports whether the generator's own delay of a request may have made it, or an attempt of it, fail in such a way.
+//
+// A request whose time ran out may have had enough of it without the delay, however short that was. What was answered, refused or broken
+// off fails because of the system's state when it comes, for which a small delay of its own does not matter: only requests that are held
+// back together, and then come as a burst, change that state. Otherwise a system that refuses everything at once would not have failed
+// whenever the generator is late by more than a twentieth of such an answer's time.
+func (s *Sample) mayCause(c Class) bool {
+	if s.Stalled <= 0 || float64(s.Stalled) < turnShare*float64(s.Response()) {
+		return false
+	}
+	return c.outOfTime() || s.Stalled >= leastBurst
 }
 
 // TooLate reports whether the generator itself offered a request so late that it was of no use any more: it was never sent,
@@ -129,6 +147,12 @@ const (
 	NoConnection     Class = "no_connection"       // the class of every dropped request
 	Other            Class = "other"
 )
+
+// outOfTime reports whether a request that fails so had reached a limit of the client's. A handshake that takes too long has the class of
+// one that fails, and counts as that.
+func (c Class) outOfTime() bool {
+	return c == ConnectTimeout || c == FirstByteTimeout || c == Timeout || c == NoConnection
+}
 
 // ClassOfStatus classifies an answer: statuses from 400 on are failures.
 func ClassOfStatus(status int) Class {

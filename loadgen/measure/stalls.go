@@ -35,11 +35,12 @@ type Stall struct {
 	// one stands for. It is 0 when it stands for itself.
 	Ran time.Duration
 
-	// Longest is the longest Stopped of the stalls that this one stands for; 0 when it stands for itself.
+	// Longest is the longest time of Stopped in which the generator did not run in between, or not for long enough to work off what
+	// waited for it; 0 when all of Stopped was such a time.
 	Longest time.Duration
 }
 
-// LongestStop is the longest time for which the generator stood still in one of the stalls that this one stands for.
+// LongestStop is the longest time for which the generator stood still at once: what it then sends together is at most what was due in it.
 func (s *Stall) LongestStop() time.Duration {
 	if s.Longest > 0 {
 		return s.Longest
@@ -113,6 +114,7 @@ type StallLedger struct {
 	most   int           // of them are kept
 	latest time.Duration // length of what was added last; of the longest that told of the same stall
 	ended  time.Duration // until then it is known for how long the generator did not run
+	single time.Duration // how much of that it did not run without a pause in which it could work off what waited
 	watch  int           // beats for which a burst behind the last stall may still show
 	burst  bool          // it drains
 	calm   float64       // more requests in flight than that are a burst
@@ -195,20 +197,21 @@ func (l *StallLedger) add(from, to time.Duration, cause StallCause) {
 	n, before := len(l.stalls), l.latest
 	l.latest = to - from
 	stopped := max(to-max(from, l.ended), 0) // what was told twice counts once
+	goesOn := from <= l.ended || float64(from-l.ended) < workShare*float64(before)
 	l.ended = max(l.ended, to)
 	switch {
 	case n > 0 && l.stalls[n-1].To >= from: // it goes on, or stands there already
 		l.latest = max(l.latest, before)
 		last := &l.stalls[n-1]
 		begin := min(last.From, max(from, last.From-l.gapBefore(n-1)))
-		last.Stopped += last.From - begin + stopped
+		l.stop(last.From-begin+stopped, goesOn)
 		last.From = begin
 		last.Resumed = max(last.Resumed, to)
 		last.To = max(last.To, last.Resumed)
 		l.limit = max(l.limit, limit)
 	case l.burst, n > 0 && float64(from-l.stalls[n-1].To) < workShare*float64(before): // the burst of the one before goes on
 		l.stalls[n-1].To = to
-		l.stalls[n-1].Stopped += stopped
+		l.stop(stopped, goesOn)
 		l.limit = max(l.limit, limit)
 	default:
 		most := int64(0)
@@ -217,11 +220,25 @@ func (l *StallLedger) add(from, to time.Duration, cause StallCause) {
 		}
 		l.calm = float64(most) + burstDeviations*math.Sqrt(float64(max(most, 1)))
 		l.stalls = append(l.stalls, l.after(Stall{From: from, Resumed: to, To: to, Cause: cause, Stopped: stopped}))
-		l.limit = limit
+		l.limit, l.single = limit, stopped
 	}
 	l.watch = burstBeats
 	if len(l.stalls) > l.most {
 		l.join()
+	}
+}
+
+// stop adds time in which the generator did not run to the last stall: more of its latest stop, or another one.
+func (l *StallLedger) stop(d time.Duration, goesOn bool) {
+	last := &l.stalls[len(l.stalls)-1]
+	longest := last.LongestStop()
+	if !goesOn {
+		l.single = 0
+	}
+	l.single += d
+	last.Stopped += d
+	if last.Longest = max(longest, l.single); last.Longest == last.Stopped {
+		last.Longest = 0
 	}
 }
 

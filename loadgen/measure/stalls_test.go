@@ -29,6 +29,10 @@ func TestLedger(t *testing.T) {
 			return 5
 		}
 	}
+	several := func(longest time.Duration, list []Stall) []Stall {
+		list[0].Longest = longest * ms
+		return list
+	}
 	stalls := func(at ...time.Duration) (out []Stall) {
 		for i := 0; i < len(at); i += 4 {
 			out = append(out, Stall{From: at[i] * ms, Resumed: at[i+1] * ms, To: at[i+2] * ms, Cause: Paused, Stopped: at[i+3] * ms})
@@ -45,11 +49,12 @@ func TestLedger(t *testing.T) {
 		"frozen, nothing behind it": {calm, [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 300, 198)},
 		"frozen, a burst behind it": {burst(350 * ms), [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 348, 198)},
 		"a burst that never drains": {burst(time.Hour), [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 1090, 198)},
-		"frozen again in the burst": {burst(800 * ms), [][2]time.Duration{{100 * ms, 300 * ms}, {400 * ms, 500 * ms}}, stalls(102, 300, 798, 296)},
-		"a hiccup in the burst":     {burst(800 * ms), [][2]time.Duration{{100 * ms, 300 * ms}, {400 * ms, 406 * ms}}, stalls(102, 300, 798, 202)},
+		"frozen again in the burst": {burst(800 * ms), [][2]time.Duration{{100 * ms, 300 * ms}, {400 * ms, 500 * ms}}, several(198, stalls(102, 300, 798, 296))},
+		"a hiccup in the burst":     {burst(800 * ms), [][2]time.Duration{{100 * ms, 300 * ms}, {400 * ms, 406 * ms}}, several(198, stalls(102, 300, 798, 202))},
 		"frozen twice":              {calm, [][2]time.Duration{{100 * ms, 300 * ms}, {500 * ms, 510 * ms}}, stalls(102, 300, 300, 198, 502, 510, 510, 8)},
 		"hardly any time between":   {calm, [][2]time.Duration{{100 * ms, 195 * ms}, {200 * ms, 295 * ms}, {300 * ms, 395 * ms}}, stalls(102, 195, 395, 281)},
 		"some time between":         {calm, [][2]time.Duration{{100 * ms, 195 * ms}, {230 * ms, 295 * ms}}, stalls(102, 195, 195, 93, 231, 295, 295, 64)},
+		"longer in the burst":       {burst(800 * ms), [][2]time.Duration{{100 * ms, 300 * ms}, {400 * ms, 450 * ms}, {480 * ms, 790 * ms}}, several(308, stalls(102, 300, 798, 198+48+308))},
 		"a few more than before":    {func(t time.Duration) int64 { return 5 + int64(t/(300*ms))*6 }, [][2]time.Duration{{100 * ms, 300 * ms}}, stalls(102, 300, 300, 198)},
 	} {
 		l := NewStallLedger(2*ms, ms)
@@ -90,6 +95,48 @@ func TestStallsToldOfInAShortLook(t *testing.T) {
 	l.Beat(298*ms, 5)
 	if got := l.Stalls(); len(got) != 1 || got[0].From != 100*ms || got[0].To != 298*ms {
 		t.Errorf("%v", got)
+	}
+}
+
+// Short stops while much is in flight, such as beside a fault that makes answers slow, are one stretch in which bursts drain. What is sent
+// together after each of them is what was due in it alone.
+func TestShortStopsAreNoLongOne(t *testing.T) {
+	var short [][2]time.Duration
+	for at := 200 * ms; at < 1400*ms; at += 20 * ms {
+		short = append(short, [2]time.Duration{at, at + 7*ms})
+	}
+	l := NewStallLedger(2*ms, ms)
+	heart(l, 1400*ms, func(at time.Duration) int64 { return 5 + 95*int64(min(at/(207*ms), 1)) }, short...)
+	got := l.Stalls()
+	if len(got) != 1 || got[0].Stopped < 250*ms {
+		t.Fatalf("no stretch with many stops: %+v", got)
+	}
+	if stop := got[0].LongestStop(); stop < 4*ms || stop > 8*ms {
+		t.Errorf("of stops of 5 ms each, %v in all, the longest took %v", got[0].Stopped, stop)
+	}
+}
+
+// Of a control group's throttling a whole look counts, and looks without a pause between them are one stop; what comes later in the same
+// burst is another.
+func TestThrottlingInLooksInARowIsOneStop(t *testing.T) {
+	l := NewStallLedger(2*ms, ms)
+	total := time.Duration(0)
+	for at := time.Duration(0); at <= 400*ms; at += 2 * ms {
+		inFlight := int64(5)
+		if at >= 160*ms {
+			inFlight = 200
+		}
+		l.Beat(at, inFlight)
+		if at%(20*ms) == 0 {
+			if (at > 80*ms && at <= 160*ms) || (at > 200*ms && at <= 220*ms) {
+				total += 10 * ms
+			}
+			l.Throttle(at, total)
+		}
+	}
+	got := l.Stalls()
+	if len(got) != 1 || got[0].Stopped != 100*ms || got[0].LongestStop() != 80*ms {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -73,6 +73,9 @@ type delayed struct {
 	response        Hist     // of successes and of those failures that were not dropped, without the generator's part
 	bad             Hist     // of the other failures, without the generator's part
 	statuses        statuses // of failures that may be its doing
+
+	retried    map[Class]uint64 // failures of attempts that may be its doing, and that the client followed by another one
+	reconnects uint64           // requests that may have been sent again by its doing
 }
 
 // All is the response time of every finished request, failures at the moment the client gave up.
@@ -188,6 +191,14 @@ func (d *delayed) add(s *Sample) {
 	if s.Stalled > 0 {
 		d.n++
 	}
+	for _, c := range s.Retried {
+		if s.mayCause(c) {
+			count(&d.retried, c, 1)
+		}
+	}
+	if s.mayCause(ClosedEarly) {
+		d.reconnects += uint64(s.Reconnect)
+	}
 	switch lower := s.Response() - s.Stalled; {
 	case s.Outcome == Succeeded:
 		d.response.Record(lower)
@@ -207,7 +218,8 @@ func (d *delayed) add(s *Sample) {
 }
 
 // Lower returns the figures as they would be at best had the generator not delayed requests itself: each without the time in
-// which the generator stood still, and each failure that may be its doing as a success, of which the status is not known. The
+// which the generator stood still, and each failure that may be its doing as a success, of which the status is not known, or, of an
+// attempt that was followed by another one, as one that was not made. The
 // truth lies between Lower and the tally where no fault was in force; see Worst. It is the tally itself when none was delayed,
 // and shares its histograms: it is only for reading.
 func (t *Tally) Lower() *Tally {
@@ -220,6 +232,14 @@ func (t *Tally) Lower() *Tally {
 	l.Failed -= d.failed
 	l.Dropped -= d.dropped
 	l.Attempts += d.dropped // each would have been at least one
+	l.Retried = nil
+	for c, n := range t.Retried {
+		l.Attempts -= d.retried[c]
+		if left := n - d.retried[c]; left > 0 {
+			count(&l.Retried, c, left)
+		}
+	}
+	l.Reconnects -= d.reconnects
 	l.Within = t.best
 	l.Response, l.Bad, l.Statuses, l.delayed = d.response, d.bad, t.Statuses.less(d.statuses), nil
 	l.MayBeGood = d.failed + d.dropped
@@ -241,7 +261,8 @@ func (m *Misses) Add(status int, n uint64) {
 }
 
 // Worst returns the figures as they would be had these of its successes failed. It is the tally itself when there are
-// none, and shares its histograms: it is only for reading. Latencies are as measured.
+// none, and shares its histograms: it is only for reading. Latencies are as measured, and so are attempts: nobody knows how often the
+// client would have tried again.
 func (t *Tally) Worst(m *Misses) *Tally {
 	if m.N == 0 {
 		return t
@@ -304,6 +325,10 @@ func (d *delayed) merge(o *Tally) {
 		for _, c := range x.statuses {
 			d.statuses.add(c.Status, c.N)
 		}
+		for c, n := range x.retried {
+			count(&d.retried, c, n)
+		}
+		d.reconnects += x.reconnects
 	}
 }
 

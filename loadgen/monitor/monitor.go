@@ -19,6 +19,7 @@ import (
 	"context"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -138,8 +139,10 @@ func (m *Monitor) beat(count bool) {
 
 // Take takes a sample in, from any goroutine. It is the engine's sink.
 func (m *Monitor) Take(s *measure.Sample) {
+	kept := *s
+	kept.Retried = slices.Clone(s.Retried) // the engine uses it again
 	m.mu.Lock()
-	m.in = append(m.in, *s)
+	m.in = append(m.in, kept)
 	m.mu.Unlock()
 }
 

@@ -101,6 +101,26 @@ func TestSamplesWaitForTheLedger(t *testing.T) {
 	d.wantPassed("in all", all, 1, 3, 2, 4, 5)
 }
 
+// A sample that waits keeps what it was retried after: the engine uses the memory of that again for its next request.
+func TestSamplesThatWaitKeepTheirRetries(t *testing.T) {
+	d := drive(t, nil)
+	retried := []measure.Class{measure.Status5xx}
+	d.Take(&measure.Sample{Seq: 1, Done: ms, ClientAttempts: 2, Retried: retried})
+	retried = append(retried[:0], measure.Timeout)
+	d.Take(&measure.Sample{Seq: 2, Done: ms, ClientAttempts: 2, Retried: retried})
+	retried[0] = measure.Reset
+	d.beatUntil(10*ms, false)
+	d.wantPassed("after 10 ms", d.flushed(), 1, 2)
+	if a, b := d.passed[0].Retried, d.passed[1].Retried; !slices.Equal(a, []measure.Class{measure.Status5xx}) || !slices.Equal(b, []measure.Class{measure.Timeout}) {
+		t.Errorf("retried after %v and %v", a, b)
+	}
+	none := measure.Sample{Retried: make([]measure.Class, 0, 1)}
+	d.in = slices.Grow(d.in, 200)
+	if n := testing.AllocsPerRun(100, func() { d.Take(&none) }); n != 0 {
+		t.Errorf("%v allocations for a request without a retry", n)
+	}
+}
+
 // With a control group that tells when it was throttled, what is known ends where the counters were last read; one
 // that tells no more holds nothing back.
 func TestSamplesWaitForTheCounters(t *testing.T) {

@@ -10,7 +10,19 @@ import (
 // NoResources reports whether a connection failed for want of something on this machine: descriptors, ports, memory. It says nothing
 // about who was to be connected to.
 func NoResources(err error) bool {
-	return lacks(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EAGAIN) || noPort(err)
+	return !BacklogFull(err) && lacks(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EAGAIN) || noPort(err)
+}
+
+// BacklogFull reports whether a connection failed because the server of a Unix socket does not accept as fast as clients come. Linux
+// says so with the number by which it tells, of other sockets, that it has nothing left itself; in place of TCP's wait in a full backlog,
+// connect(2) on a Unix socket that does not block fails at once.
+func BacklogFull(err error) bool {
+	var op *net.OpError
+	if !errors.Is(err, syscall.EAGAIN) || !errors.As(err, &op) || op.Op != "dial" {
+		return false
+	}
+	_, ok := op.Addr.(*net.UnixAddr)
+	return ok
 }
 
 // NoDescriptor reports whether a connection failed for want of a descriptor.

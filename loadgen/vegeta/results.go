@@ -222,7 +222,7 @@ func classOf(r *vegeta.Result) measure.Class {
 		says  string
 		class measure.Class
 	}{
-		{"too many open files", measure.Resources}, {"no such host", measure.DNS}, {"connection refused", measure.Refused}, {"reset by peer", measure.Reset}, {"broken pipe", measure.Reset},
+		{"too many open files", measure.Resources}, {"no such host", measure.DNS}, {"connection refused", measure.Refused}, {"backlog is full", measure.Refused}, {"reset by peer", measure.Reset}, {"broken pipe", measure.Reset},
 		{"connections to become free", measure.NoConnection}, {"no connection became free", measure.NoConnection},
 		{"too late for an attempt", measure.NoConnection}, {"redirect", measure.Redirects},
 		{"tls", measure.TLS}, {"TLS", measure.TLS}, {"x509", measure.TLS}, {"no answer within", measure.FirstByteTimeout}, {"no connection within", measure.ConnectTimeout},

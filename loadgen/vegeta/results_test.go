@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,8 +116,9 @@ func TestClassesAreReadBack(t *testing.T) {
 			t.Errorf("%q: %s, was %s", detail, got, class)
 		}
 	}
+	full := &net.OpError{Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: "s", Net: "unix"}, Err: os.NewSyscallError("connect", syscall.EAGAIN)}
 	for stage := client.Connecting; stage <= client.Reading; stage++ {
-		for _, err := range []error{os.ErrDeadlineExceeded, syscall.ECONNRESET, syscall.EPIPE, io.EOF, syscall.ECONNREFUSED} {
+		for _, err := range []error{os.ErrDeadlineExceeded, syscall.ECONNRESET, syscall.EPIPE, io.EOF, syscall.ECONNREFUSED, full} {
 			class, detail := client.Classify(err, stage, &measure.Sample{}, &c)
 			if got := classOf(&vegeta.Result{Error: detail}); got != class {
 				t.Errorf("%q: %s, was %s", detail, got, class)
