@@ -354,6 +354,33 @@ func TestActiveChecks(t *testing.T) {
 	await(t, "service", func() bool { code, _ := get(t, r.url); return code == 200 })
 }
 
+// A target that answers a check with another protocol is unhealthy, and is checked again.
+func TestCheckAnsweredByAnotherProtocol(t *testing.T) {
+	var sick atomic.Bool
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !sick.Load() {
+			return
+		}
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+		_, _ = c.Read(make([]byte, 1)) // until the client closes
+	}))
+	defer s.Close()
+	cfg := settings(s)
+	cfg.Groups[0].Health = &health.Config{Path: "/health", Interval: 10 * time.Millisecond, Timeout: 5 * time.Second, Healthy: 1, Unhealthy: 2}
+	r := start(t, cfg, nil)
+	await(t, "healthy", func() bool { return r.has("web-1 healthy") })
+	sick.Store(true)
+	await(t, "unhealthy", func() bool { return r.has("web-1 unhealthy") })
+	sick.Store(false)
+	await(t, "service", func() bool { code, _ := get(t, r.url); return code == 200 })
+}
+
 // Checks of each kind, and what an answer must be.
 func TestKindsOfChecks(t *testing.T) {
 	var asked atomic.Pointer[string]

@@ -159,6 +159,7 @@ func (p *prober) ask(ctx context.Context, t *group.Target) (health.Event, error)
 	}
 	client, end := p.client()
 	defer end()
+	defer context.AfterFunc(ctx, end)() // net/http does not end every read: that of a 101's body goes on
 	if p.health.Kind == health.GRPC {
 		return p.call(ctx, client, t)
 	}
@@ -239,6 +240,9 @@ func (p *prober) get(ctx context.Context, client *http.Client, t *group.Target) 
 	}
 	defer res.Body.Close()
 	e = health.Event{Kind: health.Answered, Status: res.StatusCode}
+	if res.StatusCode == http.StatusSwitchingProtocols { // what follows is of another protocol, and no body
+		return e, nil
+	}
 	if e.Body, err = io.ReadAll(io.LimitReader(res.Body, maxProbeBody)); err != nil && p.health.Body == "" {
 		err = nil // nobody wants to know what stands in it
 	}

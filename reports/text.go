@@ -32,8 +32,14 @@ func Quantity(v float64, unit string) string {
 	return number(v)
 }
 
+// leastNumber is the least number that is told from 0: the rounding of sums leaves less.
+const leastNumber = 1e-9
+
 // number writes a number without a unit: a whole one, and the whole part of a large one, with every digit.
 func number(v float64) string {
+	if math.Abs(v) < leastNumber {
+		return "0"
+	}
 	if v == math.Trunc(v) || math.Abs(v) >= 1000 {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	}

@@ -11,6 +11,7 @@ func TestCountsAreWrittenInFull(t *testing.T) {
 	for v, want := range map[float64]string{
 		0: "0", 7: "7", 9999: "9999", 10_000: "10000", 29_259: "29259", 123_456: "123456", 12_345_678: "12345678", -29_259: "-29259",
 		0.25: "0.25", 12.3456: "12.35", 29_259.4: "29259", 1_234_567.8: "1234568",
+		2.466e-16: "0", -2.466e-16: "0", 1e-9: "1e-09",
 	} {
 		if got := Quantity(v, ""); got != want {
 			t.Errorf("%v is written %q, want %q", v, got, want)

@@ -3,7 +3,6 @@ package scenarios
 import (
 	"fmt"
 	"net"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/route"
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
 	"github.com/seed-8025779b/shakedown/scenarios/spec"
 )
@@ -28,14 +28,8 @@ var (
 
 // CheckURL reports what is wrong with the URL of a system under load.
 func CheckURL(s string) error {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%q is not a URL", s)
-	case (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-		return fmt.Errorf("%q is not an http or https URL, such as http://127.0.0.1:8080", s)
-	}
-	return nil
+	_, err := client.ParseURL(s)
+	return err
 }
 
 func (d *decoder) topology(n *yaml.Node, s *plan.Scenario, out *Resolved) {

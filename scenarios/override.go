@@ -291,7 +291,7 @@ func (s *setter) copy(n *yaml.Node) *yaml.Node {
 }
 
 // expand makes a mapping of a value that stands for one: `rate: 100/s` is {kind: hold, rate: 100/s}, and a block that
-// is switched off is switched on.
+// is switched off is switched on. A list without a value is empty.
 func (s *setter) expand(n *yaml.Node) error {
 	r := s.meaning()
 	if err := s.checkBelow(r); err != nil {
@@ -299,6 +299,9 @@ func (s *setter) expand(n *yaml.Node) error {
 	}
 	was, origin := *n, s.origins[n]
 	*n = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: was.Line, Column: was.Column}
+	if was.Tag == "!!null" && len(s.trail) == 1 && isListOfScenario(s.trail[0]) {
+		n.Kind, n.Tag = yaml.SequenceNode, "!!seq"
+	}
 	if off(&was) || isOn(&was) || was.Tag == "!!null" {
 		return nil
 	}

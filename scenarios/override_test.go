@@ -181,8 +181,14 @@ func TestPathsThatCannotBeSet(t *testing.T) {
 		"load.phases.x.for=1s": `no member is called "x": there are main`,
 	} {
 		path, value, _ := strings.Cut(set, "=")
-		if _, err := Decode(Source{Name: "x", Text: []byte(without)}, Override{path, value}); err == nil || !strings.Contains(err.Error(), message) {
-			t.Errorf("--set %s without it: %v; want %q", set, err, message)
+		list, _, _ := strings.Cut(path, ".")
+		for _, empty := range []string{"", list + ":\n"} {
+			if list == "load" && empty != "" {
+				continue
+			}
+			if _, err := Decode(Source{Name: "x", Text: []byte(without + empty)}, Override{path, value}); err == nil || !strings.Contains(err.Error(), message) {
+				t.Errorf("--set %s without it, %q: %v; want %q", set, empty, err, message)
+			}
 		}
 	}
 	twin := Source{Name: "twin.yaml", Dir: "testdata", Text: []byte(strings.ReplaceAll(strings.Replace(everyForm, "    api:", "    web:\n      targets: {count: 1}\n    api:", 1), "- {forward: web.front}", "- {path: /w, forward: web}\n        - {forward: web.front}"))}

@@ -52,6 +52,7 @@ Paths of targets are sent as they stand. Body, header values and the URL's path 
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().Lookup("set").Usage = "PATH=VALUE: change a value of the scenario that the flags stand for, such as objective.p99=200ms, validity.lag=20ms or, of the first --gate, gates.1='p99 < 1s'; may be repeated"
 	a.register(cmd.Flags())
 	complete(cmd, "engine", completeWords(loadgen.Names()...))
 	complete(cmd, "arrivals", completeWords("even", "poisson"))

@@ -35,7 +35,7 @@ func (f *playFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.noColor, "no-color", false, "no colours (NO_COLOR in the environment does the same)")
 }
 
-// setHelp is what every command says of its --set.
+// setHelp is what every command with a scenario file says of its --set.
 const setHelp = "PATH=VALUE: change a value, by any path that scenario explain prints, such as load.phases.spike.rate=2000/s, gates.1='p99 < 1s' or load.requests.\"GET /\".weight=3; may be repeated"
 
 func (f *playFlags) parseFormats(resultOnly bool) ([]reports.Format, error) {

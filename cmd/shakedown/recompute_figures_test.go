@@ -398,13 +398,13 @@ func expectBracket(c recomputed, rows []sampleRow, quantiles []float64) {
 }
 
 // atBest returns requests as they would have been had the generator not delayed them: without the time in which it
-// stood still, and those that failed after such a delay of a twentieth of their time at least as successes, of unknown status
+// stood still, and those that may have failed for it as successes, of unknown status
 // and, where they were never sent, of unknown length.
 func atBest(rows []sampleRow) []sampleRow {
 	out := slices.Clone(rows)
 	for i := range out {
 		if r := &out[i]; r.delayed() {
-			turned := r.lost() && float64(r.stalled) >= .05*float64(r.response())
+			turned := r.lost() && r.mayBeTurned()
 			r.done.at -= r.stalled
 			r.turned, r.unknown = turned, turned && r.dropped
 			if turned {

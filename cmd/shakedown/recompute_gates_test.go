@@ -193,6 +193,9 @@ func observation(metric, id string, w judgedWindow) expectation {
 			if r.turned { // it may be any status of a success
 				return id[0] < '4'
 			}
+			if r.status > 599 { // no status: RFC 9110, 15
+				return text == id || id == "5xx"
+			}
 			return text == id || strings.HasSuffix(id, "xx") && text[0] == id[0]
 		})
 		if c.null(path); len(answered) > 0 {

@@ -53,6 +53,21 @@ func (r *sampleRow) lost() bool { return r.failed || r.dropped }
 // delayed reports whether the generator itself delayed the request.
 func (r *sampleRow) delayed() bool { return r.finished() && r.stalled > 0 }
 
+// mayBeTurned reports whether a delayed failure may be the generator's doing: not when it would have come at any time, or after a
+// small delay anyway.
+func (r *sampleRow) mayBeTurned() bool {
+	switch share := float64(r.stalled) / float64(r.response()); r.class {
+	case "generator_resources":
+		return true
+	case "malformed", "redirects":
+		return false
+	case "connect_timeout", "first_byte_timeout", "timeout", "no_connection":
+		return share >= .05
+	default:
+		return share >= .05 && r.stalled >= 5*time.Millisecond
+	}
+}
+
 // tooLate reports whether the generator itself offered the request so late that it was of no use any more.
 func (r *sampleRow) tooLate() bool {
 	return r.dropped && r.stalled > 0 && r.wait.at == 0 && r.done.at <= r.offered.at

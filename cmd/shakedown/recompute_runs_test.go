@@ -341,8 +341,8 @@ func rehearsals() []rehearsal {
 		{"live stall", live(stalledScenario, stallGenerator), []string{"validity.stalled_requests", "totals.failed"}},
 		{"live TLS", attackServer((*httptest.Server).StartTLS, "--rate", "200/s", "--insecure", "--requests-per-connection", "7", "--method", "POST", "--body", "hello"),
 			[]string{"parts.tls.count", "bytes.in", "bytes.out", "totals.failed"}},
-		{"live vegeta", attackServer((*httptest.Server).Start, "--rate", "200/s", "--engine", "vegeta"), []string{"bytes.in", "totals.failed"}},
-		{"live users", attackServer((*httptest.Server).Start, "--users", "5", "--think-time", idle.String()), []string{"bytes.in", "totals.failed"}},
+		{"live vegeta", attackServer((*httptest.Server).Start, "--rate", "200/s", "--engine", "vegeta"), []string{"bytes.in", "totals.failed", "statuses.999"}},
+		{"live users", attackServer((*httptest.Server).Start, "--users", "5", "--think-time", idle.String()), []string{"bytes.in", "totals.failed", "statuses.999"}},
 	}
 }
 
@@ -419,6 +419,8 @@ func attackServer(start func(*httptest.Server), args ...string) func(*testing.T)
 			switch i := n.Add(1); {
 			case i%19 == 0:
 				panic(http.ErrAbortHandler)
+			case i%17 == 0:
+				w.WriteHeader(999)
 			case i%13 == 0:
 				http.Error(w, "not now", http.StatusServiceUnavailable)
 			default:
@@ -429,7 +431,7 @@ func attackServer(start func(*httptest.Server), args ...string) func(*testing.T)
 		srv.Config.ErrorLog = log.New(io.Discard, "", 0) // connections that are closed on purpose
 		start(srv)
 		defer srv.Close()
-		args := append([]string{"attack", srv.URL, "--for", "1s", "--gate", "p99 < 1s"}, args...)
+		args := append([]string{"attack", srv.URL, "--for", "1s", "--gate", "p99 < 1s", "--gate", "status(5xx) < 50%"}, args...)
 		return playCommand(t, command(t, args...), nil)
 	}
 }

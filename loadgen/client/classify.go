@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/textproto"
 	"os"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
+	"github.com/seed-8025779b/shakedown/loadgen/mix"
 	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
@@ -33,6 +35,23 @@ const (
 // IsClose reports whether the server closed or reset the connection.
 func IsClose(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// errSwitched is the error of an exchange that was answered with 101, and did not ask for another protocol.
+var errSwitched = errors.New("malformed answer: status 101, to a request without Upgrade")
+
+// CheckSwitch returns the error of a request that is answered with 101: nil when it asks for another protocol, or expects that
+// status. A server switches only to what was asked for (RFC 9110, 7.8).
+func CheckSwitch(r *mix.Request) error {
+	if r.Expect != nil && r.Expect.Status == http.StatusSwitchingProtocols {
+		return nil
+	}
+	for _, h := range r.Headers {
+		if strings.EqualFold(h.Name, "Upgrade") {
+			return nil
+		}
+	}
+	return errSwitched
 }
 
 // Classify returns the class of failure of the error that ended a sample, and a sentence about it for a person.
@@ -84,7 +103,7 @@ func Classify(err error, stage Stage, s *measure.Sample, c *attempt.Config) (mea
 	case is(io.EOF, io.ErrUnexpectedEOF), says("server closed", "GOAWAY"):
 		class = measure.ClosedEarly
 	case errors.As(err, &proto), says("malformed", "invalid", "exceeded", "Content-Length", "connection error"),
-		is(http1.ErrLine, http1.ErrVersion, http1.ErrHeader, http1.ErrHeadTooLarge, http1.ErrContentLength, http1.ErrFraming, http1.ErrCoding, http1.ErrChunk):
+		is(errSwitched, http1.ErrLine, http1.ErrVersion, http1.ErrHeader, http1.ErrHeadTooLarge, http1.ErrContentLength, http1.ErrFraming, http1.ErrCoding, http1.ErrChunk):
 		class = measure.Malformed
 	}
 	return class, err.Error()

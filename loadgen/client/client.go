@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/seed-8025779b/shakedown/loadgen/attempt"
@@ -14,14 +15,31 @@ import (
 
 // Base reads the target. The error names what is wrong with it.
 func Base(c *attempt.Config) (*url.URL, error) {
-	u, err := url.Parse(c.Target)
+	u, err := ParseURL(c.Target)
 	if err != nil {
 		return nil, fmt.Errorf("target: %w", err)
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return nil, fmt.Errorf("target %q is not an http or https URL", c.Target)
+	return u, nil
+}
+
+// ParseURL reads the URL of a system under load.
+func ParseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%q is not a URL", s)
+	case (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
+		return nil, fmt.Errorf("%q is not an http or https URL, such as http://127.0.0.1:8080", s)
+	case u.Port() != "" && !isPort(u.Port()):
+		return nil, fmt.Errorf("the URL's port %s is not one from 1 to 65535", u.Port())
 	}
 	return u, nil
+}
+
+// isPort reports whether a connection can be made to what a text names.
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
 }
 
 // Address returns a target's host and port.

@@ -57,3 +57,27 @@ func TestDrop(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// A port that no connection can be made to is a mistake of whoever wrote it, not of the system.
+func TestPorts(t *testing.T) {
+	for port, good := range map[string]bool{"1": true, "65535": true, "0": false, "65536": false, "99999": false, "18446744073709551617": false} {
+		if _, err := ParseURL("http://127.0.0.1:" + port + "/ok"); (err == nil) != good {
+			t.Errorf("port %s of a URL: %v", port, err)
+		}
+		for _, s := range []string{"example.org:" + port + "=127.0.0.1:80", "example.org:80=127.0.0.1:" + port} {
+			if _, _, err := ParseResolve(s); (err == nil) != good {
+				t.Errorf("%s: %v", s, err)
+			}
+		}
+	}
+	for _, s := range []string{"http://127.0.0.1", "https://[::1]/x", "http://example.org:080"} {
+		if _, err := ParseURL(s); err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+	for _, s := range []string{"http://:8080", "ftp://example.org", "127.0.0.1:8080", "http://a b"} {
+		if _, err := ParseURL(s); err == nil {
+			t.Errorf("%s was taken", s)
+		}
+	}
+}

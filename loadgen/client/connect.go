@@ -33,8 +33,12 @@ func Loopback(hostport string) bool {
 func ParseResolve(s string) (from, to string, err error) {
 	from, to, ok := strings.Cut(s, "=")
 	for _, hostport := range []string{from, to} {
-		if _, _, err := net.SplitHostPort(hostport); !ok || err != nil {
+		_, port, err := net.SplitHostPort(hostport)
+		if !ok || err != nil {
 			return "", "", fmt.Errorf("%q is not HOST:PORT=ADDRESS:PORT, such as example.org:443=127.0.0.1:8443", s)
+		}
+		if !isPort(port) {
+			return "", "", fmt.Errorf("%q: port %q is not one from 1 to 65535", s, port)
 		}
 	}
 	return from, to, nil

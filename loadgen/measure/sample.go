@@ -88,9 +88,9 @@ func (s *Sample) MayBeTurned() bool {
 // A request whose time ran out may have had enough of it without the delay, however short that was. What was answered, refused or broken
 // off fails because of the system's state when it comes, for which a small delay of its own does not matter: only requests that are held
 // back together, and then come as a burst, change that state. Otherwise a system that refuses everything at once would not have failed
-// whenever the generator is late by more than a twentieth of such an answer's time.
+// whenever the generator is late by more than a twentieth of such an answer's time. What fails whenever it comes is left out.
 func (s *Sample) mayCause(c Class) bool {
-	if s.Stalled <= 0 || float64(s.Stalled) < turnShare*float64(s.Response()) {
+	if c.whenever() || s.Stalled <= 0 || float64(s.Stalled) < turnShare*float64(s.Response()) {
 		return false
 	}
 	return c.outOfTime() || s.Stalled >= leastBurst
@@ -154,13 +154,26 @@ func (c Class) outOfTime() bool {
 	return c == ConnectTimeout || c == FirstByteTimeout || c == Timeout || c == NoConnection
 }
 
+// whenever reports whether what fails so fails at any instant and beside any other request: how an answer is written, and where it
+// redirects to, is in the system's code and settings. What an answer says is not: one that is not as expected may tell of a system that a
+// burst has overloaded.
+func (c Class) whenever() bool { return c == Malformed || c == Redirects }
+
 // ClassOfStatus classifies an answer: statuses from 400 on are failures.
 func ClassOfStatus(status int) Class {
-	switch {
-	case status >= 500:
+	switch StatusClass(status) {
+	case 5:
 		return Status5xx
-	case status >= 400:
+	case 4:
 		return Status4xx
 	}
 	return ""
+}
+
+// StatusClass is the first digit of a status's class, 1 to 5. What is no status counts as 5xx (RFC 9110, 15).
+func StatusClass(status int) int {
+	if status < 100 || status > 599 {
+		return 5
+	}
+	return status / 100
 }

@@ -135,6 +135,9 @@ func TestMayBeTurned(t *testing.T) {
 		"refused at once, as late as others": {Refused, 5 * ms, 6 * ms, true},
 		"an answer of 503 in a burst":        {Status5xx, 300 * ms, 400 * ms, true},
 		"an answer of 503 after long":        {Status5xx, 10 * ms, 3000 * ms, false},
+		"not as expected, in a burst":        {Expectation, 300 * ms, 400 * ms, true},
+		"malformed, in a burst":              {Malformed, 300 * ms, 400 * ms, false},
+		"redirected in circles, in a burst":  {Redirects, 300 * ms, 400 * ms, false},
 		"no connection, a little late":       {NoConnection, 2 * ms, 20 * ms, true},
 		"nothing left here":                  {Resources, 0, ms, true},
 	} {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-8025779b/shakedown/balancer/http1"
+	"github.com/seed-8025779b/shakedown/loadgen/client"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/loadgen/mix"
 )
@@ -44,6 +46,10 @@ func (t *transport) do(ctx context.Context, c *connection, r *mix.Request, s *me
 	}
 	res, err := (&http.Client{Transport: c.transport, CheckRedirect: follow}).Do(req)
 	if res != nil { // with an error too: a redirect that is not followed
+		if res.StatusCode < 100 || res.StatusCode > 999 { // net/http takes any number
+			_ = res.Body.Close()
+			return http1.ErrLine
+		}
 		t.readHead(res, s, check)
 	}
 	if err != nil {
@@ -53,8 +59,22 @@ func (t *transport) do(ctx context.Context, c *connection, r *mix.Request, s *me
 		return err
 	}
 	defer res.Body.Close()
-	s.BytesIn, err = io.Copy(checked{check}, res.Body)
+	if res.StatusCode == http.StatusSwitchingProtocols { // what follows is of another protocol, and no body
+		return client.CheckSwitch(r)
+	}
+	s.BytesIn, err = readBody(ctx, res.Body, checked{check})
 	return err
+}
+
+// readBody reads a body to its end, or until the context ends, whether or not whoever made the body sees to that.
+func readBody(ctx context.Context, body io.ReadCloser, to io.Writer) (int64, error) {
+	stop := context.AfterFunc(ctx, func() { _ = body.Close() })
+	defer stop()
+	n, err := io.Copy(to, body)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return n, cause // and not that the body was closed
+	}
+	return n, err
 }
 
 // request makes the request of a sample.

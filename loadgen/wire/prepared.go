@@ -17,6 +17,7 @@ type prepared struct {
 	isHead     bool
 	idempotent bool
 	expect     *mix.Expect
+	onSwitch   error // what an answer of 101 is
 
 	plain bool   // nothing is filled in: head and body are what is sent
 	head  []byte // whole header lines, without the empty one that ends them
@@ -33,7 +34,7 @@ type prepared struct {
 func (e *Engine) prepare(i int) (prepared, error) {
 	r, t := e.cfg.Mix.Requests()[i], e.cfg.Mix.Texts(i)
 	p := prepared{
-		name: r.Name, isHead: r.Method == http.MethodHead, idempotent: http1.Idempotent(r.Method), expect: r.Expect, text: t, path: &t.Path,
+		name: r.Name, isHead: r.Method == http.MethodHead, idempotent: http1.Idempotent(r.Method), expect: r.Expect, onSwitch: client.CheckSwitch(&r), text: t, path: &t.Path,
 		start:  []byte(r.Method + " " + client.Prefix(e.base)),
 		length: r.SaysLength(),
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"time"
 
@@ -11,11 +12,11 @@ import (
 )
 
 // receive reads one response, and whatever 1xx go before it. Its first bytes may be in the buffer already.
-func (c *conn) receive(head bool, deadline time.Time) error {
+func (c *conn) receive(r *prepared, deadline time.Time) error {
 	if err := c.awaitFirst(deadline); err != nil {
 		return err
 	}
-	if err := c.receiveHead(head); err != nil {
+	if err := c.receiveHead(r); err != nil {
 		return err
 	}
 	return c.receiveBody()
@@ -42,14 +43,14 @@ func (c *conn) awaitFirst(deadline time.Time) error {
 }
 
 // receiveHead reads heads up to the one that is not interim.
-func (c *conn) receiveHead(head bool) error {
+func (c *conn) receiveHead(r *prepared) error {
 	var onHeader func(name, value []byte)
 	if c.jar != nil || c.p.e.cfg.Identify || c.check.WantsHeaders() {
 		onHeader = c.onHeader
 	}
 	for {
 		c.call.ForgetTold() // of an interim answer, or of a part of this head
-		n, err := http1.ParseResponse(c.buf, head, &c.res, onHeader)
+		n, err := http1.ParseResponse(c.buf, r.isHead, &c.res, onHeader)
 		if err != nil {
 			return err
 		}
@@ -60,8 +61,11 @@ func (c *conn) receiveHead(head bool) error {
 			continue
 		}
 		c.buf = c.buf[:copy(c.buf, c.buf[n:])]
-		if c.res.Status >= 200 || c.res.Status == 101 {
+		if c.res.Status >= 200 || c.res.Status == http.StatusSwitchingProtocols {
 			c.call.Status = c.res.Status
+			if c.res.Status == http.StatusSwitchingProtocols {
+				return r.onSwitch
+			}
 			return nil
 		}
 	}
@@ -81,7 +85,7 @@ func (c *conn) receiveBody() error {
 			return err
 		}
 		if c.body.Ended() {
-			if c.res.Close || c.res.Status == 101 || n < len(c.buf) || c.holdsMore() { // the last two: something that nobody asked for
+			if c.res.Close || c.res.Status == http.StatusSwitchingProtocols || n < len(c.buf) || c.holdsMore() { // the last two: something that nobody asked for
 				c.close()
 			}
 			return nil

@@ -53,7 +53,7 @@ func (c *conn) onReused(r *prepared, deadline time.Time) error {
 	if err != nil {
 		return err
 	}
-	return c.receive(r.isHead, deadline)
+	return c.receive(r, deadline)
 }
 
 // onNew sends a request on a new connection, and reads its answer.
@@ -68,7 +68,7 @@ func (c *conn) onNew(r *prepared, deadline time.Time) error {
 	if err := c.sendAnyway(); err != nil {
 		return err
 	}
-	return c.receive(r.isHead, deadline)
+	return c.receive(r, deadline)
 }
 
 func (c *conn) prepareToSend(deadline time.Time) error {

@@ -199,6 +199,7 @@ func TestUnknownAnswers(t *testing.T) {
 	bad := answers(40, measure.Sample{Done: 20 * time.Millisecond, Status: 503, Outcome: measure.Failed})
 	turned := answers(60, measure.Sample{Done: time.Second, Stalled: time.Second, Status: 503, Outcome: measure.Failed})
 	dropped := answers(60, measure.Sample{Offered: time.Second, Done: time.Second, Stalled: time.Second, Outcome: measure.Dropped})
+	unknown := answers(60, measure.Sample{Done: 20 * time.Millisecond, Status: 999, Outcome: measure.Failed}) // RFC 9110, 15: as 5xx
 	missed := answers(60, measure.Sample{Done: time.Second, Stalled: time.Second, Status: 200})
 	var misses measure.Misses
 	misses.Add(200, 60)
@@ -210,6 +211,7 @@ func TestUnknownAnswers(t *testing.T) {
 	}{
 		{"status(503) < 4%", sum(good, bad, turned).Lower(), 4, false},
 		{"status(5xx) < 4%", sum(good, bad, dropped).Lower(), 4, false},
+		{"status(5xx) < 9%", sum(good, bad, unknown), 10, false},
 		{"status(2xx) > 90%", sum(good, bad, turned).Lower(), 96, false},
 		{"status(503) < 1%", turned.Lower(), 0, false},
 		{"status(503) < 10%", sum(good, bad, missed).Worst(&misses), 10, false},

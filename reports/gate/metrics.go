@@ -217,7 +217,7 @@ func statusMetric() metric {
 		}
 		for _, x := range w.Statuses {
 			all += x.N
-			if text := strconv.Itoa(x.Status); text == g.ID || (strings.HasSuffix(g.ID, "xx") && text[0] == g.ID[0]) {
+			if class := strconv.Itoa(measure.StatusClass(x.Status)) + "xx"; class == g.ID || strconv.Itoa(x.Status) == g.ID {
 				n += x.N
 			}
 		}
