@@ -119,6 +119,7 @@ func FuzzProxy(f *testing.F) {
 			f.Add([]byte(row.in + last))
 		}
 	}
+	f.Add([]byte("` / HTTP/1.1\r\nHost: a\r\n\r\n"))
 	f.Add([]byte("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcPOST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\r\n\r\nGET / HTTP/1.0\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if len(in) > 100_000 {

@@ -240,7 +240,7 @@ func strictRequest(r *bufio.Reader) (received string, err error) {
 }
 
 var (
-	strictFirst  = regexp.MustCompile(`^[!#$%&'*+.^_|~0-9A-Za-z-]+ (/[^\x00-\x20\x7f#]*|\*) HTTP/1\.1$`)
+	strictFirst  = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+ (/[^\\x00-\\x20\\x7f#]*|\\*) HTTP/1\\.1$")
 	strictName   = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 	strictLength = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})$`)
 	strictSize   = regexp.MustCompile(`^(0|[1-9a-f][0-9a-f]{0,14})$`)
