@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/h2"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
@@ -19,7 +20,7 @@ func idle(t *testing.T, u *upstream, accepted chan net.Conn) (*conn, net.Conn) {
 	t.Helper()
 	c := take(t, u, &serve.Peer{})
 	u.give(c, true)
-	if c = u.reuse(&serve.Peer{}, true); c == nil {
+	if c = u.reuse(&serve.Peer{}, true, h2.Need{}); c == nil {
 		t.Fatal("the connection was not kept")
 	}
 	return c, <-accepted
@@ -105,7 +106,7 @@ func TestPostsThatMeetTheEnd(t *testing.T) {
 func TestHastyTargets(t *testing.T) {
 	for name, rest := range map[string]time.Duration{"hasty": 0, "patient": 2 * hasty} {
 		for how, find := range map[string]func(u *upstream){
-			"taken": func(u *upstream) { u.reuse(&serve.Peer{}, true) },
+			"taken": func(u *upstream) { u.reuse(&serve.Peer{}, true, h2.Need{}) },
 			"swept": func(u *upstream) { u.sweep() },
 		} {
 			address, accepted := accepting(t)
@@ -125,12 +126,12 @@ func TestHastyTargets(t *testing.T) {
 			}
 			c, _ = take(t, u, &serve.Peer{}), <-accepted
 			u.give(c, true)
-			if got := u.reuse(&serve.Peer{}, false); (got == nil) != wary {
+			if got := u.reuse(&serve.Peer{}, false, h2.Need{}); (got == nil) != wary {
 				t.Errorf("%s, %s: a POST got %v", name, how, got)
 			}
 			if wary {
 				u.wary.Add(-int64(wariness)) // its time goes by
-				if u.reuse(&serve.Peer{}, false) != c {
+				if u.reuse(&serve.Peer{}, false, h2.Need{}) != c {
 					t.Errorf("%s, %s: it stays wary", name, how)
 				}
 			}
