@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -128,6 +129,45 @@ func TestFailuresAfterWholeBodies(t *testing.T) {
 				t.Fatalf("%s, request %d: %d, the connection ends: %v", name, i, res.StatusCode, res.Close)
 			}
 			c.Close()
+		}
+		r.stop()
+	}
+}
+
+// hearing counts what is read.
+type hearing struct {
+	net.Conn
+	bytes int
+}
+
+func (c *hearing) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.bytes += n
+	return n, err
+}
+
+// Over TLS a target learns whether an exchange was broken off: the balancer takes leave only where it was not, and waits for nobody else.
+func TestLeaveOfTargetsOverTLS(t *testing.T) {
+	certificates := httptest.NewTLSServer(nil)
+	defer certificates.Close()
+	for answer, orderly := range map[string]bool{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n": true, "garbage\r\n\r\n": false} {
+		ended := make(chan bool, 1)
+		cfg := raws(rawTarget(t, func(c net.Conn, _ *bufio.Reader) {
+			read := &hearing{Conn: c}
+			s := tls.Server(read, &tls.Config{Certificates: certificates.TLS.Certificates})
+			rd := bufio.NewReader(s)
+			if _, err := http.ReadRequest(rd); err == nil {
+				_, _ = io.WriteString(s, answer)
+			}
+			before := read.bytes
+			_, _ = rd.ReadByte() // crypto/tls takes an end without a word for an orderly one
+			ended <- read.bytes > before
+		}))
+		cfg.Groups[0].TLS = &config.TargetTLS{Insecure: true}
+		r := start(t, cfg, nil)
+		request(plainGet)(t, r)
+		if told := <-ended; told != orderly {
+			t.Errorf("%q: the balancer took leave: %v", answer, told)
 		}
 		r.stop()
 	}

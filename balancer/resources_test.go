@@ -346,3 +346,31 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 		}
 	}
 }
+
+// So do connections of HTTP/2 on which no stream is.
+func TestIdleConnectionsOfStreamsGiveWay(t *testing.T) {
+	var asked [3]atomic.Int64
+	var targets []*target
+	for i := range asked {
+		targets = append(targets, rawTarget(t, framing(func(_ net.Conn, f *http2.Framer, id uint32) {
+			asked[i].Add(1)
+			answerFrame(f, id, ":status", "200")
+		})))
+	}
+	cfg := raws(targets...)
+	cfg.Groups[0].HTTP2 = true
+	var s scarce
+	s.most.Store(1)
+	r := startWith(t, cfg, Options{Dial: s.dial})
+	await(t, "each target to be asked", func() bool { // until the stream before has ended, its connection is in use
+		request(plainGet)(t, r)
+		return asked[0].Load() > 0 && asked[1].Load() > 0 && asked[2].Load() > 0
+	})
+	if s.refused.Load() == 0 {
+		t.Error("no connection was refused")
+	}
+	r.stop()
+	if n := s.open.Load(); n != 0 {
+		t.Errorf("%d connections are left open", n)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/seed-8025779b/shakedown/balancer/config"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
 
@@ -390,6 +391,34 @@ func (r *running) tell(t *testing.T, in string, piece int) string {
 		}
 		if res.StatusCode >= 200 {
 			statuses = append(statuses, strconv.Itoa(res.StatusCode))
+		}
+	}
+}
+
+// What a listener writes into the head itself, a client can't write into the trailer.
+func TestTrailersDoNotStandForTheListener(t *testing.T) {
+	const own = "Forwarded: for=192.0.2.6\r\nVia: 1.1 forged\r\nX-Request-Id: forged\r\n"
+	for _, passed := range []bool{true, false} {
+		x := rawTarget(t, answering(fine))
+		cfg := raws(x)
+		if !passed {
+			cfg.Listeners[0].Options = config.Options{Forwarded: true, Via: "lb", RequestID: "X-Request-Id"}
+		}
+		r := start(t, cfg, nil)
+		for _, body := range []string{"1\r\nx\r\n0\r\n" + own + "X-Sum: 1\r\n\r\n", "1\r\nx\r\n|0\r\n" + own + "X-Sum: 1\r\n\r\n"} {
+			c, rd := r.dial(t)
+			began, rest, later := strings.Cut(body, "|")
+			_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"+began)
+			if later {
+				underWay(t, r)
+				_, _ = io.WriteString(c, rest)
+			}
+			head(t, rd)
+			c.Close()
+		}
+		r.stop()
+		if text := x.text(); strings.Count(text, "\r\n"+own) != map[bool]int{true: 2}[passed] || strings.Count(text, "X-Sum: 1") != 2 {
+			t.Errorf("passed %v: %q", passed, text)
 		}
 	}
 }

@@ -5,11 +5,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/seed-8025779b/shakedown/balancer/http1"
 )
 
 // A stream's path is in origin form, or * for OPTIONS, and its host is its authority: rules that look at the host must see the one
@@ -118,4 +121,35 @@ func TestGoneAmongInterimAnswers(t *testing.T) {
 			return false
 		}
 	})
+}
+
+// The head of an answer may be as large for a client of HTTP/2 as for one of HTTP/1.1, whatever the balancer adds to it, and behind an
+// interim answer too.
+func TestLargeHeadsForStreams(t *testing.T) {
+	const line = "X-Large: "
+	head := "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+	for size := http1.MaxHead - len(head) - 100; size > 0; {
+		n := min(size, http1.MaxLine)
+		head += line + strings.Repeat("a", max(n-len(line+"\r\n"), 1)) + "\r\n"
+		size -= n
+	}
+	cfg := raws(rawTarget(t, answering(head+"\r\n")))
+	cfg.Listeners[0].Options.Via = strings.Repeat("v", 200)
+	for name, way := range ways(t) {
+		cfg := cfg
+		cfg.Listeners = slices.Clone(cfg.Listeners)
+		way.change(&cfg)
+		r := start(t, cfg, nil)
+		req, err := http.NewRequest("GET", way.scheme+"://"+r.Addresses()[0], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := way.transport.RoundTrip(req)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if res.Body.Close(); res.StatusCode != http.StatusOK || len(res.Header["X-Large"]) < http1.MaxHead/http1.MaxLine-1 {
+			t.Errorf("%s: %d, %d headers", name, res.StatusCode, len(res.Header["X-Large"]))
+		}
+		r.stop()
+	}
 }

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -31,7 +33,8 @@ type Client struct {
 
 	mu      sync.Mutex
 	conns   []*shared
-	dialing *dial // nil when none is being made
+	dialing []*pending // that are being made
+	room    int        // streams that the latest connection took when it was new
 	closed  bool
 }
 
@@ -48,22 +51,28 @@ const window = 64 << 10
 // client's request of 64 KiB, at six bytes for one, must not do that to the others.
 const maxAnswerHead = 1 << 20
 
-// NewClient returns a client that makes its connections by dial. authority is the host of requests that name none: clients of
+// NewClient returns a client that makes its connections by dial, which leaves in force the read deadline by which the target must have
+// said its settings. authority is the host of requests that name none: clients of
 // HTTP/1.0 need not, and net/http sends no request without one. secure says that TLS is spoken on the connections, and HTTP/2
 // agreed upon. stall is how long the target may take nothing of a request's body.
 func NewClient(authority string, secure bool, stall time.Duration, dial func(context.Context) (net.Conn, error)) *Client {
-	c := &Client{scheme: "http", authority: authority, stall: stall}
+	c := &Client{scheme: "http", authority: authority, stall: stall, room: math.MaxInt}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.t = http.Transport{
 		DisableCompression: true, MaxResponseHeaderBytes: maxAnswerHead, Protocols: &http.Protocols{}, HTTP2: &http.HTTP2Config{SendPingTimeout: silence, MaxReceiveBufferPerStream: window},
-		DialContext:    func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
-		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			nc, err := dial(ctx)
+			if err != nil {
+				return nil, err
+			}
+			d, _ := ctx.Value(pendingKey{}).(*pending) // connect put it there
+			d.greeting.Conn = nc
+			return &d.greeting, nil
+		},
 	}
+	c.t.Protocols.SetUnencryptedHTTP2(true) // for net/http; dial has made what is secure
 	if secure {
 		c.scheme = "https"
-		c.t.Protocols.SetHTTP2(true)
-	} else {
-		c.t.Protocols.SetUnencryptedHTTP2(true)
 	}
 	return c
 }
@@ -101,20 +110,23 @@ func (c *Client) Open(ctx context.Context, n Need) (*Exchange, error) {
 func (c *Client) exchange(cc *shared) *Exchange {
 	near, far := net.Pipe()
 	x := &Exchange{Conn: near, far: far, cc: cc, scheme: c.scheme, authority: c.authority, stall: c.stall, endings: &c.endings, interims: interims{to: far}}
-	x.head.find = http1.Head{Line: 1 << 30, All: 1 << 30} // its size was seen to when it came
 	x.ctx, x.cancel = context.WithCancel(context.Background())
 	return x
 }
 
-// dial is a connection being made, for whoever needs one meanwhile.
-type dial struct {
-	done chan struct{}
-	cc   *shared // reserved for the one who began to make it
-	err  error
+// pending is a connection being made, for whoever needs one meanwhile.
+type pending struct {
+	greeting greeting
+	awaited  int // by how many; under the client's lock
+	done     chan struct{}
+	cc       *shared // reserved for the one who began to make it
+	err      error
 }
 
-// reserve returns a connection that takes one more stream. One connection is made at a time: those who find none wait
-// for it.
+type pendingKey struct{}
+
+// reserve returns a connection that takes one more stream. Those who find none wait for one that is being made: as many as it is expected
+// to take.
 func (c *Client) reserve(ctx context.Context, n Need) (*shared, error) {
 	for {
 		c.mu.Lock()
@@ -122,12 +134,7 @@ func (c *Client) reserve(ctx context.Context, n Need) (*shared, error) {
 			c.mu.Unlock()
 			return cc, nil
 		}
-		d, ours := c.dialing, false
-		if d == nil {
-			d, ours = &dial{done: make(chan struct{})}, true
-			c.dialing = d
-			go c.connect(d)
-		}
+		d, ours := c.join()
 		c.mu.Unlock()
 		select {
 		case <-d.done:
@@ -146,8 +153,22 @@ func (c *Client) reserve(ctx context.Context, n Need) (*shared, error) {
 	}
 }
 
+// join finds a connection that is being made and has room for one who waits, or begins to make one. The lock is held.
+func (c *Client) join() (d *pending, ours bool) {
+	for _, d := range c.dialing {
+		if d.awaited < c.room {
+			d.awaited++
+			return d, false
+		}
+	}
+	d = &pending{greeting: greeting{told: make(chan struct{})}, awaited: 1, done: make(chan struct{})}
+	c.dialing = append(c.dialing, d)
+	go c.connect(d)
+	return d, true
+}
+
 // release gives the reservation back of one who did not wait for it.
-func (d *dial) release() {
+func (d *pending) release() {
 	if <-d.done; d.cc != nil {
 		d.cc.Release()
 	}
@@ -170,28 +191,47 @@ func (c *Client) free(n Need) (found *shared) {
 }
 
 // connect makes a connection, with a stream reserved.
-func (c *Client) connect(d *dial) {
+func (c *Client) connect(d *pending) {
 	defer close(d.done)
 	began := time.Now()
-	cc, err := c.t.NewClientConn(c.ctx, c.scheme, nowhere) // dial knows where to, and how long
+	cc, room, err := c.begin(d)
 	c.connected.Store(int64(time.Since(began)))
-	if err == nil {
-		if err = cc.Reserve(); err != nil {
-			cc.Close()
-			err = fmt.Errorf("the target takes no streams: %w", err)
+	c.mu.Lock()
+	c.dialing = slices.DeleteFunc(c.dialing, func(other *pending) bool { return other == d })
+	closed := c.closed
+	if d.err = err; err == nil {
+		if d.cc, c.room = (&shared{ClientConn: cc, client: c, began: began}), room; !closed {
+			c.conns = append(c.conns, d.cc)
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.dialing, d.err = nil, err
-	if err != nil {
-		return
-	}
-	if d.cc = (&shared{ClientConn: cc, client: c, began: began}); c.closed {
+	c.mu.Unlock()
+	if err == nil && closed {
 		closeWhenIdle(cc)
-		return
 	}
-	c.conns = append(c.conns, d.cc)
+}
+
+// begin makes a connection, waits for the target's settings and reserves a stream. room is how many it takes in all.
+func (c *Client) begin(d *pending) (cc *http.ClientConn, room int, err error) {
+	cc, err = c.t.NewClientConn(context.WithValue(c.ctx, pendingKey{}, d), "http", nowhere) // dial knows where to, and how long
+	if err != nil {
+		return nil, 0, err
+	}
+	select {
+	case <-d.greeting.told:
+		err = d.greeting.err
+	case <-c.ctx.Done():
+		err = c.ctx.Err()
+	}
+	if err != nil {
+		cc.Close()
+		return nil, 0, fmt.Errorf("waiting for the target's settings: %w", err)
+	}
+	room = cc.Available()
+	if err = cc.Reserve(); err != nil {
+		cc.Close()
+		return nil, 0, fmt.Errorf("the target takes no streams: %w", err)
+	}
+	return cc, room, nil
 }
 
 // nowhere stands for an address: connections are made by dial.
@@ -211,13 +251,37 @@ func closeWhenIdle(cc *http.ClientConn) {
 // Close lets what is under way end and then closes the connections.
 func (c *Client) Close() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
+	conns := c.conns
+	c.closed, c.conns = true, nil
+	c.mu.Unlock()
 	c.cancel()
-	for _, cc := range c.conns {
+	for _, cc := range conns {
 		closeWhenIdle(cc.ClientConn)
 	}
-	c.conns = nil
+}
+
+// CloseIdle closes one part in so many of the connections that have no stream, at least one of them, and returns how many: their
+// descriptors are needed. Those that were made last are taken first, because streams begin on the others.
+func (c *Client) CloseIdle(part int) int {
+	idle := c.takeIdle(part)
+	for _, cc := range idle {
+		cc.Close() // without the lock: TLS takes leave of the target, and may have to wait for it
+	}
+	return len(idle)
+}
+
+// takeIdle takes the connections that CloseIdle closes. Streams are reserved under the same lock: none begins on them any more.
+func (c *Client) takeIdle(part int) (idle []*shared) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, cc := range slices.Backward(c.conns) {
+		if cc.InFlight() == 0 {
+			idle = append(idle, cc)
+		}
+	}
+	idle = idle[:(len(idle)+part-1)/part]
+	c.conns = slices.DeleteFunc(c.conns, func(cc *shared) bool { return slices.Contains(idle, cc) })
+	return idle
 }
 
 // Exchange is a connection of HTTP/1.1 that carries one exchange: what is written is the request, reading gives the

@@ -29,6 +29,11 @@ var ErrBrokenAlready = errors.New("the connection has ended")
 // ErrCalm is of exchanges that the target ended because it is asked too much (RFC 9113, 7: ENHANCE_YOUR_CALM).
 var ErrCalm = errors.New("the target is asked too much")
 
+// ErrUnpassable is of answers that can't be put in the form of HTTP/2 for a client.
+var ErrUnpassable = errors.New("the answer can't be passed on over HTTP/2")
+
+func unpassable(err error) error { return fmt.Errorf("%w: %w", ErrUnpassable, err) }
+
 // ErrHeaderValue is of answers with control bytes in a header, which net/http refuses.
 var ErrHeaderValue = errors.New("a header of the answer holds control bytes")
 

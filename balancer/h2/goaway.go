@@ -21,11 +21,12 @@ const (
 
 // frames follows what goes one way on a connection, to find where another frame may stand, or what has come.
 type frames struct {
-	head [frameHead]byte
-	have int // of the head
-	left int // of the payload
-	seen bool
-	open bool // a block of headers has not ended: nothing may stand in it
+	head  [frameHead]byte
+	have  int // of the head
+	left  int // of the payload
+	whole int // frames that have ended
+	seen  bool
+	open  bool // a block of headers has not ended: nothing may stand in it
 }
 
 // step takes in bytes up to the end of a frame's head or of its payload, and returns the rest. begun says that a head has become whole,
@@ -33,7 +34,9 @@ type frames struct {
 func (f *frames) step(p []byte) (rest []byte, begun bool) {
 	if f.left > 0 {
 		n := min(f.left, len(p))
-		f.left -= n
+		if f.left -= n; f.left == 0 {
+			f.whole++
+		}
 		return p[n:], false
 	}
 	n := copy(f.head[f.have:], p)
@@ -41,7 +44,9 @@ func (f *frames) step(p []byte) (rest []byte, begun bool) {
 		return p[n:], false
 	}
 	f.have, f.seen = 0, true
-	f.left = int(f.head[0])<<16 | int(f.head[1])<<8 | int(f.head[2])
+	if f.left = int(f.head[0])<<16 | int(f.head[1])<<8 | int(f.head[2]); f.left == 0 {
+		f.whole++
+	}
 	return p[n:], true
 }
 

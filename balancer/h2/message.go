@@ -115,16 +115,20 @@ func eachLine(trailer []byte, each func(name, value string)) {
 	}
 }
 
-// head gathers what is written until a head is whole.
+// head gathers what is written until a head is whole. Its size was seen to when it came; the plane has added to it since.
 type head struct {
 	find http1.Head
 	text []byte
 }
 
+// anySize stands for no limit.
+const anySize = 1 << 30
+
 // add takes bytes in. When the head is whole, it returns it, and what of the bytes comes after it.
 func (h *head) add(p []byte) (whole, rest []byte, err error) {
 	before := len(h.text)
 	h.text = append(h.text, p...)
+	h.find.Line, h.find.All = anySize, anySize
 	n, err := h.find.Feed(h.text)
 	if err != nil || n == 0 {
 		return nil, nil, err

@@ -367,20 +367,20 @@ func (x *serverStream) write(p []byte) (int, error) {
 	for !x.started && len(p) > 0 {
 		whole, rest, err := x.head.add(p)
 		if err != nil {
-			return 0, err
+			return 0, unpassable(err)
 		}
 		if whole == nil {
 			return size, nil
 		}
 		p = rest
 		if err := x.begun(whole); err != nil {
-			return 0, err
+			return 0, unpassable(err)
 		}
 	}
 	for len(p) > 0 && !x.answer.Ended() {
 		n, piece, err := x.answer.Next(p)
 		if err != nil {
-			return 0, err
+			return 0, unpassable(err)
 		}
 		p = p[n:]
 		for len(piece) > 0 { // each piece that was taken is progress
@@ -467,7 +467,7 @@ func (x *serverStream) end() {
 func (x *serverStream) begun(whole []byte) error {
 	var res http1.Response
 	h := x.w.Header()
-	if _, err := http1.ParseResponse(whole, x.r.Method == http.MethodHead, &res, func(name, value []byte) {
+	if _, err := http1.ParseOwnResponse(whole, x.r.Method == http.MethodHead, &res, func(name, value []byte) {
 		if n := string(name); http1.Is(name, "content-length") || !framing(n) {
 			h.Add(n, string(value))
 		}

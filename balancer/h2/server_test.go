@@ -160,3 +160,14 @@ func TestDeadlinesOfStreams(t *testing.T) {
 		})
 	}
 }
+
+// What can't be made an answer of HTTP/2 is not the client's failure.
+func TestUnpassableAnswers(t *testing.T) {
+	for name, text := range map[string]string{"head": "garbage\r\n\r\n", "body": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"} {
+		w := httptest.NewRecorder()
+		x := &serverStream{w: w, r: httptest.NewRequest("GET", "/", nil), control: http.NewResponseController(w)}
+		if _, err := x.Write([]byte(text)); !errors.Is(err, ErrUnpassable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

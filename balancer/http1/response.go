@@ -14,25 +14,36 @@ type Response struct {
 //
 // head says that the request was a HEAD: then there is no body, whatever the headers say.
 func ParseResponse(b []byte, head bool, r *Response, each func(name, value []byte)) (n int, err error) {
-	l, rest, more, err := line(b, MaxLine, ofAnswer)
+	return parseResponse(b, MaxLine, MaxHead, head, r, each)
+}
+
+// ParseOwnResponse is ParseResponse for the head of an answer that is written here: it may be larger than one that is taken of
+// somebody else, because headers were added to that.
+func ParseOwnResponse(b []byte, head bool, r *Response, each func(name, value []byte)) (n int, err error) {
+	return parseResponse(b, len(b), len(b), head, r, each)
+}
+
+// parseResponse is ParseResponse with limits on the lines and on all of them.
+func parseResponse(b []byte, maxLine, maxHead int, head bool, r *Response, each func(name, value []byte)) (n int, err error) {
+	l, rest, more, err := line(b, maxLine, ofAnswer)
 	if err != nil {
 		return 0, firstLine(err, false)
 	}
 	if more {
-		return 0, tooLong(len(b), MaxLine)
+		return 0, tooLong(len(b), maxLine)
 	}
 	if err := statusLine(l, r); err != nil {
 		return 0, err
 	}
 	f := framing{length: -1}
 	for {
-		l, rest, more, err = line(rest, MaxLine, ofAnswer)
+		l, rest, more, err = line(rest, maxLine, ofAnswer)
 		switch {
 		case err != nil:
 			return 0, err
 		case more:
-			return 0, tooLong(len(b), MaxHead)
-		case len(b)-len(rest) > MaxHead:
+			return 0, tooLong(len(b), maxHead)
+		case len(b)-len(rest) > maxHead:
 			return 0, ErrHeadTooLarge
 		case len(l) == 0 && f.chunked && r.Minor == 0: // RFC 9112, 6.1: the framing is faulty
 			return 0, ErrFraming

@@ -69,6 +69,9 @@ func (x *driver) unconnected(err error, t *group.Target) exchange.Event {
 func (x *driver) endAttempt(err error) {
 	u := x.u
 	keep := x.finishUpload(err != nil) && u.reusable && err == nil
+	if err != nil {
+		u.cut()
+	}
 	x.u = nil
 	x.up.give(u, keep)
 }

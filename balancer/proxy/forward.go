@@ -93,15 +93,23 @@ func (x *driver) appendRequest(out []byte) ([]byte, error) {
 
 // rewritten reports whether a header is one that the listener's options write anew.
 func (x *driver) rewritten(f *serve.Field) bool {
-	o := &x.f.options
-	switch {
-	case o.Forwarded && len(f.Name) == len("forwarded") && http1.Is(f.Name, "forwarded"), o.Via != "" && len(f.Name) == len("via") && http1.Is(f.Name, "via"):
-		return true
-	case o.RequestID != "" && len(f.Name) == len(o.RequestID) && strings.EqualFold(string(f.Name), o.RequestID):
+	if x.isID(f.Name) {
 		x.id = f.Value
 		return true
 	}
-	return false
+	return x.tellsWay(f.Name)
+}
+
+// isID reports whether a header of a request is the listener's to identify it.
+func (x *driver) isID(name []byte) bool {
+	id := x.f.options.RequestID
+	return id != "" && len(name) == len(id) && strings.EqualFold(string(name), id)
+}
+
+// tellsWay reports whether a header of a request is one in which the listener tells the way that it took.
+func (x *driver) tellsWay(name []byte) bool {
+	o := &x.f.options
+	return (o.Forwarded && len(name) == len("forwarded") && http1.Is(name, "forwarded")) || (o.Via != "" && len(name) == len("via") && http1.Is(name, "via"))
 }
 
 // dropped reports whether a rule removes a header, or sets it anew.
@@ -158,7 +166,7 @@ func appendEnd(out, trailer []byte, unwanted func(name []byte) bool) []byte {
 // unwanted reports whether the target is not to get a field of a request's trailer, as it would not in the head. What would be
 // refused there is left out: it is too late to refuse.
 func (x *driver) unwanted(name []byte) bool {
-	return dropped(x.rule, name) || x.odd(name) != config.PassNames
+	return dropped(x.rule, name) || x.isID(name) || x.tellsWay(name) || x.odd(name) != config.PassNames
 }
 
 // hasBody reports whether a method without a body says that its length is 0.

@@ -80,7 +80,7 @@ func (x *driver) seen(err error) (exchange.Ending, error) {
 		return exchange.BodyRefused, err
 	case errors.Is(err, http1.ErrHeadTooLarge):
 		return exchange.TooLarge, err
-	case errors.Is(err, h2.ErrHeaderValue):
+	case errors.Is(err, h2.ErrHeaderValue), errors.Is(err, h2.ErrUnpassable):
 		return exchange.Unpassable, err
 	case errors.Is(err, h2.ErrCalm):
 		return exchange.Calmed, err

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"sync/atomic"
@@ -146,6 +147,12 @@ func TestEndsOfSharedConnections(t *testing.T) {
 	address, accepted := accepting(t)
 	u := newUpstream(&Pool{HTTP2: true}, address)
 	defer u.close()
+	greeted := make(chan net.Conn, 1)
+	go func() {
+		c := <-accepted
+		_ = http2.NewFramer(c, c).WriteSettings() // else no connection is made
+		greeted <- c
+	}()
 	impatient := &upload{}
 	impatient.waiting.total = time.Second
 	exchanges := []*upload{impatient, nil, nil, impatient}
@@ -158,7 +165,7 @@ func TestEndsOfSharedConnections(t *testing.T) {
 		}
 		conns = append(conns, c)
 	}
-	target := <-accepted
+	target := <-greeted
 	f := http2.NewFramer(target, target)
 	if _, err := io.CopyN(io.Discard, target, int64(len(http2.ClientPreface))); err != nil {
 		t.Fatal(err)
@@ -172,7 +179,6 @@ func TestEndsOfSharedConnections(t *testing.T) {
 			came++
 		}
 	}
-	_ = f.WriteSettings()
 	_ = f.WriteGoAway(100, http2.ErrCodeInternal, nil)
 	target.Close()
 	var end *atomic.Bool
@@ -184,5 +190,13 @@ func TestEndsOfSharedConnections(t *testing.T) {
 			t.Errorf("exchange %d ended by %q after %v: %v", i, e.Ending, e.Patience, err)
 		}
 		end = e.Shared
+	}
+}
+
+// An answer that can't be passed on is neither its client's failure nor its target's.
+func TestUnpassableAnswersAreNobodysFailure(t *testing.T) {
+	x := &driver{}
+	if ending, _ := x.seen(fmt.Errorf("x: %w", h2.ErrUnpassable)); ending != exchange.Unpassable {
+		t.Error(ending)
 	}
 }

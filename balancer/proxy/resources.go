@@ -25,12 +25,22 @@ const idlePart = 8
 
 // closeIdle closes the idle connections that have been so for the longest, and returns how many.
 func (u *upstream) closeIdle() int {
+	if u.h2 != nil {
+		return u.h2.CloseIdle(idlePart)
+	}
+	oldest := u.takeOldest()
+	for _, c := range oldest {
+		c.nc.Close()
+	}
+	return len(oldest)
+}
+
+// takeOldest takes the idle connections that have been so for the longest.
+func (u *upstream) takeOldest() []*conn {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	n := (len(u.idle) + idlePart - 1) / idlePart
-	for _, c := range u.idle[:n] {
-		c.nc.Close()
-	}
+	oldest := slices.Clone(u.idle[:n])
 	u.idle = slices.Delete(u.idle, 0, n)
-	return n
+	return oldest
 }

@@ -128,7 +128,7 @@ func (x *driver) sendPiece(up *upload, u *conn, piece []byte) bool {
 // breakOff notes why the upload ends, and ends the exchange: whoever waits for the answer need not.
 func (up *upload) breakOff(where *atomic.Pointer[error], err error, u *conn) {
 	where.Store(&err)
-	u.nc.Close()
+	u.cut()
 }
 
 // done reports whether the body went to its end.
@@ -166,17 +166,17 @@ func unusable(err error) error {
 // uploadGrace is how long a body may take to end after the answer to it: both ends are often under way at once.
 const uploadGrace = time.Second
 
-// finishUpload ends the upload with the exchange, at once when that has failed, and reports whether the target has the
-// whole body. The client's connection is used on when it does, however close to its end the exchange failed.
+// finishUpload ends the upload with the exchange, at once when that has failed or nothing of the body has come, and reports whether the
+// target has the whole body. The client's connection is used on when it does, however close to its end the exchange failed.
 func (x *driver) finishUpload(failed bool) bool {
 	up := x.upload
 	if up == nil {
 		return true
 	}
-	if failed || !up.endsWithin(uploadGrace) {
+	if failed || up.untouched() || !up.endsWithin(uploadGrace) {
 		// Nothing more may be sent, and a body that is not whole is not waited for.
 		up.cut.Store(true)
-		x.u.nc.Close()
+		x.u.cut()
 		if up.waiting.running() {
 			x.c.Stop()
 		}

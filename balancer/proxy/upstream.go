@@ -75,6 +75,7 @@ var readBuffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); ret
 type conn struct {
 	nc        net.Conn
 	socket    *serve.ProgressConn // below nc; nil for a stream of HTTP/2
+	below     *tlsSocket          // between them; nil without TLS
 	owner     netip.AddrPort      // the only client it may be used for; invalid for any
 	patience  time.Duration       // without a byte of the answer; of the exchange under way
 	connected time.Duration       // that it took to connect
@@ -92,6 +93,8 @@ type conn struct {
 	in   *[]byte // nil while idle
 	have int
 	at   int
+	full bool    // the latest read left no room
+	one  [1]byte // what holdsMore reads
 	res  http1.Response
 	body http1.Body
 }
@@ -243,6 +246,8 @@ func (u *upstream) dial(ctx context.Context, client *serve.Peer, c *conn) error 
 	c.nc = c.socket
 	if err = u.introduce(ctx, client, c, by); err != nil {
 		c.socket.Close()
+	} else if u.h2 != nil {
+		_ = c.socket.SetReadDeadline(by) // of the target's settings, which a connection is made with; one that is closed tells at the read
 	}
 	return err
 }
@@ -285,7 +290,8 @@ func (u *upstream) introduce(ctx context.Context, client *serve.Peer, c *conn, b
 		}
 	}
 	if u.tls != nil {
-		t := tls.Client(c.socket, u.tls)
+		c.below = &tlsSocket{ProgressConn: c.socket}
+		t := tls.Client(c.below, u.tls)
 		err := t.HandshakeContext(ctx)
 		if err == nil && u.h2 != nil && t.ConnectionState().NegotiatedProtocol != "h2" {
 			err = errors.New("the target does not speak HTTP/2")
@@ -309,50 +315,78 @@ func (u *upstream) give(c *conn, keep bool) {
 	if c.in != nil && len(*c.in) == bufferSize { // a grown one is not worth keeping
 		readBuffers.Put(c.in)
 	}
-	keep = keep && c.at == c.have && c.watch != nil
+	keep = keep && c.at == c.have && c.watch != nil && !c.holdsMore() // what came behind the answer would be the next one
 	c.in, c.have, c.at, c.x = nil, 0, 0, nil
 	if cap(c.body.Trailer) > maxKept {
 		c.body.Trailer = nil
 	}
 	c.idleSince = time.Now()
+	if !keep {
+		c.nc.Close()
+	} else if excess := u.keep(c); excess != nil {
+		excess.nc.Close()
+	}
+}
+
+// keep adds a connection to the idle ones, and returns the one that is to be closed for it, or it itself; nil for none. Connections are
+// closed without the lock: TLS takes leave of the target, and may have to wait for it.
+func (u *upstream) keep(c *conn) (excess *conn) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if keep && len(u.idle) >= exchange.MaxIdle && c.owner.IsValid() { // the oldest one's client may be long gone
-		u.idle[0].nc.Close()
+	switch {
+	case u.closed, len(u.idle) >= exchange.MaxIdle && !c.owner.IsValid():
+		return c
+	case len(u.idle) >= exchange.MaxIdle: // the oldest one's client may be long gone
+		excess = u.idle[0]
 		u.idle = slices.Delete(u.idle, 0, 1)
 	}
-	if !keep || u.closed || len(u.idle) >= exchange.MaxIdle {
-		c.nc.Close()
+	u.idle = append(u.idle, c)
+	return excess
+}
+
+// cut ends a connection on which something is under way. The target must not take it for an orderly end, nor is it waited for: TLS does
+// not take leave.
+func (c *conn) cut() {
+	if c.socket != nil {
+		c.socket.Close()
 		return
 	}
-	u.idle = append(u.idle, c)
+	c.nc.Close()
 }
 
 // sweep closes the idle connections that the target has closed.
 func (u *upstream) sweep() {
+	for _, c := range u.takeGone() {
+		c.nc.Close()
+	}
+}
+
+// takeGone takes the idle connections that the target has closed.
+func (u *upstream) takeGone() (gone []*conn) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.idle = slices.DeleteFunc(u.idle, func(c *conn) bool {
-		gone := !c.watch.Quiet()
-		if gone {
-			u.closedUnsaid(c)
-			c.nc.Close()
+		if c.watch.Quiet() {
+			return false
 		}
-		return gone
+		u.closedUnsaid(c)
+		gone = append(gone, c)
+		return true
 	})
+	return gone
 }
 
 func (u *upstream) close() {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.closed = true
+	idle := u.idle
+	u.closed, u.idle = true, nil
+	u.mu.Unlock()
 	if u.h2 != nil {
 		u.h2.Close()
 	}
-	for _, c := range u.idle {
+	for _, c := range idle {
 		c.nc.Close()
 	}
-	u.idle = nil
 }
 
 // errOver is of exchanges that take longer than they may as a whole.
@@ -421,6 +455,7 @@ func (c *conn) await() error {
 		_ = c.nc.SetReadDeadline(by) // a connection that is closed tells at the read
 		n, err := c.nc.Read((*c.in)[c.have:])
 		c.have += n
+		c.full = c.have == len(*c.in)
 		client := c.x.watched()
 		if client != nil && !c.x.end.IsZero() { // the body may have ended meanwhile
 			c.count()

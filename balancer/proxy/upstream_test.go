@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
@@ -111,5 +112,70 @@ func TestConnectionsOfOneClient(t *testing.T) {
 	}
 	if of(1) == one {
 		t.Error("the oldest was not the one to go")
+	}
+}
+
+// closing is a connection of which the test hears when it is closed.
+type closing struct {
+	net.Conn
+	close func()
+}
+
+func (c closing) Close() error {
+	c.close()
+	return nil
+}
+
+// lively watches a connection that is open or not.
+type lively bool
+
+func (l lively) Quiet() bool  { return bool(l) }
+func (l lively) Gone() bool   { return !bool(l) }
+func (l lively) Broken() bool { return !bool(l) }
+
+// Whoever closes a connection to a target, which may take its time, holds up nobody else who needs one.
+func TestClosingHoldsUpNobody(t *testing.T) {
+	u := newUpstream(&Pool{}, "a:80")
+	closed := 0
+	add := func(keep, open bool, owner netip.AddrPort) {
+		u.give(&conn{watch: lively(open), owner: owner, nc: closing{close: func() {
+			closed++
+			if !u.mu.TryLock() {
+				t.Errorf("connection %d is closed while others have to wait", closed)
+				return
+			}
+			u.mu.Unlock()
+		}}}, keep)
+	}
+	add(false, true, netip.AddrPort{})
+	for range exchange.MaxIdle - 1 {
+		add(true, true, netip.AddrPort{})
+	}
+	add(true, false, netip.AddrPort{})
+	add(true, true, netip.AddrPort{})                           // one too many
+	add(true, true, netip.MustParseAddrPort("192.0.2.1:50000")) // the oldest goes
+	u.sweep()
+	before := closed
+	u.closeIdle()
+	if before != 4 || closed-before < exchange.MaxIdle/idlePart {
+		t.Errorf("%d connections were closed, and then %d", before, closed-before)
+	}
+	if u.close(); closed != exchange.MaxIdle+3 || len(u.idle) != 0 {
+		t.Errorf("%d connections were closed in all", closed)
+	}
+}
+
+// A body of which something has come has some time to end after the answer to it; one that has not even begun has none.
+func TestBodiesAfterTheirAnswers(t *testing.T) {
+	for came, want := range map[bool]time.Duration{false: 0, true: uploadGrace} {
+		synctest.Test(t, func(t *testing.T) {
+			up := &upload{ended: make(chan struct{})}
+			up.came.Store(came)
+			x := &driver{upload: up, c: &serve.Conn{}, u: &conn{nc: closing{close: func() { close(up.ended) }}}}
+			began := time.Now()
+			if whole := x.finishUpload(false); whole || !x.c.Close || time.Since(began) != want {
+				t.Errorf("begun %v: whole %v after %v", came, whole, time.Since(began))
+			}
+		})
 	}
 }

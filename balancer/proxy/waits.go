@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
+	"github.com/seed-8025779b/shakedown/balancer/h2"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
@@ -113,6 +114,8 @@ func (x *driver) tellClient(p []byte) error {
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errClientStalled
+	case errors.Is(err, h2.ErrUnpassable):
+		return err
 	}
 	return errClient
 }

@@ -19,15 +19,57 @@ func (c *Conn) Abort() {
 // Gone reports whether the client has closed its connection, without waiting. One that only has stopped to send
 // counts as gone too: few clients do that, and no balancer tells them apart. What is unread of the request's own body does not matter, nor
 // do empty lines. What else came behind it may be another request: such a client waits for its answers, unless it has reset the connection.
+// Nothing else may read from the client meanwhile.
 func (c *Conn) Gone() bool {
 	if c.watch == nil {
 		s, ok := c.nc.(interface{ Gone() bool })
 		return ok && s.Gone()
 	}
-	if c.body.Ended() && len(bytes.TrimLeft(c.unread(), "\r\n")) > 0 { // empty lines are no request (RFC 9112, 2.2)
+	if c.behind() {
 		return c.watch.Broken()
 	}
-	return c.watch.Gone()
+	return c.watch.Gone() && !(c.body.Ended() && c.readBehind())
+}
+
+// behind reports whether something was read behind the request that may be another.
+func (c *Conn) behind() bool {
+	return c.body.Ended() && len(bytes.TrimLeft(c.unread(), "\r\n")) > 0 // empty lines are no request (RFC 9112, 2.2)
+}
+
+// readBehind reads what came behind the request of a client that says no more, without waiting, until something of it may be
+// another request, and reports whether that was so. What was read before stays where it is: the handler may still have use for it.
+func (c *Conn) readBehind() bool {
+	c.readBy = time.Now().Add(lookTime)
+	_ = c.nc.SetReadDeadline(c.readBy) // a connection that is closed tells at the read
+	for !c.behind() {
+		n, err := c.nc.Read(c.room())
+		if n == 0 {
+			return false
+		}
+		if c.at < c.have {
+			c.have += n
+		} else {
+			c.moreN += n
+		}
+		if err != nil {
+			break
+		}
+	}
+	return c.behind()
+}
+
+// lookTime bounds a read that can't have to wait.
+const lookTime = 100 * time.Millisecond
+
+// room is what is left of the buffer of what was read last.
+func (c *Conn) room() []byte {
+	if c.at < c.have {
+		return (*c.in)[c.have:]
+	}
+	if c.more == nil {
+		c.more = buffers.Get().(*[]byte)
+	}
+	return (*c.more)[c.moreN:]
 }
 
 // Shares reports whether the client's connection carries other exchanges beside this one, as that of HTTP/2 does.
