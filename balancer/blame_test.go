@@ -189,6 +189,13 @@ func blameless() []outcome {
 		{name: "control bytes come back", target: reading(func(c net.Conn, _ *bufio.Reader) {
 			_, _ = io.WriteString(c, "HTTP/1.1 302 Found\x7f\r\nLocation: /\x01\x7f\x1b\r\nContent-Length: 0\r\n\r\n")
 		}), client: request(plainGet), status: 302},
+		{name: "an escaped line break of the URL comes back", target: saying("HTTP/1.1 302 Found\r\nLocation: /r\r\nX/\r\nContent-Length: 0\r\n\r\n"),
+			client: request("GET /r%0d%0aX HTTP/1.1\r\nHost: a\r\n\r\n"), status: 502, cause: "broken"},
+		{name: "an escaped end of a head in the URL comes back", target: reading(func(c net.Conn, r *bufio.Reader) {
+			_, _ = io.WriteString(c, "HTTP/1.1 302 Found\r\nLocation: /r\r\n\r\n/\r\nContent-Length: 0\r\n\r\n")
+			mute(c, r)
+		}), change: timeouts(func(_ *config.FrontTimeouts, x *config.TargetTimeouts) { x.Response = short }),
+			client: request("GET /r%0D%0A%0D%0A HTTP/1.1\r\nHost: a\r\n\r\n"), status: 302, cause: "broken"},
 		{name: "HTTP/2: control bytes come back", change: func(t *testing.T, cfg *config.Config) {
 			x := framing(func(_ net.Conn, f *http2.Framer, id uint32) {
 				answerFrame(f, id, ":status", "302", "location", "/\x01")

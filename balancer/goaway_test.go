@@ -84,6 +84,7 @@ func TestTargetsThatLeave(t *testing.T) {
 		return goAway(0, http2.ErrCodeNo)(f, id)
 	}
 	first, always := func(n int) bool { return n == 1 }, func(int) bool { return true }
+	thrice := func(n int) bool { return n <= 3 }
 	retry := &group.Retry{Attempts: 1, On: group.OnError, Budget: 1, Floor: 10, Spool: 1000}
 	for _, x := range []struct {
 		name       string
@@ -104,8 +105,10 @@ func TestTargetsThatLeave(t *testing.T) {
 		{"a body that came with the head", post, http2.FrameHeaders, goAway(1, http2.ErrCodeNo), first, nil, 200, 1, 0},
 		{"no body", plainGet, http2.FrameHeaders, goAway(1, http2.ErrCodeNo), first, nil, 200, 1, 0},
 		{"no body, by a target with an error", plainGet, http2.FrameHeaders, goAway(1, http2.ErrCodeInternal), first, nil, 200, 1, 0},
-		{"a body that was kept, by a target that leaves for good", kept, http2.FrameHeaders, goAway(1, http2.ErrCodeNo), always, retry, 200, 1, 1},
-		{"a POST, by a target that leaves for good", post, http2.FrameHeaders, goAway(1, http2.ErrCodeNo), always, retry, 200, 1, 1},
+		{"no body, by a target that is asked too much", plainGet, http2.FrameHeaders, goAway(1, http2.ErrCodeEnhanceYourCalm), first, nil, 200, 1, 0},
+		{"a POST, by a target that leaves three times", post, http2.FrameHeaders, goAway(1, http2.ErrCodeNo), thrice, nil, 200, 3, 0},
+		{"a body that was kept, by a target that leaves for good", kept, http2.FrameHeaders, goAway(1, http2.ErrCodeNo), always, retry, 200, 3, 1},
+		{"a POST, by a target that leaves for good", post, http2.FrameHeaders, goAway(1, http2.ErrCodeNo), always, retry, 200, 3, 1},
 		{"an upload that is not served", upload, http2.FrameData, goAway(1, http2.ErrCodeNo), first, retry, 502, 0, 0},
 	} {
 		t.Run(x.name, func(t *testing.T) {

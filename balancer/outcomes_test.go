@@ -289,6 +289,13 @@ func ofTargets() []outcome {
 		{name: "503", target: withStatus(503), client: request(plainGet), status: 503, ejects: true},
 		{name: "504", target: withStatus(504), client: request(plainGet), status: 504, ejects: true},
 		{name: "HTTP/2: reset", change: handlerTargets(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil), client: request(plainGet), status: 502, cause: "broken", ejects: true},
+		{name: "HTTP/2: contradictory lengths", change: func(t *testing.T, cfg *config.Config) {
+			x := framing(func(_ net.Conn, f *http2.Framer, id uint32) {
+				answerFrame(f, id, ":status", "200", "content-length", "2", "content-length", "3")
+			})
+			*cfg = raws(rawTarget(t, x), rawTarget(t, x))
+			cfg.Groups[0].HTTP2 = true
+		}, client: request(plainGet), status: 502, cause: "broken", ejects: true},
 		{name: "HTTP/2: head too large", change: handlerTargets(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("A", strings.Repeat("a", 100_000)) }, nil), client: request(plainGet), status: 502, cause: "broken", ejects: true},
 	}
 }

@@ -179,7 +179,7 @@ func TestClientsLeaveDescriptors(t *testing.T) {
 // Connections to targets are counted with those of clients, however few clients ask for them: the rest of the descriptors stays free,
 // for clients that come meanwhile too.
 func TestStreamsLeaveDescriptors(t *testing.T) {
-	const streams, descriptors, most = 200, 160, 140
+	const clientConns, streams, descriptors, most = 2, 200, 160, 140
 	var open, failed atomic.Int64
 	release := make(chan struct{})
 	hanging := rawTarget(t, reading(func(c net.Conn, _ *bufio.Reader) {
@@ -188,10 +188,7 @@ func TestStreamsLeaveDescriptors(t *testing.T) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 	}))
 	r := startLow(t, descriptors, raws(hanging))
-	transport := &http.Transport{Protocols: &http.Protocols{}}
-	transport.Protocols.SetUnencryptedHTTP2(true)
-	defer transport.CloseIdleConnections()
-	ask := func(method string) {
+	ask := func(transport *http.Transport, method string) {
 		req, err := http.NewRequestWithContext(t.Context(), method, r.url, nil)
 		if err != nil {
 			t.Error(err)
@@ -207,15 +204,22 @@ func TestStreamsLeaveDescriptors(t *testing.T) {
 			failed.Add(1)
 		}
 	}
-	ask(http.MethodTrace) // refused: from now on there is a connection, and it takes all that follows
 	var clients sync.WaitGroup
-	for range streams {
-		clients.Go(func() { ask(http.MethodGet) })
+	var transports [clientConns]*http.Transport
+	for i := range transports {
+		transport := &http.Transport{Protocols: &http.Protocols{}}
+		transport.Protocols.SetUnencryptedHTTP2(true)
+		defer transport.CloseIdleConnections()
+		transports[i] = transport
+		ask(transport, http.MethodTrace) // refused: from now on there is a connection, and it takes all that follows
+	}
+	for i := range streams {
+		clients.Go(func() { ask(transports[i%clientConns], http.MethodGet) })
 	}
 	await(t, "all requests", func() bool { return open.Load()+failed.Load() == streams })
 	held := open.Load()
-	if held != most-1 {
-		t.Errorf("%d connections to targets beside that of the client, of %d in all", held, most)
+	if held != most-clientConns {
+		t.Errorf("%d connections to targets beside those of clients, of %d in all", held, most)
 	}
 	c, rd := r.dial(t)
 	fmt.Fprint(c, plainGet)
@@ -228,7 +232,7 @@ func TestStreamsLeaveDescriptors(t *testing.T) {
 	if r.has("raw-1 ejected") {
 		t.Error("the target was blamed")
 	}
-	await(t, "room", func() bool { return r.descriptors.Open() == 1 })
+	await(t, "room", func() bool { return r.descriptors.Open() == clientConns })
 	request(plainGet)(t, r)
 	if open.Load() != held+1 {
 		t.Error("afterwards a client was not served")

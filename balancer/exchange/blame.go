@@ -56,6 +56,11 @@ func (x *Exchange) overBy(now time.Duration, e *Event) Ending {
 // explains the rule; a balancer has more goroutines than a generator for which the end may have to wait.
 const closeRace = 20 * time.Millisecond
 
+// maxReopened is how often a request on which its target has said that it did not act goes to that target again. A target of HTTP/2 that
+// leaves its connections in good order may leave the next one too, and the one after it: the last time, the request goes by one that was
+// made after that.
+const maxReopened = 3
+
 // maxRoundTrip bounds what the time that a connection took to make says of the round trip.
 const maxRoundTrip = 250 * time.Millisecond
 
@@ -64,11 +69,11 @@ const maxRoundTrip = 250 * time.Millisecond
 // can't take effect twice (RFC 9110, 9.2.2). A target of HTTP/2 says whether it has acted on it.
 func (x *Exchange) metClose(now time.Duration, e *Event) bool {
 	switch {
-	case x.reopened || x.committed || e.Uploading || e.Got || x.late(now):
+	case x.committed || e.Uploading || e.Got || x.late(now):
 		return false
 	case e.Unprocessed:
-		return true
-	case !e.Reused || !e.Closed:
+		return x.reopened < maxReopened
+	case x.reopened > 0 || !e.Reused || !e.Closed:
 		return false
 	}
 	return !e.Sent || (x.repeatable && withinCloseRace(now-x.asked, e.Connecting))

@@ -15,12 +15,13 @@ const (
 	BrokenOff              // the target ended the exchange too early, or its answer is malformed
 	TooLarge               // the head of its answer is too large
 	Silent                 // it had the whole request, and nothing more came of an answer in time
+	HeldUp                 // HTTP/2: the request's body waited on a connection on which others' bodies may have kept the target from taking it
 	Stalled                // it took nothing more of the request in time
 	OverTime               // the exchange took longer than it may, most of the time with this target, which was waited for longer than the client
 	ClientOverTime         // it did, and the client was waited for the longer
 	OtherOverTime          // it did, and most of the time had gone by before this target was asked
 	Echoed                 // the answer's head is too large, and may be so because the request is large
-	Unpassable             // HTTP/2: a header of the answer holds bytes that can't be passed on, and may repeat the request's
+	Unpassable             // the answer is malformed, or HTTP/2 can't carry a header of it, and may be so because it repeats bytes of the request
 	GaveUp                 // the target ended the exchange early, after the client had been waited for
 	BrokenAlready          // HTTP/2: its connection broke, and has counted for another exchange on it
 	Calmed                 // HTTP/2: the target is asked too much
@@ -51,12 +52,13 @@ func (e Ending) row() row {
 		BrokenOff:       {"broken off or malformed", group.Broken, Broken},
 		TooLarge:        {"head of the answer too large", group.Broken, Broken},
 		Silent:          {"no answer in time", group.Broken, Timeout},
+		HeldUp:          {"body held up by others of its connection", group.Abandoned, Timeout},
 		Stalled:         {"request not taken in time", group.Broken, Timeout},
 		OverTime:        {"exchange over its time, waiting for the target", group.Broken, Timeout},
 		ClientOverTime:  {"exchange over its time, waiting for the client", group.Abandoned, Slow},
 		OtherOverTime:   {"exchange over its time, most of it before this target was asked", group.Abandoned, Timeout},
 		Echoed:          {"head of the answer too large for a large request", group.Abandoned, Broken},
-		Unpassable:      {"header of the answer with bytes that can't be passed on", group.Abandoned, Broken},
+		Unpassable:      {"answer malformed by bytes that it may repeat", group.Abandoned, Broken},
 		GaveUp:          {"ended by the target after the client had been waited for", group.Abandoned, Broken},
 		BrokenAlready:   {"connection broken, as has counted already", group.Abandoned, Broken},
 		Calmed:          {"the target is asked too much", group.Abandoned, Broken},
@@ -88,7 +90,7 @@ func (e Ending) Retried(unprocessed bool) group.Outcome {
 	switch {
 	case unprocessed:
 		return group.ConnectFailed
-	case e == BrokenAlready || e == Calmed:
+	case e == BrokenAlready || e == Calmed || e == HeldUp:
 		return group.Broken
 	case e == NoResources: // nothing was sent; there may be an idle connection to another target, or a port
 		return group.ConnectFailed

@@ -87,7 +87,7 @@ type Exchange struct {
 	delayed   time.Duration // by faults, in all attempts
 	status    int           // of a fault, in the target's place; 0 for none
 	queued    bool          // it waits for a target with room
-	reopened  bool          // it has gone from a connection that broke to a new one
+	reopened  int           // how often it has gone from a connection that broke to a new one
 	committed bool          // something of an answer has gone to the client: nothing else can be said
 	last      failure
 	touch     chaos.Exchange
@@ -281,7 +281,7 @@ func (x *Exchange) none(c Cause, reason string) Step {
 
 // begin begins an attempt at a target.
 func (x *Exchange) begin(now time.Duration, t *group.Target) Step {
-	x.target, x.began, x.reopened = t, now, false
+	x.target, x.began, x.reopened = t, now, 0
 	if x.pick.Attempt > 0 && !x.r.Discard {
 		x.s.Count.Retries.Add(1)
 	}
@@ -397,9 +397,9 @@ const switchingProtocols = 101
 // broken decides on an attempt that failed without an answer, or in the middle of one.
 func (x *Exchange) broken(now time.Duration, e *Event) Step {
 	if x.metClose(now, e) {
-		x.reopened = true
+		x.reopened++
 		x.s.Count.Reconnects.Add(1)
-		return Step{Do: Connect, Target: x.target, Fresh: true}
+		return Step{Do: Connect, Target: x.target, Fresh: true, New: x.reopened == maxReopened && e.Ending == BrokenAlready}
 	}
 	x.note(now, e)
 	x.last = failure{ending: x.endingOf(now, e), reason: e.Reason, unprocessed: e.Unprocessed && !e.Uploading}

@@ -51,6 +51,9 @@ func (s Step) words() string {
 		if s.Fresh {
 			name += " anew"
 		}
+		if s.New {
+			name += " by a new one"
+		}
 		return name + " to " + s.Target.ID
 	case End:
 		return strings.TrimSpace(name + " " + s.Cause.String())
@@ -66,6 +69,7 @@ func TestExchange(t *testing.T) {
 		return Event{Kind: Failed, Ending: BrokenOff, Reason: "reset", Reused: true, Closed: true, Sent: sent}
 	}
 	unprocessed := Event{Kind: Failed, Ending: BrokenAlready, Reason: "GOAWAY", Unprocessed: true}
+	refused := Event{Kind: Failed, Ending: BrokenOff, Reason: "REFUSED_STREAM", Unprocessed: true}
 	uploading := Event{Kind: Failed, Ending: BodyRefused, Reason: "GOAWAY", Unprocessed: true, Uploading: true}
 	retry := func(on group.RetryOn) *group.Retry { return &group.Retry{Attempts: 1, On: on, Budget: 1} }
 	web := route.Rule{Forward: "web"}
@@ -107,8 +111,12 @@ func TestExchange(t *testing.T) {
 			want: []string{"connect to a", "converse", "connect anew to a", "converse", "forward 200", "release a after 20ms: ok", "end"}},
 		{name: "an idle connection closed, not to be repeated", rule: web, events: []Event{connected, reused(true)},
 			want: []string{"connect to a", "converse", "release a after 10ms: broken reset", "answer 502 broken"}},
-		{name: "not acted on, not to be repeated", rule: web, retry: retry(group.OnConnect), events: []Event{connected, unprocessed, connected, unprocessed, connected, head(200), complete},
-			want: []string{"connect to a", "converse", "connect anew to a", "converse", "release a after 20ms: abandoned GOAWAY", "connect to b", "converse", "forward 200", "release b after 10ms: ok", "end"}},
+		{name: "not acted on, not to be repeated", rule: web, retry: retry(group.OnConnect), events: []Event{connected, unprocessed, connected, unprocessed, connected, unprocessed, connected, unprocessed, connected, head(200), complete},
+			want: []string{"connect to a", "converse", "connect anew to a", "converse", "connect anew to a", "converse", "connect anew by a new one to a", "converse", "release a after 40ms: abandoned GOAWAY", "connect to b", "converse", "forward 200", "release b after 10ms: ok", "end"}},
+		{name: "refused on a connection that goes on", rule: web, events: []Event{connected, refused, connected, refused, connected, refused, connected, head(200), complete},
+			want: []string{"connect to a", "converse", "connect anew to a", "converse", "connect anew to a", "converse", "connect anew to a", "converse", "forward 200", "release a after 40ms: ok", "end"}},
+		{name: "not acted on, and then closed", rule: web, repeatable: true, events: []Event{connected, unprocessed, connected, reused(true)},
+			want: []string{"connect to a", "converse", "connect anew to a", "converse", "release a after 20ms: broken reset", "answer 502 broken"}},
 		{name: "not acted on, its body under way", rule: web, retry: retry(group.OnConnect), events: []Event{connected, uploading},
 			want: []string{"connect to a", "converse", "release a after 10ms: abandoned GOAWAY", "answer 502 broken"}},
 		{name: "two of them", rule: web, repeatable: true, events: []Event{connected, reused(true), connected, reused(true)},

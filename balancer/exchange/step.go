@@ -36,6 +36,7 @@ type Step struct {
 	After    time.Duration // of an Answer for RateLimit: when another request may pass
 	Target   *group.Target // also of a Forward that is not Injected, and of a Tunnel
 	Fresh    bool          // of a Connect: by a new connection
+	New      bool          // of one that is Fresh: by a connection that is made from now on, where there are some that others use
 	Injected bool
 	Cookie   bool // of a Forward: the client is to stick to Target
 	Until    time.Duration

@@ -41,9 +41,10 @@ type Client struct {
 // silence is after how long a connection on which nothing comes is asked whether it is still there.
 const silence = 15 * time.Second
 
-// window is how much of an answer a target may send that its client has not taken: so much memory a slow client costs. A connection has
+// window is how much of an answer a target may send that its client has not taken: so much memory a slow client costs. It is what Envoy
+// recommends where clients are not trusted. A connection has
 // no bound beside it, because its streams belong to many clients, and slow ones must not use up what the others wait for.
-const window = 256 << 10
+const window = 64 << 10
 
 // maxAnswerHead is far beyond what the plane takes of an answer's head, which refuses one that is too large for itself. For net/http
 // a header beyond this limit is an error of the connection, which ends all its streams: what a target makes of one
@@ -76,11 +77,17 @@ func NewClient(authority string, secure bool, stall time.Duration, dial func(con
 	return c
 }
 
+// Need is what an exchange needs of its connection.
+type Need struct {
+	Body  bool      // its request has a body: no other body may wait there
+	Since time.Time // it began to be made then, or later
+}
+
 // Reuse returns a connection of HTTP/1.1 for one exchange, which becomes a stream of a connection that there is; nil
 // when none takes one more.
-func (c *Client) Reuse() *Exchange {
+func (c *Client) Reuse(n Need) *Exchange {
 	c.mu.Lock()
-	cc := c.free()
+	cc := c.free(n)
 	c.mu.Unlock()
 	if cc == nil {
 		return nil
@@ -92,8 +99,8 @@ func (c *Client) Reuse() *Exchange {
 
 // Open is Reuse that makes a connection when there is none, or waits for one that is being made, until the context ends.
 // The error is of connecting.
-func (c *Client) Open(ctx context.Context) (*Exchange, error) {
-	cc, err := c.reserve(ctx)
+func (c *Client) Open(ctx context.Context, n Need) (*Exchange, error) {
+	cc, err := c.reserve(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -120,10 +127,10 @@ type pendingKey struct{}
 
 // reserve returns a connection that takes one more stream. Those who find none wait for one that is being made: as many as it is expected
 // to take.
-func (c *Client) reserve(ctx context.Context) (*shared, error) {
+func (c *Client) reserve(ctx context.Context, n Need) (*shared, error) {
 	for {
 		c.mu.Lock()
-		if cc := c.free(); cc != nil {
+		if cc := c.free(n); cc != nil {
 			c.mu.Unlock()
 			return cc, nil
 		}
@@ -168,10 +175,10 @@ func (d *pending) release() {
 }
 
 // free is a connection that takes one more stream, reserved for it; nil when there is none. The lock is held.
-func (c *Client) free() (found *shared) {
-	kept := c.conns[:0]
+func (c *Client) free(n Need) (found *shared) {
+	kept, now := c.conns[:0], time.Now()
 	for _, cc := range c.conns {
-		if found == nil && cc.Reserve() == nil {
+		if found == nil && !cc.began.Before(n.Since) && !(n.Body && cc.stuck(now)) && cc.Reserve() == nil {
 			found = cc
 		}
 		if cc.Err() == nil {
@@ -193,7 +200,7 @@ func (c *Client) connect(d *pending) {
 	c.dialing = slices.DeleteFunc(c.dialing, func(other *pending) bool { return other == d })
 	closed := c.closed
 	if d.err = err; err == nil {
-		if d.cc, c.room = (&shared{ClientConn: cc}), room; !closed {
+		if d.cc, c.room = (&shared{ClientConn: cc, client: c, began: began}), room; !closed {
 			c.conns = append(c.conns, d.cc)
 		}
 	}
@@ -307,6 +314,11 @@ type Exchange struct {
 	gaveUp  atomic.Pointer[error] // why we ended the body
 	started bool                  // the reservation has become a stream
 
+	// Under the lock of cc:
+	bodied    bool      // the stream counts among those with bodies
+	heldSince time.Time // since when net/http has had what it is to send of the body
+	blocked   bool      // the body waited behind others' at the end
+
 	once   sync.Once
 	failed error // of the stream, once the pipe is closed
 }
@@ -336,7 +348,8 @@ func (x *Exchange) start(whole []byte) error {
 	x.body.Reset(r.Length, r.Chunked)
 	if r.Length != 0 {
 		x.content, x.upload = io.Pipe()
-		x.request.Body = x.content
+		x.request.Body = outgoing{x.content, x}
+		x.cc.beginBody(x)
 		x.request.Trailer = announced(h)
 		h.Del("Trailer")
 	} else {
@@ -344,6 +357,7 @@ func (x *Exchange) start(whole []byte) error {
 	}
 	x.request = x.request.WithContext(httptrace.WithClientTrace(x.ctx, &httptrace.ClientTrace{
 		WroteHeaders:   func() { x.wrote.Store(true) },
+		WroteRequest:   func(httptrace.WroteRequestInfo) { x.cc.sent(x) },
 		Got1xxResponse: x.interims.add,
 	}))
 	x.started = true
@@ -378,6 +392,9 @@ func (x *Exchange) pass() error {
 		return err
 	}
 	defer res.Body.Close()
+	if !lengths(res.Header["Content-Length"]) { // net/http makes nothing of them
+		return http1.ErrContentLength
+	}
 	x.interims.wait()
 	out := appendFields(appendStatus(nil, res.StatusCode), res.Header)
 	bodiless := x.request.Method == http.MethodHead || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified
@@ -451,13 +468,22 @@ func (x *Exchange) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// giveUp cancels a stream, which resets one that has begun and not ended.
+func (x *Exchange) giveUp() {
+	if x.wrote.Load() && !x.endings.over(x) {
+		x.cc.reset()
+	}
+	x.cancel()
+}
+
 // Close ends the exchange. A stream that has not ended is reset, at once unless request and answer are whole.
 func (x *Exchange) Close() error {
 	x.once.Do(func() {
 		x.Conn.Close()
 		if !x.asked.Load() || !x.answered.Load() || !x.endings.wait(x) {
-			x.cancel()
+			x.giveUp()
 		}
+		x.cc.endBody(x)
 		if !x.started {
 			x.cc.Release()
 		}

@@ -36,11 +36,11 @@ func TestUnusedReservations(t *testing.T) {
 	c := NewClient("a", false, time.Minute, func(ctx context.Context) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", l.Addr().String())
 	})
-	first, err := c.Open(t.Context())
+	first, err := c.Open(t.Context(), Need{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := c.Reuse()
+	second := c.Reuse(Need{})
 	if second == nil {
 		t.Fatal("a connection takes more than one stream")
 	}
@@ -54,6 +54,30 @@ func TestUnusedReservations(t *testing.T) {
 	}
 	s.Close()
 	<-done
+}
+
+// Who needs a connection that is made from now on gets one, whatever there is.
+func TestConnectionsMadeAnew(t *testing.T) {
+	c := scripted(t, nil, func(*http2.Framer, http2.Frame) {})
+	first, err := c.Open(t.Context(), Need{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	since := time.Now()
+	second, err := c.Open(t.Context(), Need{Since: since})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	third, err := c.Open(t.Context(), Need{Since: since})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer third.Close()
+	if second.cc == first.cc || third.cc != second.cc {
+		t.Error("the connections were shared otherwise")
+	}
 }
 
 // Interim answers that nobody takes do not stop whoever tells of them, and wait in bounded memory; they come before anything else.
@@ -158,6 +182,11 @@ func TestMeaningsOfErrors(t *testing.T) {
 				_ = f.WriteGoAway(0, http2.ErrCodeInternal, nil)
 			}
 		}, ErrUnprocessed, ErrBrokenAlready},
+		"GOAWAY because it is asked too much": {get, nil, func(f *http2.Framer, frame http2.Frame) {
+			if _, ok := frame.(*http2.HeadersFrame); ok {
+				_ = f.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil)
+			}
+		}, ErrUnprocessed, ErrBrokenAlready},
 		"a head beyond the limit": {"GET / HTTP/1.1\r\nHost: a\r\nA: " + strings.Repeat("a", 1000) + "\r\n\r\n", []http2.Setting{{ID: http2.SettingMaxHeaderListSize, Val: 500}}, func(*http2.Framer, http2.Frame) {}, ErrRequestTooLarge, ErrUnprocessed},
 		"a malformed value":       {"GET / HTTP/1.1\r\nHost: a\r\nA: \x00\r\n\r\n", nil, func(*http2.Framer, http2.Frame) {}, ErrUnsendable, ErrUnprocessed},
 		"a trailer of no use":     {"POST / HTTP/1.1\r\nHost: a\r\nTrailer: Trailer, a b, \"\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", nil, refuse, ErrUnprocessed, ErrUnsendable},
@@ -172,7 +201,7 @@ func TestMeaningsOfErrors(t *testing.T) {
 				}
 				x.script(f, frame)
 			})
-			e, err := c.Open(t.Context())
+			e, err := c.Open(t.Context(), Need{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -207,7 +236,7 @@ func TestEndsOfConnectionsAreToldToAll(t *testing.T) {
 			})
 			var open []*Exchange
 			for range streams {
-				x, err := c.Open(t.Context())
+				x, err := c.Open(t.Context(), Need{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -265,12 +294,12 @@ func TestConnectionsThatCannotBeUsed(t *testing.T) {
 			}
 		}
 	})
-	first, err := c.Open(t.Context())
+	first, err := c.Open(t.Context(), Need{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	second := c.Reuse()
+	second := c.Reuse(Need{})
 	if second == nil {
 		t.Fatal("a connection takes more than one stream")
 	}

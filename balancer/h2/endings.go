@@ -56,6 +56,13 @@ func (e *endings) ended(x *Exchange) {
 	}
 }
 
+// over reports whether a stream's reader has ended.
+func (e *endings) over(x *Exchange) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return x.ending.over
+}
+
 // end takes a stream out and cancels it, which resets one that has not ended. The lock is held.
 func (e *endings) end(x *Exchange) {
 	last := len(e.open) - 1
@@ -64,6 +71,9 @@ func (e *endings) end(x *Exchange) {
 	e.open[last] = nil
 	e.open = e.open[:last]
 	x.ending.place = 0
+	if !x.ending.over {
+		x.cc.reset()
+	}
 	x.cancel()
 }
 

@@ -83,7 +83,7 @@ func TestWorkAfterAnswers(t *testing.T) {
 				})
 				defer stop()
 				began := time.Now()
-				e, err := c.Open(t.Context())
+				e, err := c.Open(t.Context(), Need{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -125,7 +125,7 @@ func TestStreamsThatDoNotEnd(t *testing.T) {
 		const beyond = 5
 		for round := range int64(2) {
 			for range maxEnding + beyond {
-				e, err := c.Open(t.Context())
+				e, err := c.Open(t.Context(), Need{})
 				if err != nil {
 					t.Fatal(err)
 				}

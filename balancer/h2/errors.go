@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -37,13 +36,6 @@ func unpassable(err error) error { return fmt.Errorf("%w: %w", ErrUnpassable, er
 
 // ErrHeaderValue is of answers with control bytes in a header, which net/http refuses.
 var ErrHeaderValue = errors.New("a header of the answer holds control bytes")
-
-// shared is a connection with its streams.
-type shared struct {
-	*http.ClientConn
-	counted atomic.Bool // its end was
-	large   atomic.Bool // it has had a request of largeRequest
-}
 
 // largeRequest is from how many bytes on a request may make its target answer with a head that net/http does not take: too large, or
 // with control bytes and in more than one frame. Then net/http ends the connection, for the client's doing.
@@ -115,9 +107,11 @@ func explain(err error) error {
 		return fmt.Errorf("%w: %w: %w", ErrUnprocessed, ErrBrokenAlready, err)
 	case isStream && s.Code == codeRefused:
 		return fmt.Errorf("%w: %w", ErrUnprocessed, err)
-	case isStream && s.Code == codeCalm, strings.Contains(text, "GOAWAY") && strings.Contains(text, "ErrCode=ENHANCE_YOUR_CALM"), strings.HasSuffix(text, "GOAWAY from server ErrCode:ENHANCE_YOUR_CALM"):
+	case isStream && s.Code == codeCalm, strings.Contains(text, "GOAWAY") && strings.Contains(text, "ErrCode=ENHANCE_YOUR_CALM"):
 		return fmt.Errorf("%w: %w", ErrCalm, err)
-	case strings.Contains(text, "Transport received GOAWAY from server ErrCode:"): // the first stream of its connection is beyond the last one
+	case strings.HasSuffix(text, "GOAWAY from server ErrCode:ENHANCE_YOUR_CALM"): // the first stream of its connection is beyond the last one
+		return fmt.Errorf("%w: %w: %w", ErrUnprocessed, ErrCalm, err)
+	case strings.Contains(text, "Transport received GOAWAY from server ErrCode:"): // so it is here
 		return fmt.Errorf("%w: %w: %w", ErrUnprocessed, ErrEnded, err)
 	case isStream && strings.Contains(text, "invalid header field value"):
 		return fmt.Errorf("%w: %w", ErrHeaderValue, err)

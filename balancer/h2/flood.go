@@ -22,6 +22,10 @@ const (
 	perBytes  = 1024 // of either: two more for as many bytes
 )
 
+// resetWeight is for how many frames the reset of a stream counts: its target goes on working for it. So a client may reset 1000 streams
+// at once and 33 a second, which are nghttp2's limits for resets, and any that were answered.
+const resetWeight = 10
+
 // errFlood is of clients that keep sending what moves nothing.
 var errFlood = errors.New("the client sends too many frames that move no exchange on")
 
@@ -78,6 +82,9 @@ func (f *flood) count() {
 		if flags&flagEndStream != 0 {
 			return
 		}
+	case typeReset:
+		f.owed += resetWeight
+		return
 	}
 	f.owed++
 }

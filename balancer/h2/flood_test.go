@@ -23,6 +23,7 @@ func TestFloods(t *testing.T) {
 		}
 	}
 	nothing := func(*http2.Framer, uint32) {}
+	const resets = "resets"
 	for name, x := range map[string]struct {
 		first func(f *http2.Framer, id uint32) // stream 1
 		flood func(f *http2.Framer, id uint32) // the id is another one each time
@@ -36,7 +37,7 @@ func TestFloods(t *testing.T) {
 		"an unknown type":     {nothing, func(f *http2.Framer, _ uint32) { _ = f.WriteRawFrame(77, 0, 0, nil) }},
 		"empty data":          {open(post, false, true), func(f *http2.Framer, _ uint32) { _ = f.WriteData(1, false, nil) }},
 		"a head that goes on": {open(post, false, false), func(f *http2.Framer, _ uint32) { _ = f.WriteContinuation(1, false, nil) }},
-		"resets": {nothing, func(f *http2.Framer, id uint32) {
+		resets: {nothing, func(f *http2.Framer, id uint32) {
 			open(get, true, true)(f, id)
 			_ = f.WriteRSTStream(id, http2.ErrCodeCancel)
 		}},
@@ -71,7 +72,11 @@ func TestFloods(t *testing.T) {
 				out.WriteString(preface)
 				_ = f.WriteSettings()
 				x.first(f, 1)
-				const most = idleBurst + lingerBytes/frameHead + 4096 // which net/http may read at once
+				burst, size := idleBurst, frameHead
+				if name == resets {
+					burst, size = idleBurst/resetWeight, 2*frameHead
+				}
+				most := burst + lingerBytes/size + 4096 // which net/http may read at once
 				n := 0
 				for id := uint32(3); n <= most; id += 2 {
 					if _, err := near.Write(out.Bytes()); err != nil {
@@ -88,7 +93,7 @@ func TestFloods(t *testing.T) {
 				if away := told.Load(); away == nil || away.ErrCode != http2.ErrCodeEnhanceYourCalm {
 					t.Errorf("after %d frames the client was told %v", n, away)
 				}
-				if n <= idleBurst/2 || n > most {
+				if n <= burst/2 || n > most {
 					t.Errorf("the connection ended after %d frames", n)
 				}
 			})
@@ -102,6 +107,10 @@ func TestWhatIsNoFlood(t *testing.T) {
 	const never = -1
 	headers := func(f *http2.Framer, id uint32) {
 		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: []byte("\x82"), EndStream: true, EndHeaders: true})
+	}
+	giveUp := func(f *http2.Framer, id uint32) {
+		headers(f, id)
+		_ = f.WriteRSTStream(id, http2.ErrCodeCancel)
 	}
 	for name, x := range map[string]struct {
 		wrote []int // payloads of the frames of data that the server has written, after a head
@@ -132,15 +141,14 @@ func TestWhatIsNoFlood(t *testing.T) {
 			_ = f.WriteData(id, false, data[:5])
 			_ = f.WritePing(false, [8]byte{})
 		}, 0, never},
-		"pings, all the time":        {nil, func(f *http2.Framer, _ uint32) { _ = f.WritePing(false, [8]byte{}) }, time.Second / 300, never},
-		"pings, too many":            {nil, func(f *http2.Framer, _ uint32) { _ = f.WritePing(false, [8]byte{}) }, time.Second / 1000, 14924}, // less 330 a second
-		"padding":                    {nil, func(f *http2.Framer, id uint32) { _ = f.WriteDataPadded(id, false, nil, data[:8]) }, 0, idleBurst},
-		"requests without a body":    {nil, headers, 0, never},
-		"requests with an empty one": {nil, func(f *http2.Framer, id uint32) { _ = f.WriteData(id, true, nil) }, 0, never},
-		"requests that are given up": {nil, func(f *http2.Framer, id uint32) {
-			headers(f, id)
-			_ = f.WriteRSTStream(id, http2.ErrCodeCancel)
-		}, time.Second / 250, never}, // as many as there may be streams, after a second each
+		"pings, all the time":                               {nil, func(f *http2.Framer, _ uint32) { _ = f.WritePing(false, [8]byte{}) }, time.Second / 300, never},
+		"pings, too many":                                   {nil, func(f *http2.Framer, _ uint32) { _ = f.WritePing(false, [8]byte{}) }, time.Second / 1000, 14924}, // less 330 a second
+		"padding":                                           {nil, func(f *http2.Framer, id uint32) { _ = f.WriteDataPadded(id, false, nil, data[:8]) }, 0, idleBurst},
+		"requests without a body":                           {nil, headers, 0, never},
+		"requests with an empty one":                        {nil, func(f *http2.Framer, id uint32) { _ = f.WriteData(id, true, nil) }, 0, never},
+		"requests that are given up":                        {nil, giveUp, time.Second / 30, never},
+		"requests that are given up, too many":              {nil, giveUp, time.Second / 100, 1492}, // less 33 a second
+		"requests that are given up once they are answered": {[]int{0}, giveUp, 0, never},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := &conn{flood: newFlood()}

@@ -7,6 +7,7 @@ const (
 	frameHead     = 9
 	typeData      = 0
 	typeHeaders   = 1
+	typeReset     = 3
 	typePush      = 5
 	typeGoAway    = 7
 	typeMore      = 9 // CONTINUATION

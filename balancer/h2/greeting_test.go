@@ -46,7 +46,7 @@ func TestBurstsOntoNewConnections(t *testing.T) {
 		opened := make(chan *Exchange, asked)
 		for range asked {
 			go func() {
-				x, err := c.Open(context.Background())
+				x, err := c.Open(context.Background(), Need{})
 				if err != nil {
 					t.Error(err)
 				}
@@ -75,7 +75,7 @@ func TestTargetsWithoutSettings(t *testing.T) {
 		let := make(chan struct{})
 		c, _, stop := reluctant(1, let, 5*time.Second)
 		began := time.Now()
-		if _, err := c.Open(t.Context()); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != 5*time.Second {
+		if _, err := c.Open(t.Context(), Need{}); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != 5*time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		close(let)
@@ -91,7 +91,7 @@ func TestCloseIdle(t *testing.T) {
 		var open []*Exchange
 		for range 12 {
 			go func() { let <- struct{}{} }()
-			x, err := c.Open(t.Context())
+			x, err := c.Open(t.Context(), Need{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +110,7 @@ func TestCloseIdle(t *testing.T) {
 			}
 			left -= max(n, 1)
 		}
-		if x := c.Reuse(); x != nil || open[0].cc.Err() != nil || open[1].cc.Err() != nil || open[2].cc.Err() == nil || dialed.Load() != 12 {
+		if x := c.Reuse(Need{}); x != nil || open[0].cc.Err() != nil || open[1].cc.Err() != nil || open[2].cc.Err() == nil || dialed.Load() != 12 {
 			t.Errorf("%v was left", x)
 		}
 		open[0].Close()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/group"
+	"github.com/seed-8025779b/shakedown/balancer/h2"
 	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
@@ -13,12 +14,16 @@ import (
 func (x *driver) connect(step *exchange.Step) exchange.Event {
 	up := x.pool.upstream(step.Target)
 	var u *conn
+	need := h2.Need{Body: x.c.Request.Length != 0}
+	if step.New {
+		need.Since = time.Now()
+	}
 	if !step.Fresh {
-		u = up.reuse(&x.c.Peer, x.m.Repeatable())
+		u = up.reuse(&x.c.Peer, x.m.Repeatable(), need)
 	}
 	if u == nil {
 		var err error
-		if u, err = x.open(up); err != nil {
+		if u, err = x.open(up, need); err != nil {
 			return x.unconnected(err, step.Target)
 		}
 	}
@@ -31,14 +36,14 @@ func (x *driver) connect(step *exchange.Step) exchange.Event {
 }
 
 // open makes a connection to a target.
-func (x *driver) open(up *upstream) (*conn, error) {
+func (x *driver) open(up *upstream, need h2.Need) (*conn, error) {
 	if !x.end.IsZero() {
 		x.onTarget.start()
 		defer x.onTarget.stop()
 	}
 	ctx, stop := x.attended()
 	defer stop()
-	return up.open(ctx, &x.c.Peer)
+	return up.open(ctx, &x.c.Peer, need)
 }
 
 // unconnected is the end of an attempt that got no connection.

@@ -194,7 +194,7 @@ func (x *driver) pass(out []byte, chunked bool) error {
 			}
 			out = x.c.Out()
 		}
-		if u.body.Left() >= carryFrom && !chunked {
+		if u.body.Left() >= carryFrom && !chunked && !x.c.Shares() {
 			if err := x.carry(); err != nil {
 				return err
 			}
@@ -243,7 +243,8 @@ func (x *driver) gather(out []byte, chunked bool) ([]byte, error) {
 
 // carryFrom is how much of a counted body must be to come for it to be passed on from the buffer it is read into,
 // which is then large. It costs less than splice(2) does here: on loopback a spliced stream makes more work for
-// whoever reads it than it saves.
+// whoever reads it than it saves. A client of HTTP/2 takes it in small pieces whatever it is read into, and could have many such buffers
+// wait at once.
 const carryFrom = 64 << 10
 
 var carryBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}

@@ -31,6 +31,15 @@ func (x *driver) endOf(err error) exchange.Event {
 	e.Ending, err = x.seen(err)
 	e.Reason, x.told = err.Error(), x.toldOf(err, x.target)
 	switch e.Ending {
+	case exchange.Silent, exchange.Stalled, exchange.OverTime:
+		if u.blocked() {
+			e.Ending = exchange.HeldUp
+		}
+	}
+	if (e.Ending == exchange.BrokenOff || e.Ending == exchange.Silent) && u.got && escapesControl(x.c.Request.Target) {
+		e.Ending = exchange.Unpassable
+	}
+	switch e.Ending {
 	case exchange.BodyUnusable:
 		x.c.Close = true
 		e.Cause, x.told = causeOf(err), toldOfBody(err)
@@ -81,6 +90,21 @@ func (x *driver) seen(err error) (exchange.Ending, error) {
 		return exchange.Silent, err
 	}
 	return exchange.BrokenOff, err
+}
+
+// escapesControl reports whether a URL holds an escaped control byte. A target that writes it into a header of its answer as what it
+// stands for makes a malformed header, or the end of the head: the client could have its target ejected.
+func escapesControl(target []byte) bool {
+	for i := 0; i+2 < len(target); i++ {
+		if target[i] != '%' {
+			continue
+		}
+		switch high, low := target[i+1], target[i+2]|0x20; {
+		case high == '0', high == '1', high == '7' && low == 'f':
+			return true
+		}
+	}
+	return false
 }
 
 // addWaits adds how the time of the exchange was spent, when it is over.

@@ -21,7 +21,7 @@ func idle(t *testing.T, u *upstream, accepted chan net.Conn) (*conn, net.Conn) {
 	t.Helper()
 	c := take(t, u, &serve.Peer{})
 	u.give(c, true)
-	if c = u.reuse(&serve.Peer{}, true); c == nil {
+	if c = u.reuse(&serve.Peer{}, true, h2.Need{}); c == nil {
 		t.Fatal("the connection was not kept")
 	}
 	return c, <-accepted
@@ -107,7 +107,7 @@ func TestPostsThatMeetTheEnd(t *testing.T) {
 func TestHastyTargets(t *testing.T) {
 	for name, rest := range map[string]time.Duration{"hasty": 0, "patient": 2 * hasty} {
 		for how, find := range map[string]func(u *upstream){
-			"taken": func(u *upstream) { u.reuse(&serve.Peer{}, true) },
+			"taken": func(u *upstream) { u.reuse(&serve.Peer{}, true, h2.Need{}) },
 			"swept": func(u *upstream) { u.sweep() },
 		} {
 			address, accepted := accepting(t)
@@ -127,12 +127,12 @@ func TestHastyTargets(t *testing.T) {
 			}
 			c, _ = take(t, u, &serve.Peer{}), <-accepted
 			u.give(c, true)
-			if got := u.reuse(&serve.Peer{}, false); (got == nil) != wary {
+			if got := u.reuse(&serve.Peer{}, false, h2.Need{}); (got == nil) != wary {
 				t.Errorf("%s, %s: a POST got %v", name, how, got)
 			}
 			if wary {
 				u.wary.Add(-int64(wariness)) // its time goes by
-				if u.reuse(&serve.Peer{}, false) != c {
+				if u.reuse(&serve.Peer{}, false, h2.Need{}) != c {
 					t.Errorf("%s, %s: it stays wary", name, how)
 				}
 			}

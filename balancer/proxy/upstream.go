@@ -125,9 +125,9 @@ func (c *conn) look() (excused bool, err error) {
 
 // reuse returns an idle connection that is still open, for a client; nil when there is none, or none that is safe for a request
 // that can't be repeated.
-func (u *upstream) reuse(client *serve.Peer, repeatable bool) *conn {
+func (u *upstream) reuse(client *serve.Peer, repeatable bool, need h2.Need) *conn {
 	if u.h2 != nil {
-		stream := u.h2.Reuse()
+		stream := u.h2.Reuse(need)
 		if stream == nil {
 			return nil
 		}
@@ -179,6 +179,12 @@ func (u *upstream) isWary() bool {
 	return until != 0 && time.Now().UnixNano() < until
 }
 
+// blocked reports whether what another exchange has sent on the connection may keep the target from taking the request.
+func (c *conn) blocked() bool {
+	s, ok := c.nc.(*h2.Exchange)
+	return ok && s.Blocked()
+}
+
 // stream is a stream of HTTP/2 as a connection.
 func (u *upstream) stream(s *h2.Exchange) *conn {
 	c := &conn{nc: s}
@@ -187,9 +193,9 @@ func (u *upstream) stream(s *h2.Exchange) *conn {
 }
 
 // open makes a connection for a client. The context's cause is the error when it ends first.
-func (u *upstream) open(ctx context.Context, client *serve.Peer) (*conn, error) {
+func (u *upstream) open(ctx context.Context, client *serve.Peer, need h2.Need) (*conn, error) {
 	if u.h2 != nil {
-		s, err := u.h2.Open(ctx)
+		s, err := u.h2.Open(ctx, need)
 		if err != nil {
 			return nil, err
 		}

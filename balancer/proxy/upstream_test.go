@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
+	"github.com/seed-8025779b/shakedown/balancer/h2"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
 )
 
@@ -43,10 +44,10 @@ func accepting(t *testing.T) (address string, accepted chan net.Conn) {
 // take returns an idle connection or a new one.
 func take(t *testing.T, u *upstream, client *serve.Peer) *conn {
 	t.Helper()
-	if c := u.reuse(client, true); c != nil {
+	if c := u.reuse(client, true, h2.Need{}); c != nil {
 		return c
 	}
-	c, err := u.open(t.Context(), client)
+	c, err := u.open(t.Context(), client, h2.Need{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,6 +72,12 @@ func (c *Conn) room() []byte {
 	return (*c.more)[c.moreN:]
 }
 
+// Shares reports whether the client's connection carries other exchanges beside this one, as that of HTTP/2 does.
+func (c *Conn) Shares() bool {
+	_, stream := c.nc.(interface{ Gone() bool })
+	return stream
+}
+
 // Stop makes a read of the body that is under way on another goroutine end. The connection is closed after the
 // answer.
 func (c *Conn) Stop() {
