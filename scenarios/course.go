@@ -15,10 +15,15 @@ import (
 // off, and the two sides of each figure bound the truth. One that changes for it, such as when the burst fills queues so that a healthy
 // target is ejected, or when it makes scaling add servers, takes another course, of which no figure afterwards bounds anything.
 
+//
+// So do clients that try again: what a burst makes fail comes once more, which may go on by itself for good, and it spends the budget that
+// a fault later on is met with.
+
 // courseChange is a change of the system that the load generator itself may have caused, or moved in time.
 type courseChange struct {
-	since time.Duration // when the generator stood still
-	what  string
+	since   time.Duration // when the generator stood still
+	what    string
+	retries bool // it is that clients tried again
 }
 
 // String says what happened, and why that matters.
@@ -30,7 +35,7 @@ func (c *courseChange) String() string {
 func (p *player) firstCourseChange() (first *courseChange) {
 	note := func(since time.Duration, format string, args ...any) {
 		if first == nil || since < first.since {
-			first = &courseChange{since, fmt.Sprintf(format, args...)}
+			first = &courseChange{since: since, what: fmt.Sprintf(format, args...)}
 		}
 	}
 	turns := p.unexplained()
@@ -39,6 +44,9 @@ func (p *player) firstCourseChange() (first *courseChange) {
 		next := sort.Search(len(turns), func(i int) bool { return turns[i].at >= s.From })
 		if s.LongestStop() >= leastMissed && next < len(turns) && turns[next].at <= p.wake(s) {
 			note(s.From, "%s", &turns[next])
+		}
+		if s.LongestStop() >= leastMissed && p.triedAgain(s) && (first == nil || s.From < first.since) {
+			first = &courseChange{s.From, "clients tried again what it had held back", true}
 		}
 		for _, sc := range p.scalers {
 			reach := s.To + time.Duration(sc.keep+1)*sc.cfg.Timing.MetricPeriod
@@ -78,6 +86,30 @@ func (p *player) wake(s *measure.Stall) time.Duration {
 		}
 	}
 	return max(s.To, s.Resumed+longest) + noticed
+}
+
+// triedAgain reports whether requests that a stall held back failed, maybe for that, and were tried again.
+func (p *player) triedAgain(s *measure.Stall) bool {
+	if p.s.Client.Retry == nil {
+		return false
+	}
+	bins := p.rec.recorder.Bins()
+	for i := sort.Search(len(bins), func(i int) bool { return bins[i].End > s.From }); i < len(bins) && bins[i].Start <= s.To; i++ {
+		if bins[i].Due.RetriedForDelay() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// inWake reports whether an instant lies in a stall or its wake.
+func (p *player) inWake(at time.Duration) bool {
+	for i := range p.played.Stalls {
+		if s := &p.played.Stalls[i]; s.LongestStop() >= leastMissed && s.From <= at && at <= p.wake(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // targetTurn is a target that came into service or left it.

@@ -8,6 +8,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/autoscale"
 	"github.com/seed-8025779b/shakedown/balancer/health"
 	"github.com/seed-8025779b/shakedown/chaos"
+	"github.com/seed-8025779b/shakedown/loadgen/attempt"
 	"github.com/seed-8025779b/shakedown/loadgen/measure"
 	"github.com/seed-8025779b/shakedown/reports"
 	"github.com/seed-8025779b/shakedown/scenarios/plan"
@@ -62,6 +63,23 @@ func TestOtherCourses(t *testing.T) {
 		"a tick that came late":                    {measure.Stall{}, nil, []time.Duration{}, nil, 0, []string{"error_rate < 2%"}, reports.Invalid, "the load generator stood still at 6.00 s, and group web was looked at 300ms late", func(r *rehearsal) { r.scalers[0].late = []lateTick{{6 * s, 300 * ms}} }},
 		"a check that began in the burst failed": {stall(5*s, 60*ms), []change{{at: -s, from: "initial", to: "healthy"}, {at: 5900 * ms, from: "healthy", to: "unhealthy"}}, nil, nil, 0, []string{"error_rate < 2%"}, reports.Invalid, "went out of service at 5.90 s", func(r *rehearsal) {
 			r.s.Topology = &plan.Topology{Groups: []plan.Group{{Name: "web", Health: &health.Config{Timeout: s}}}}
+		}},
+		"clients that try again what a stall held back": {stall(5*s, 120*ms), nil, nil, nil, 30, []string{"error_rate < 2%"}, reports.Invalid, "stood still at 5.00 s, and clients tried again what it had held back", func(r *rehearsal) {
+			r.s.Client.Retry = &attempt.Retry{Attempts: 1}
+			x := stalled(100*ms, measure.Sample{Retried: []measure.Class{measure.FirstByteTimeout}, ClientAttempts: 2})
+			x.Due, x.Offered, x.Sent, x.Done = 5010*ms, 5110*ms, 5200*ms, 5250*ms
+			r.rec.sample(&x)
+		}},
+		"and a gate on what was before": {stall(5*s, 120*ms), nil, nil, nil, 30, []string{"error_rate[before] < 2%"}, reports.Passed, "", func(r *rehearsal) {
+			r.s.Client.Retry = &attempt.Retry{Attempts: 1}
+			x := stalled(100*ms, measure.Sample{Retried: []measure.Class{measure.FirstByteTimeout}, ClientAttempts: 2})
+			x.Due, x.Offered, x.Sent, x.Done = 5010*ms, 5110*ms, 5200*ms, 5250*ms
+			r.rec.sample(&x)
+		}},
+		"clients that try again for another reason": {stall(5*s, 120*ms), nil, nil, nil, 30, []string{"error_rate < 2%"}, reports.Failed, "observed", func(r *rehearsal) {
+			r.s.Client.Retry = &attempt.Retry{Attempts: 1}
+			x := measure.Sample{Retried: []measure.Class{measure.Status5xx}, ClientAttempts: 2, Due: 5010 * ms, Offered: 5010 * ms, Sent: 5200 * ms, Done: 5250 * ms}
+			r.rec.sample(&x)
 		}},
 		"requests of the burst hung": {stall(4*s, 60*ms), []change{{at: -s, from: "initial", to: "healthy"}, {at: 6900 * ms, from: "healthy", to: "ejected"}}, nil, nil, 0, []string{"error_rate < 2%"}, reports.Invalid, "went out of service at 6.90 s", func(r *rehearsal) {
 			x := stalled(50*ms, failed)
@@ -144,8 +162,32 @@ func TestUntilWhenGatesLook(t *testing.T) {
 			if tc.gate != "" {
 				gates = append(gates, tc.gate)
 			}
-			if verdict, told := r.told(t, gates...); verdict != want || (want == reports.Invalid && !strings.Contains(told, "another course")) {
+			if verdict, told := r.told(t, gates...); verdict != want || (want == reports.Invalid && !strings.Contains(told, "another course") && !strings.Contains(told, "can't be judged")) {
 				t.Errorf("%q, a stall at %v: %s, want %s\n%s", tc.gate, stall, verdict, want, told)
+			}
+		}
+	}
+}
+
+// What the balancer notices of a fault's targets while the generator works off a stall may be of the burst, unless their process is gone.
+func TestWhatIsNoticedInTheWakeOfAStall(t *testing.T) {
+	for kind, want := range map[string]reports.Verdict{"latency": reports.Invalid, "kill": reports.Passed} {
+		for _, expr := range []string{"detect(f) < 3s", "eject(f) < 3s"} {
+			r := rehearse(plan.Phase{Name: "a", End: 20 * s})
+			hit := r.fleet.member(plan.Target{ID: "web-1", Group: "web"})
+			hit.changes = []change{{at: -s, to: "healthy"}, {at: 12050 * ms, from: "healthy", to: "ejected"}, {at: 14 * s, from: "ejected", to: "healthy"}}
+			hit.troubles = []trouble{{at: 12040 * ms}}
+			f := &faultRun{Fault: &chaos.Fault{ID: "f", At: 10 * s, For: 4 * s}, targets: []string{"web-1"}}
+			if kind == "kill" {
+				f.kind.Process = &chaos.Process{Kill: true}
+			}
+			r.calmLoop(0, 10*s, 0, 0, 20*ms)
+			r.begin(f, 10*s)
+			r.calmLoop(10*s, 20*s, 11980*ms, 12040*ms, 20*ms)
+			r.rec.revert(f, 14*s)
+			r.played.Stalls = []measure.Stall{{From: 11980 * ms, Resumed: 12040 * ms, To: 12060 * ms, Stopped: 60 * ms}}
+			if verdict, told := r.told(t, expr); verdict != want {
+				t.Errorf("%s, %s: %s, want %s\n%s", kind, expr, verdict, want, told)
 			}
 		}
 	}

@@ -129,7 +129,7 @@ func (p *player) measureTargets(f *faultRun, m *impact, reach time.Duration) {
 }
 
 // shorten takes the time in which the player itself stood still out of what that may have delayed: a fault's end, and
-// what the generator noticed.
+// what the generator noticed. What may have been noticed of its burst it leaves out.
 func (p *player) shorten(m *impact, f *faultRun) {
 	less := func(d *time.Duration, from time.Duration) *time.Duration {
 		if d == nil {
@@ -137,6 +137,11 @@ func (p *player) shorten(m *impact, f *faultRun) {
 		}
 		x := max(*d-p.stalledBetween(from, from+*d), 0)
 		return &x
+	}
+	for _, d := range []**time.Duration{&m.Detect, &m.Eject} { // the burst may have done it to the target, unless that has no process
+		if *d != nil && f.kind.Process == nil && p.inWake(*f.injected+**d) {
+			*d = nil
+		}
 	}
 	m.Detect, m.Eject, m.Recover = less(m.Detect, *f.injected), less(m.Eject, *f.injected), less(m.Recover, *f.injected)
 	m.RecoverOver = *less(&m.RecoverOver, *f.injected)

@@ -268,7 +268,11 @@ func (p *player) judgeTheRest(r *reports.Result, all *sides, excused *[len(sides
 			collapsed++
 		}
 	}
+	other := all[asMeasured].otherCourse
 	switch failed = collapsed == len(all); {
+	case failed && other != nil && other.retries:
+		failed = false
+		p.doubt("%s", other)
 	case failed:
 		p.collapsed = reports.Collapse(all[asMeasured].judged)
 	case collapsed > 0 && p.cause == nil && !asked: // a gate that asks for it is judged by itself

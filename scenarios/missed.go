@@ -350,7 +350,7 @@ func (p *player) judgedBy(g *gate.Gate, f *figures) func(ph int) (from, to time.
 		ph := &p.s.Load.Phases[i]
 		switch from, to = ph.Start, ph.End; {
 		case aboutAFault(g):
-			return from, to
+			return from, max(from, min(to, p.lookedAtUntil(g, f)))
 		case isPhase && ph.Name != g.Window, !isPhase && window < 0 && ph.Discard:
 			return from, from
 		case !isPhase && window >= 0:
@@ -376,6 +376,9 @@ func (p *player) stoodStill(r *faultRun, judged func(ph int) (from, to time.Dura
 		from, to = max(from, begin), min(to, end)
 		if _, ends := r.End(); !ends || ph.Users == 0 {
 			for _, q := range p.rec.quiet(r) {
+				if q.to == r.over() { // and none is in service until the first one is back
+					q.to = p.rec.firstBack(r)
+				}
 				count(from, min(to, q.from))
 				from = max(from, q.to)
 			}
@@ -383,6 +386,19 @@ func (p *player) stoodStill(r *faultRun, judged func(ph int) (from, to time.Dura
 		count(from, to)
 	}
 	return stood, of
+}
+
+// firstBack is when the first of a fault's targets that were out of service at its end was back; for ever when none was.
+func (r *record) firstBack(f *faultRun) time.Duration {
+	first, over := forever, f.over()
+	for _, id := range f.targets {
+		for _, o := range r.outages(f, id) {
+			if o.back != nil && o.back.at > over {
+				first = min(first, o.back.at)
+			}
+		}
+	}
+	return first
 }
 
 // effect is the time in which a fault is felt: while it is in force, and until those of its targets that it took out of service are back.

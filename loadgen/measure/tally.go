@@ -124,6 +124,17 @@ func (t *Tally) Delayed() uint64 {
 	return t.delayed.n
 }
 
+// RetriedForDelay is how many attempts failed in a way that the generator's own delay of their requests may have caused, and were
+// followed by another.
+func (t *Tally) RetriedForDelay() (n uint64) {
+	if t.delayed != nil {
+		for _, x := range t.delayed.retried {
+			n += x
+		}
+	}
+	return n
+}
+
 // Add counts one sample.
 func (t *Tally) Add(s *Sample) {
 	if !s.TooLate() {
