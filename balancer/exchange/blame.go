@@ -24,6 +24,13 @@ func (x *Exchange) endingOf(now time.Duration, e *Event) Ending {
 		if e.Said >= http1.MaxLine/echoShare {
 			return Echoed
 		}
+	case Refused, ConnectTimedOut:
+		switch counted := e.Shared != nil && e.Shared.Swap(true); {
+		case counted && e.Ending == Refused:
+			return RefusedAlready
+		case counted:
+			return LateAlready
+		}
 	case BrokenOff, BrokenAlready, Silent:
 		switch {
 		case e.Patience >= tryingTime:

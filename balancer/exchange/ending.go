@@ -24,6 +24,8 @@ const (
 	Unpassable             // the answer is malformed, or HTTP/2 can't carry a header of it, and may be so because it repeats bytes of the request
 	GaveUp                 // the target ended the exchange early, after the client had been waited for
 	BrokenAlready          // HTTP/2: its connection broke, and has counted for another exchange on it
+	RefusedAlready         // HTTP/2: the connection that it waited for could not be made, and has counted for another that did
+	LateAlready            // HTTP/2: it was not there in time, likewise
 	Calmed                 // HTTP/2: the target is asked too much
 	NoResources            // no connection could be made, for want of something on the balancer's own machine
 	HeadRefused            // the target has said that it takes no head as large as the request's
@@ -61,6 +63,8 @@ func (e Ending) row() row {
 		Unpassable:      {"answer malformed by bytes that it may repeat", group.Abandoned, Broken},
 		GaveUp:          {"ended by the target after the client had been waited for", group.Abandoned, Broken},
 		BrokenAlready:   {"connection broken, as has counted already", group.Abandoned, Broken},
+		RefusedAlready:  {"no connection, as has counted already", group.Abandoned, ConnectFailed},
+		LateAlready:     {"no connection in time, as has counted already", group.Abandoned, ConnectTimeout},
 		Calmed:          {"the target is asked too much", group.Abandoned, Broken},
 		NoResources:     {"no descriptor, port or memory left for a connection", group.Abandoned, Resources},
 		HeadRefused:     {"head of the request too large for the target", group.Abandoned, HeadTooLarge},
@@ -92,6 +96,8 @@ func (e Ending) Retried(unprocessed bool) group.Outcome {
 		return group.ConnectFailed
 	case e == BrokenAlready || e == Calmed || e == HeldUp:
 		return group.Broken
+	case e == RefusedAlready || e == LateAlready:
+		return group.ConnectFailed
 	case e == NoResources: // nothing was sent; there may be an idle connection to another target, or a port
 		return group.ConnectFailed
 	}

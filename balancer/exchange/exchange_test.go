@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +66,11 @@ func TestExchange(t *testing.T) {
 	connected, complete := Event{Kind: Connected}, Event{Kind: Complete}
 	head := func(status int) Event { return Event{Kind: Head, Status: status} }
 	failed := func(e Ending) Event { return Event{Kind: Failed, Ending: e, Reason: "why"} }
+	counted := func() *atomic.Bool {
+		b := &atomic.Bool{}
+		b.Store(true)
+		return b
+	}
 	reused := func(sent bool) Event {
 		return Event{Kind: Failed, Ending: BrokenOff, Reason: "reset", Reused: true, Closed: true, Sent: sent}
 	}
@@ -121,6 +127,12 @@ func TestExchange(t *testing.T) {
 			want: []string{"connect to a", "converse", "release a after 10ms: abandoned GOAWAY", "answer 502 broken"}},
 		{name: "two of them", rule: web, repeatable: true, events: []Event{connected, reused(true), connected, reused(true)},
 			want: []string{"connect to a", "converse", "connect anew to a", "converse", "release a after 20ms: broken reset", "answer 502 broken"}},
+		{name: "a connection that failed for others too", rule: web, retry: retry(group.OnConnect), events: []Event{{Kind: Failed, Ending: Refused, Reason: "why", Shared: counted()}, connected, head(200), complete},
+			want: []string{"connect to a", "release a after 5ms: abandoned why", "connect to b", "converse", "forward 200", "release b after 10ms: ok", "end"}},
+		{name: "one that was too late for others too", rule: web, events: []Event{{Kind: Failed, Ending: ConnectTimedOut, Reason: "why", Shared: counted()}},
+			want: []string{"connect to a", "release a after 5ms: abandoned why", "answer 504 connect_timeout"}},
+		{name: "the first who hears of a connection that failed", rule: web, events: []Event{{Kind: Failed, Ending: Refused, Reason: "why", Shared: &atomic.Bool{}}},
+			want: []string{"connect to a", "release a after 5ms: no connection why", "answer 502 connect"}},
 		{name: "nothing left for a connection, tried elsewhere", rule: web, retry: retry(group.OnConnect), events: []Event{failed(NoResources), connected, head(200), complete},
 			want: []string{"connect to a", "release a after 5ms: abandoned why", "connect to b", "converse", "forward 200", "release b after 10ms: ok", "end"}},
 		{name: "nothing left for a connection, twice", rule: web, retry: retry(group.OnConnect), events: []Event{failed(NoResources), failed(NoResources)},

@@ -119,7 +119,8 @@ type pending struct {
 	greeting greeting
 	awaited  int // by how many; under the client's lock
 	done     chan struct{}
-	cc       *shared // reserved for the one who began to make it
+	counted  atomic.Bool // that it could not be made
+	cc       *shared     // reserved for the one who began to make it
 	err      error
 }
 
@@ -178,8 +179,8 @@ func (d *pending) release() {
 func (c *Client) free(n Need) (found *shared) {
 	kept, now := c.conns[:0], time.Now()
 	for _, cc := range c.conns {
-		if found == nil && !cc.began.Before(n.Since) && !(n.Body && cc.stuck(now)) && cc.Reserve() == nil {
-			found = cc
+		if found == nil && !cc.began.Before(n.Since) && (!n.Body || cc.takesBodies(now)) && cc.Reserve() == nil {
+			found, cc.idle = cc, time.Time{}
 		}
 		if cc.Err() == nil {
 			kept = append(kept, cc)
@@ -199,7 +200,9 @@ func (c *Client) connect(d *pending) {
 	c.mu.Lock()
 	c.dialing = slices.DeleteFunc(c.dialing, func(other *pending) bool { return other == d })
 	closed := c.closed
-	if d.err = err; err == nil {
+	if err != nil {
+		d.err = dialError{err, d}
+	} else {
 		if d.cc, c.room = (&shared{ClientConn: cc, client: c, began: began}), room; !closed {
 			c.conns = append(c.conns, d.cc)
 		}
@@ -316,6 +319,7 @@ type Exchange struct {
 
 	// Under the lock of cc:
 	bodied    bool      // the stream counts among those with bodies
+	given     int64     // bytes of the body that net/http was given
 	heldSince time.Time // since when net/http has had what it is to send of the body
 	blocked   bool      // the body waited behind others' at the end
 

@@ -51,14 +51,26 @@ func (e connectionError) Error() string        { return ErrEnded.Error() + ": " 
 func (e connectionError) Unwrap() error        { return e.error }
 func (e connectionError) Is(target error) bool { return target == ErrEnded }
 
+// dialError is why a connection could not be made, which everybody is told who waited for it.
+type dialError struct {
+	error
+	of *pending
+}
+
+func (e dialError) Unwrap() error { return e.error }
+
 // SharedEnd returns whether the end of a connection, when that is what an exchange's error is, has counted as a failure of its target:
-// it is one failure, however many exchanges were on the connection. Whoever counts it sets it. It is nil for other errors.
+// it is one failure, however many exchanges were on the connection, or waited for it to be made. Whoever counts it sets it. It is nil for other errors.
 func SharedEnd(err error) *atomic.Bool {
 	var e connectionError
-	if !errors.As(err, &e) {
-		return nil
+	if errors.As(err, &e) {
+		return &e.of.counted
 	}
-	return &e.of.counted
+	var d dialError
+	if errors.As(err, &d) {
+		return &d.of.counted
+	}
+	return nil
 }
 
 // explain gives an exchange's error its meaning.

@@ -83,6 +83,68 @@ func TestTargetsWithoutSettings(t *testing.T) {
 	})
 }
 
+// A connection that can't be made is one failure, however many wait for it.
+func TestWaitersForAConnectionThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan struct{})
+		c, dialed, stop := reluctant(1, let, 5*time.Second)
+		const waiters = 20
+		failed := make(chan error, waiters)
+		for range waiters {
+			go func() {
+				_, err := c.Open(t.Context(), Need{})
+				failed <- err
+			}()
+		}
+		counted := 0
+		for range waiters {
+			switch once := SharedEnd(<-failed); {
+			case once == nil:
+				t.Fatal("the failure counts for each who waited")
+			case !once.Swap(true):
+				counted++
+			}
+		}
+		if counted != 1 || dialed.Load() != 1 {
+			t.Errorf("%d failures of %d connections", counted, dialed.Load())
+		}
+		close(let)
+		stop()
+	})
+}
+
+// What a burst took is given back: of the connections that are not needed for a while two are kept.
+func TestUnusedConnectionsAreClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan struct{})
+		c, _, stop := reluctant(1, let, time.Minute)
+		var open []*Exchange
+		for range 6 {
+			go func() { let <- struct{}{} }()
+			x, err := c.Open(t.Context(), Need{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, x)
+		}
+		for _, x := range open[1:] {
+			x.Close()
+		}
+		for _, want := range []int{6, 6, 3} { // at 0, 5 and 10 s: one with a stream, and two
+			c.Sweep(time.Now())
+			c.mu.Lock()
+			if len(c.conns) != want {
+				t.Errorf("%d connections, want %d", len(c.conns), want)
+			}
+			c.mu.Unlock()
+			time.Sleep(5 * time.Second)
+		}
+		open[0].Close()
+		close(let)
+		stop()
+	})
+}
+
 // Of the connections without a stream some are closed when their descriptors are needed, and none of the others.
 func TestCloseIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -17,10 +17,13 @@ type shared struct {
 	counted atomic.Bool // its end was
 	large   atomic.Bool // it has had a request of largeRequest
 
+	idle time.Time // since when a sweep has seen it without streams; zero while it has some. Under the client's lock
+
 	mu     sync.Mutex
 	resets int         // of its streams by us that no time has made up for
 	paid   time.Time   // until when it has
 	bodies int         // streams under way whose request has one
+	long   int         // of these, whose body has given more than longBody
 	held   []*Exchange // whose body net/http holds a piece of, the one that has waited the longest first
 }
 
@@ -61,12 +64,15 @@ func (c *Client) retire(s *shared) {
 // stuckAfter is how long a piece of a body may wait until no other body is given to its connection.
 const stuckAfter = 100 * time.Millisecond
 
-// stuck reports whether the target does not take what is to be sent of a body. The window may be the connection's: then one client's body
-// that the target does not read holds up those of all others.
-func (s *shared) stuck(now time.Time) bool {
+// longBody is from how many bytes on a body may use up the window of its connection, which is 64 KiB at first (RFC 9113, 6.9.2).
+const longBody = 16 << 10
+
+// takesBodies reports whether another body may begin on the connection: no long one is under way, and the target takes what is to be sent
+// of the others. The window is the connection's: one client's body that the target does not read would hold up those of all others.
+func (s *shared) takesBodies(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.held) > 0 && now.Sub(s.held[0].heldSince) >= stuckAfter
+	return s.long == 0 && (len(s.held) == 0 || now.Sub(s.held[0].heldSince) < stuckAfter)
 }
 
 // blocks reports whether an exchange's body waits while others' are under way: which of them has used the window up is not known. The lock
@@ -90,14 +96,21 @@ func (s *shared) endBody(x *Exchange) {
 	}
 	x.blocked, x.bodied = s.blocks(x), false
 	s.bodies--
+	if x.given > longBody {
+		s.long--
+	}
 	s.release(x)
 }
 
-// hold notes that net/http has a piece of an exchange's body, or its end, which it now sends.
-func (s *shared) hold(x *Exchange) {
+// hold notes that net/http has a piece of n bytes of an exchange's body, or its end, which it now sends.
+func (s *shared) hold(x *Exchange, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.release(x); x.bodied {
+		if x.given <= longBody && x.given+int64(n) > longBody {
+			s.long++
+		}
+		x.given += int64(n)
 		x.heldSince = time.Now()
 		s.held = append(s.held, x)
 	}
@@ -125,6 +138,42 @@ func (x *Exchange) Blocked() bool {
 	return x.blocked || x.cc.blocks(x)
 }
 
+// Of the connections without streams so many are kept, and the others once they have had none for that long: what a burst took is
+// given back.
+const (
+	keptIdle = 2
+	idleFor  = 10 * time.Second
+)
+
+// Sweep closes connections that have not been needed for a while.
+func (c *Client) Sweep(now time.Time) {
+	for _, s := range c.takeUnused(now) {
+		s.Close() // without the lock: TLS takes leave of the target, and may have to wait for it
+	}
+}
+
+// takeUnused takes those that Sweep closes. Streams are reserved under the same lock: none begins on them any more.
+func (c *Client) takeUnused(now time.Time) (unused []*shared) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept := 0
+	c.conns = slices.DeleteFunc(c.conns, func(s *shared) bool {
+		switch {
+		case s.InFlight() > 0:
+			s.idle = time.Time{}
+			return false
+		case s.idle.IsZero():
+			s.idle = now
+		}
+		if kept++; kept <= keptIdle || now.Sub(s.idle) < idleFor {
+			return false
+		}
+		unused = append(unused, s)
+		return true
+	})
+	return unused
+}
+
 // outgoing is a request's body as net/http reads it: when it wants more, it has sent what it had.
 type outgoing struct {
 	*io.PipeReader
@@ -135,6 +184,6 @@ type outgoing struct {
 func (o outgoing) Read(p []byte) (int, error) {
 	o.x.cc.sent(o.x)
 	n, err := o.PipeReader.Read(p)
-	o.x.cc.hold(o.x)
+	o.x.cc.hold(o.x, n)
 	return n, err
 }

@@ -48,7 +48,7 @@ func (x *driver) open(up *upstream, need h2.Need) (*conn, error) {
 
 // unconnected is the end of an attempt that got no connection.
 func (x *driver) unconnected(err error, t *group.Target) exchange.Event {
-	e := exchange.Event{Kind: exchange.Failed, Ending: exchange.Refused, Reason: err.Error()}
+	e := exchange.Event{Kind: exchange.Failed, Ending: exchange.Refused, Reason: err.Error(), Shared: h2.SharedEnd(err)}
 	switch {
 	case errors.Is(err, errClient):
 		return clientLeft()

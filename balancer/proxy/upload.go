@@ -174,14 +174,16 @@ func unusable(err error) error {
 // uploadGrace is how long a body may take to end after the answer to it: both ends are often under way at once.
 const uploadGrace = time.Second
 
-// finishUpload ends the upload with the exchange, at once when that has failed or nothing of the body has come, and reports whether the
-// target has the whole body. The client's connection is used on when it does, however close to its end the exchange failed.
+// finishUpload ends the upload with the exchange, at once when that has failed or the client still holds the body back, and reports whether
+// the target has the whole body, by a connection that was not cut for it. The client's connection is used on when it does, however close to its end the exchange failed.
 func (x *driver) finishUpload(failed bool) bool {
 	up := x.upload
 	if up == nil {
 		return true
 	}
-	if failed || up.untouched() || !up.endsWithin(uploadGrace) {
+	held := x.c.Request.Expect && up.running() && up.untouched()
+	cut := failed || held || !up.endsWithin(uploadGrace)
+	if cut {
 		// Nothing more may be sent, and a body that is not whole is not waited for.
 		up.cut.Store(true)
 		x.u.cut()
@@ -193,7 +195,7 @@ func (x *driver) finishUpload(failed bool) bool {
 	if !up.done() {
 		x.c.Close = true
 	}
-	return up.done()
+	return up.done() && !cut
 }
 
 // endsWithin reports whether the upload ends within a time.

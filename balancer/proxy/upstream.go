@@ -354,8 +354,12 @@ func (c *conn) cut() {
 	c.nc.Close()
 }
 
-// sweep closes the idle connections that the target has closed.
+// sweep closes the idle connections that the target has closed, and those of HTTP/2 that are not needed any more.
 func (u *upstream) sweep() {
+	if u.h2 != nil {
+		u.h2.Sweep(time.Now())
+		return
+	}
 	for _, c := range u.takeGone() {
 		c.nc.Close()
 	}

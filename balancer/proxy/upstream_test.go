@@ -167,15 +167,34 @@ func TestClosingHoldsUpNobody(t *testing.T) {
 
 // A body of which something has come has some time to end after the answer to it; one that has not even begun has none.
 func TestBodiesAfterTheirAnswers(t *testing.T) {
-	for came, want := range map[bool]time.Duration{false: 0, true: uploadGrace} {
+	for _, tc := range []struct {
+		held, came bool
+		want       time.Duration
+	}{{true, false, 0}, {true, true, uploadGrace}, {false, false, uploadGrace}, {false, true, uploadGrace}} {
 		synctest.Test(t, func(t *testing.T) {
 			up := &upload{ended: make(chan struct{})}
-			up.came.Store(came)
+			up.came.Store(tc.came)
 			x := &driver{upload: up, c: &serve.Conn{}, u: &conn{nc: closing{close: func() { close(up.ended) }}}}
+			x.c.Request.Expect = tc.held
 			began := time.Now()
-			if whole := x.finishUpload(false); whole || !x.c.Close || time.Since(began) != want {
-				t.Errorf("begun %v: whole %v after %v", came, whole, time.Since(began))
+			if whole := x.finishUpload(false); whole || !x.c.Close || time.Since(began) != tc.want {
+				t.Errorf("%+v: whole %v after %v", tc, whole, time.Since(began))
 			}
 		})
+	}
+}
+
+// A body without content leaves its connection as it was, whenever its end came.
+func TestEmptyBodiesKeepTheConnection(t *testing.T) {
+	up := &upload{ended: make(chan struct{})}
+	up.finished.Store(true)
+	up.over.Store(true)
+	close(up.ended)
+	for _, held := range []bool{false, true} {
+		x := &driver{upload: up, c: &serve.Conn{}, u: &conn{nc: closing{close: func() { t.Error("the connection was cut") }}}}
+		x.c.Request.Expect = held
+		if whole := x.finishUpload(false); !whole || x.c.Close {
+			t.Errorf("held back %v: whole %v, close %v", held, whole, x.c.Close)
+		}
 	}
 }
