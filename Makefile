@@ -19,7 +19,7 @@ test: ## run every test, browser tests included
 
 # Tables and recomputations on one goroutine: there is nothing to find for the race detector, under which they take minutes. They run
 # in `make test`.
-UNSHARED = TestRecompute|TestVerdictsOfDisturbedRuns|TestRequestsThatMissAFault|TestUsersThatSendNothing|TestRecoveryDoesNotDepend|TestGatesOfALateFault|TestWhatIsLate|TestWhatMisses
+UNSHARED = TestRecompute|TestVerdictsOfDisturbedRuns|TestRequestsThatMissAFault|TestUsersThatSendNothing|TestRecoveryDoesNotDepend|TestRecoveryThatTheLoad|TestGatesOfALateFault|TestWhatIsLate|TestWhatMisses|TestWhatIsNoticed|TestOtherCourses|TestUntilWhenGatesLook|TestAgainstQueueingTheory|TestPowerOfTwoChoices
 
 race: ## run the tests with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m -skip '$(UNSHARED)' ./...
