@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -18,9 +16,7 @@ import (
 	"github.com/seed-8025779b/shakedown/balancer/exchange"
 	"github.com/seed-8025779b/shakedown/balancer/h2"
 	"github.com/seed-8025779b/shakedown/balancer/http1"
-	"github.com/seed-8025779b/shakedown/balancer/proxyheader"
 	"github.com/seed-8025779b/shakedown/balancer/serve"
-	"github.com/seed-8025779b/shakedown/loadgen/socket"
 )
 
 const (
@@ -99,30 +95,6 @@ type conn struct {
 	body http1.Body
 }
 
-// sent is how many bytes of the exchange under way have left.
-func (c *conn) sent() int64 {
-	if c.socket == nil {
-		return 0
-	}
-	return c.socket.Taken() - c.before
-}
-
-// begin makes the connection the exchange's.
-func (c *conn) begin(x *driver) {
-	c.x, c.got, c.looked = x, false, time.Time{}
-	if c.socket != nil {
-		c.before = c.socket.Taken()
-	}
-}
-
-// look is asked while the target takes nothing of what is sent.
-func (c *conn) look() (excused bool, err error) {
-	if c.x == nil {
-		return false, nil
-	}
-	return c.x.lookWhileSending()
-}
-
 // reuse returns an idle connection that is still open, for a client; nil when there is none, or none that is safe for a request
 // that can't be repeated.
 func (u *upstream) reuse(client *serve.Peer, repeatable bool, need h2.Need) *conn {
@@ -179,12 +151,6 @@ func (u *upstream) isWary() bool {
 	return until != 0 && time.Now().UnixNano() < until
 }
 
-// blocked reports whether what another exchange has sent on the connection may keep the target from taking the request.
-func (c *conn) blocked() bool {
-	s, ok := c.nc.(*h2.Exchange)
-	return ok && s.Blocked()
-}
-
 // stream is a stream of HTTP/2 as a connection.
 func (u *upstream) stream(s *h2.Exchange) *conn {
 	c := &conn{nc: s}
@@ -234,82 +200,6 @@ func (u *upstream) takeIdle(owner netip.AddrPort) *conn {
 	return nil
 }
 
-// dial makes a connection, and tells the target who the client is when it wants to know.
-func (u *upstream) dial(ctx context.Context, client *serve.Peer, c *conn) error {
-	by := time.Now().Add(u.connect)
-	nc, err := u.connection(ctx, by)
-	if err != nil {
-		return err
-	}
-	c.socket = serve.NewProgressConn(nc, u.response, c.look)
-	c.socket.Count(u.descriptors)
-	c.nc = c.socket
-	if err = u.introduce(ctx, client, c, by); err != nil {
-		c.socket.Close()
-	} else if u.h2 != nil {
-		_ = c.socket.SetReadDeadline(by) // of the target's settings, which a connection is made with; one that is closed tells at the read
-	}
-	return err
-}
-
-// connection makes a connection before an instant, for which a descriptor is taken.
-func (u *upstream) connection(ctx context.Context, by time.Time) (net.Conn, error) {
-	if !u.descriptors.Take() {
-		return nil, errNoDescriptor
-	}
-	nc, err := u.reach(ctx, by)
-	if socket.NoDescriptor(err) && u.descriptors.Free() {
-		nc, err = u.reach(ctx, by)
-	}
-	if err != nil {
-		u.descriptors.Give()
-	}
-	return nc, err
-}
-
-// reach makes a connection before an instant.
-func (u *upstream) reach(ctx context.Context, by time.Time) (net.Conn, error) {
-	if u.dialer == nil {
-		dialer := net.Dialer{Deadline: by}
-		return dialer.DialContext(ctx, "tcp", u.address)
-	}
-	ctx, cancel := context.WithDeadline(ctx, by)
-	defer cancel()
-	return u.dialer(ctx, u.address)
-}
-
-// introduce does what comes before the first request: the PROXY header, the handshake.
-func (u *upstream) introduce(ctx context.Context, client *serve.Peer, c *conn, by time.Time) error {
-	if u.header == 0 && u.tls == nil {
-		return nil
-	}
-	_ = c.socket.SetDeadline(by) // a connection that is closed tells at the next use
-	if u.header > 0 {
-		if _, err := c.socket.Write(proxyheader.Append(nil, u.header, proxyheader.Header{Source: client.Remote, Destination: client.Local})); err != nil {
-			return err
-		}
-	}
-	if u.tls != nil {
-		c.below = &tlsSocket{ProgressConn: c.socket}
-		t := tls.Client(c.below, u.tls)
-		err := t.HandshakeContext(ctx)
-		if err == nil && u.h2 != nil && t.ConnectionState().NegotiatedProtocol != "h2" {
-			err = errors.New("the target does not speak HTTP/2")
-		}
-		if err != nil {
-			return handshakeError{err}
-		}
-		c.nc = t
-	}
-	_ = c.socket.SetDeadline(time.Time{})
-	return nil
-}
-
-type handshakeError struct{ error }
-
-func (e handshakeError) Error() string { return "TLS handshake: " + e.error.Error() }
-func (e handshakeError) Unwrap() error { return e.error }
-
 // give takes a connection back, to be kept when the exchange on it has ended properly.
 func (u *upstream) give(c *conn, keep bool) {
 	if c.in != nil && len(*c.in) == bufferSize { // a grown one is not worth keeping
@@ -342,16 +232,6 @@ func (u *upstream) keep(c *conn) (excess *conn) {
 	}
 	u.idle = append(u.idle, c)
 	return excess
-}
-
-// cut ends a connection on which something is under way. The target must not take it for an orderly end, nor is it waited for: TLS does
-// not take leave.
-func (c *conn) cut() {
-	if c.socket != nil {
-		c.socket.Close()
-		return
-	}
-	c.nc.Close()
 }
 
 // sweep closes the idle connections that the target has closed, and those of HTTP/2 that are not needed any more.
@@ -401,143 +281,4 @@ func (c *conn) unread() []byte {
 		return nil
 	}
 	return (*c.in)[c.at:c.have]
-}
-
-// fill reads more, over what was gone through. Meanwhile it looks now and then whether the client is still there.
-func (c *conn) fill() error {
-	if c.in == nil {
-		c.in = readBuffers.Get().(*[]byte)
-	}
-	if c.at == c.have {
-		c.at, c.have = 0, 0
-	}
-	if c.have == len(*c.in) {
-		grown := make([]byte, 2*len(*c.in)) // a large head; http1 bounds it
-		c.have = copy(grown, (*c.in)[c.at:c.have])
-		c.at, c.in = 0, &grown
-	}
-	if c.x.end.IsZero() {
-		return c.await()
-	}
-	if !c.x.upload.running() { // a body on its way counts for itself
-		c.count()
-	}
-	defer c.countNoMore()
-	return c.await()
-}
-
-// count begins to count the time as the target's.
-func (c *conn) count() {
-	if !c.counting {
-		c.counting = true
-		c.x.onTarget.start()
-	}
-}
-
-func (c *conn) countNoMore() {
-	if c.counting {
-		c.counting = false
-		c.x.onTarget.stop()
-	}
-}
-
-// await waits for more. The time in which the target must say something begins when it has the whole request.
-func (c *conn) await() error {
-	now := time.Now()
-	queued := 0
-	for last := now.Add(c.patience); ; now = time.Now() {
-		by := now.Add(watch)
-		if last.Before(by) {
-			by = last
-		}
-		if end := c.x.end; !end.IsZero() && end.Before(by) {
-			by = end
-		}
-		if c.x.expecting() && c.x.continueAt.Before(by) {
-			by = c.x.continueAt
-		}
-		_ = c.nc.SetReadDeadline(by) // a connection that is closed tells at the read
-		n, err := c.nc.Read((*c.in)[c.have:])
-		c.have += n
-		c.full = c.have == len(*c.in)
-		client := c.x.watched()
-		if client != nil && !c.x.end.IsZero() { // the body may have ended meanwhile
-			c.count()
-		}
-		switch {
-		case n > 0:
-			c.got = true
-			if client == nil {
-				c.x.spoke.Store(true)
-			}
-			return c.lookAmong(client, now)
-		case err == nil:
-			return io.ErrNoProgress
-		case !os.IsTimeout(err):
-			return err
-		}
-		if err := c.x.holdNoLonger(); err != nil {
-			return err
-		}
-		switch {
-		case c.x.late():
-			return errOver
-		case client == nil && !c.x.expecting(), c.drains(&queued):
-			last = time.Now().Add(c.patience)
-		case !time.Now().Before(last):
-			return fmt.Errorf("nothing within %v: %w", c.patience, os.ErrDeadlineExceeded)
-		case client != nil && client.Gone(): // a body on its way tells by itself
-			return errClient
-		}
-	}
-}
-
-// lookAmong looks after the client while a target keeps saying something that is no answer yet: interim answers that the client does not
-// get, a head in small pieces.
-func (c *conn) lookAmong(client *serve.Conn, now time.Time) error {
-	switch {
-	case client == nil || c.x.answered:
-	case c.looked.IsZero():
-		c.looked = now
-	case now.Sub(c.looked) >= watch:
-		if c.looked = now; client.Gone() {
-			return errClient
-		}
-	}
-	return nil
-}
-
-// drains reports whether the target has taken some of what the kernel still held of the request at the last look.
-func (c *conn) drains(queued *int) bool {
-	if c.socket == nil {
-		return false
-	}
-	before := *queued
-	*queued = c.socket.Queued()
-	return *queued > 0 && *queued < before
-}
-
-// head reads the head of an answer.
-func (c *conn) head(toHEAD bool, reset func(), each func(name, value []byte)) error {
-	var h http1.Head
-	for {
-		if p := c.unread(); len(p) > 0 {
-			n, err := h.Feed(p)
-			if err != nil {
-				return err
-			}
-			if n > 0 {
-				reset()
-				if _, err := http1.ParseResponse(p[:n], toHEAD, &c.res, each); err != nil {
-					return err
-				}
-				c.at += n
-				c.reusable = !c.res.Close
-				return nil
-			}
-		}
-		if err := c.fill(); err != nil {
-			return err
-		}
-	}
 }

@@ -7,7 +7,7 @@
 //
 // Requests are sent again by the rule of package wire: once, on a new connection, when the server has closed a
 // reused one without a byte of an answer, and no byte of the request had left, or it is idempotent and the close came
-// within 5 ms and the time that the connection took to make (client.Config.MetClose). With HTTP/2 a request is sent again, once,
+// within 5 ms and the time that the connection took to make (attempt.Config.MetClose). With HTTP/2 a request is sent again, once,
 // when the server says that it has not processed it (GOAWAY, REFUSED_STREAM). Sample.Reconnect counts what was sent
 // again, Sent is the stamp of the last time. A redirect begins a new request: each may be sent again once, and Sent is
 // of the first.

@@ -17,7 +17,7 @@ type queue struct {
 	free    []*connection
 	made    int
 	size    int // how many may be made
-	spread  int // client.Config.Spread
+	spread  int // attempt.Config.Spread
 	open    func() *connection
 	waiting waiters
 }

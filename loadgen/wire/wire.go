@@ -2,7 +2,7 @@
 // the steady state: one goroutine a connection, one locked thread that paces.
 //
 // There is no pipelining. A connection's exchanges follow each other; a request that finds none free waits
-// in order of its due time. One that gets none before client.Config.LastStart is dropped: it ends at that
+// in order of its due time. One that gets none before attempt.Config.LastStart is dropped: it ends at that
 // instant, though its sample may be delivered when a connection becomes free. So is one that was offered too late to
 // be of use, also when a connection is free. Responses are parsed strictly: what is ambiguous counts as malformed.
 //
@@ -11,17 +11,20 @@
 // the server closes or resets it after that, without a byte of an answer, the request is sent once more, on a new
 // connection, if no byte of it had left, or if it is idempotent (RFC 9110, 9.2.2) and may have crossed with the
 // closing of an idle connection: the close came within 5 ms and the time that the connection took to make
-// (client.Config.MetClose). What the server breaks off later has failed. Sample.Reconnect counts what was sent again,
+// (attempt.Config.MetClose). What the server breaks off later has failed. Sample.Reconnect counts what was sent again,
 // and Sent is the stamp of the last attempt.
 //
 // Any other request is never sent twice: a POST that is on its way when the server closes fails, since nothing tells
 // whether the server has acted on it. Against a server that closes after each answer without saying so, back to back,
-// that is some 2 POSTs of 100. A server that says Connection: close, or client.Config.PerConn below its limit of
+// that is some 2 POSTs of 100. A server that says Connection: close, or attempt.Config.PerConn below its limit of
 // requests, avoids it. What cannot be told apart either is an answer that nobody asked for and that arrives after the
 // next request was written, and how much of the time until a close this process itself stood still.
 //
+// What becomes of a request is decided by attempt.Call, whether and when it is tried again included. One that pauses before a retry has
+// no connection meanwhile: a timer hands it to the next that is free.
+//
 // A user of a closed loop sends its next request when the last one has ended; after a failure it pauses, for
-// client.Config.FailPause, in addition to its think time.
+// attempt.Config.FailPause, in addition to its think time.
 //
 // Limits: HTTP/1.1 over TCP or TLS; redirects are not followed; bodies are read and counted, not kept.
 package wire
@@ -55,7 +58,7 @@ type Engine struct {
 	address  string
 	tls      *tls.Config // nil for http
 	prepared []prepared  // by place in the mix
-	spread   int         // client.Config.Spread
+	spread   int         // attempt.Config.Spread
 	inFlight atomic.Int64
 	ids      client.IDs // of targets and faults, as the balancer reports them
 }
